@@ -1,0 +1,1 @@
+"""Molecular docking with discrete-continuous latent diffusion."""
