@@ -1,0 +1,130 @@
+"""Reading and writing of configurations: a YAML file plus `key=value` overrides into nested, checked settings.
+
+The blocks themselves (subclasses of `Settings`) are declared beside what they configure; this module only nests, reads,
+checks and writes them. Later wins: defaults, then the file, then the overrides.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from discodock.errors import ConfigError
+from discodock.settings import Settings
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def load_config(path: Path | str | None, overrides: Sequence[str], cls: type[SettingsT]) -> SettingsT:
+    """Settings of class `cls` from a YAML file and `key=value` overrides.
+
+    Args:
+        path: the YAML file, a mapping at top level; None takes the defaults alone.
+        overrides: strings such as "optimiser.learning_rate=3e-4"; dots descend into blocks, values are YAML.
+        cls: the class of the top block.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown (the nearest known one is named), or a value is out of
+            range or contradicts another.
+    """
+    values = _read_yaml(Path(path)) if path is not None else {}
+    for override in overrides:
+        _apply_override(values, override)
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        source = str(path) if path is not None else "configuration"
+        raise ConfigError(f"{source}: {_first_problem(error, cls)}") from error
+
+
+def dump_config(config: Settings, path: Path) -> None:
+    """Write every value of `config`, defaults included, as YAML that `load_config` reads back to an equal object."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; give a YAML file such as those in configs/") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as text ({type(error).__name__}); give a YAML file") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"{path}: not valid YAML{where}; mend it or start from one in configs/") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines at top level, found {type(values).__name__}")
+    return values
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    """Set the value named by one "a.b=value" string in nested `values`, in place."""
+    key, separator, text = override.partition("=")
+    key = key.strip()
+    if not separator or not key:
+        raise ConfigError(f"override {override!r} is not of the form key=value, such as optimiser.learning_rate=3e-4")
+    *blocks, last = key.split(".")
+    for depth, block in enumerate(blocks):
+        values = values.setdefault(block, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"override {override!r}: {'.'.join(blocks[: depth + 1])} is a value, not a block")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML; quote it") from error
+
+
+def _first_problem(error: ValidationError, cls: type[BaseModel]) -> str:
+    """One line on the first problem of a failed validation, and how many more there are."""
+    problems = error.errors()
+    problem = problems[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {_nearest(problem['loc'], cls)}{more}"
+    message = problem["msg"].removeprefix("Value error, ")
+    given = "" if problem["type"] in ("missing", "value_error") else f", not {problem['input']!r}"
+    return f"{key}: {message}{given}{more}" if key else f"{message}{more}"
+
+
+def _nearest(location: tuple[int | str, ...], cls: type[BaseModel]) -> str:
+    """The known key nearest to the unknown last part of `location`, as a suggestion."""
+    block: type[BaseModel] | None = cls
+    for part in location[:-1]:
+        block = _nested_block(block, part) if block is not None else None
+    known = list(block.model_fields) if block is not None else []
+    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {'.'.join([*map(str, location[:-1]), close[0]])!r}?"
+    return f"known here: {', '.join(known)}" if known else "it takes no keys"
+
+
+def _nested_block(block: type[BaseModel], part: int | str) -> type[BaseModel] | None:
+    """The settings class of field `part` of `block`, also inside Optional, lists and unions; None if it has none."""
+    field = block.model_fields.get(str(part))
+    if field is None:
+        return None
+    pending = [field.annotation]
+    while pending:
+        annotation = pending.pop()
+        if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+            if issubclass(annotation, BaseModel):
+                return annotation
+        else:
+            pending.extend(typing.get_args(annotation))
+    return None
