@@ -1,0 +1,122 @@
+"""Reading the text of a structure file (PDB or mmCIF, plain or gzipped) into gemmi, refusing damaged ones by name."""
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import gemmi
+
+from discodock.errors import InputError
+
+_ATOM_RECORDS = ("ATOM  ", "HETATM")
+
+
+def read_structure(path: Path) -> gemmi.Structure:
+    """Read a PDB or mmCIF file, gzipped or not, judged by its content rather than its name.
+
+    Raises:
+        InputError: the file is missing, empty, binary, truncated, of another format, or has unusable coordinates.
+    """
+    text = read_text(path)
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; give a PDB or mmCIF file")
+    if _looks_like_mmcif(text):
+        return _parse_mmcif(text, path)
+    other = _other_format(text)
+    if other is not None:
+        raise InputError(f"{path}: this is {other}, not a protein structure; give a PDB or mmCIF file")
+    return _parse_pdb(text, path)
+
+
+def read_text(path: Path) -> str:
+    """Text of a file, unzipped when its content says gzip.
+
+    Raises:
+        InputError: the file cannot be read, is a truncated gzip file, or is binary.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError, zlib.error):
+            raise InputError(f"{path}: damaged or truncated gzip file; copy or download it again") from None
+    if b"\0" in data:
+        raise InputError(f"{path}: binary file; give a PDB or mmCIF text file (or one packed with gzip)")
+    return data.decode("utf-8", errors="replace")
+
+
+def _looks_like_mmcif(text: str) -> bool:
+    head = [line.strip() for line in text[:20000].splitlines()]
+    head = [line for line in head if line and not line.startswith("#")]
+    return bool(head) and (head[0].lower().startswith("data_") or any(line.startswith("_atom_site.") for line in head))
+
+
+def _other_format(text: str) -> str | None:
+    lines = text.splitlines()
+    if any(line.startswith(_ATOM_RECORDS) for line in lines):
+        return None
+    if any("V2000" in line[33:] or "V3000" in line[33:] for line in lines[:6]) or "M  END" in lines:
+        return "an SDF/MOL file"
+    if "@<TRIPOS>" in text:
+        return "a MOL2 file"
+    if text.lstrip().startswith(">"):
+        return "a FASTA file"
+    if text.lstrip()[:1] in "<{[":
+        return "a web page or JSON/XML file"
+    return None
+
+
+def _parse_mmcif(text: str, path: Path) -> gemmi.Structure:
+    try:
+        document = gemmi.cif.read_string(text)
+        structure = next((gemmi.make_structure_from_block(block) for block in document if _has_atoms(block)), None)
+    except (ValueError, RuntimeError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: truncated or malformed mmCIF ({reason}); download it again") from None
+    if structure is None:
+        raise InputError(f"{path}: mmCIF file without atoms (_atom_site); give a file with coordinates")
+    bad = next((atom for atom in structure[0].all() if not _is_finite(atom.atom.pos)), None) if len(structure) else None
+    if bad is not None:
+        raise InputError(f"{path}: atom {bad} has no usable coordinates; repair or remove it")
+    return structure
+
+
+def _has_atoms(block: gemmi.cif.Block) -> bool:
+    return bool(block.find_values("_atom_site.Cartn_x"))
+
+
+def _is_finite(pos: gemmi.Position) -> bool:
+    return all(math.isfinite(value) and abs(value) < 1e5 for value in (pos.x, pos.y, pos.z))
+
+
+def _parse_pdb(text: str, path: Path) -> gemmi.Structure:
+    """Parse PDB text; gemmi reads unreadable coordinates as zero, so the columns are checked first."""
+    num_atoms = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(_ATOM_RECORDS):
+            num_atoms += 1
+            _check_atom_line(line, number, path)
+    if num_atoms == 0:
+        raise InputError(f"{path}: no ATOM or HETATM records found; give a PDB or mmCIF file")
+    try:
+        return gemmi.read_pdb_string(text)
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: malformed PDB file ({reason}); repair it or download it again") from None
+
+
+def _check_atom_line(line: str, number: int, path: Path) -> None:
+    if len(line) < 54:
+        raise InputError(f"{path}: line {number} is cut off in the coordinates (truncated file?); copy it again")
+    try:
+        values = (float(line[30:38]), float(line[38:46]), float(line[46:54]))
+    except ValueError:
+        values = (math.nan,)
+    if not all(math.isfinite(value) for value in values):
+        raise InputError(f"{path}: line {number} has no usable coordinates ({line[30:54].strip()!r}); repair the file")

@@ -1,0 +1,302 @@
+"""The prepared store: one small npz per complex plus an index, safe to load (no pickles) and written atomically.
+
+Receptor positions are stored as differences of thousandths of an Å, the precision of PDB files, so that they compress;
+`load` gives back the fields, dtypes and units of `discodock.schema.FIELDS`.
+"""
+
+import csv
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from discodock.errors import PreparedDataError
+from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, SCHEMA_VERSION
+
+INDEX_FILE: Final = "index.csv"
+FAILURES_FILE: Final = "failures.csv"
+MANIFEST_FILE: Final = "prepare.json"
+COMPLEX_DIR: Final = "complexes"
+
+_POS_SCALE: Final = 1000.0  # stored units per Å
+_REMEDY: Final = "run `discodock prepare` again"
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One complex of a prepared store.
+
+    Attributes:
+        id: name of the complex, unique in the store.
+        split: train, val or test.
+        cluster: protein family; complexes of one cluster are never in two splits.
+        num_ligand_atoms: heavy atoms of the ligand, L.
+        num_torsions: rotatable bonds, T.
+        num_residues: residues and hetero groups of the receptor, N.
+        file: path of the npz relative to the store.
+        key: hash of everything the file depends on: input files, settings, schema version.
+    """
+
+    id: str
+    split: str
+    cluster: str
+    num_ligand_atoms: int
+    num_torsions: int
+    num_residues: int
+    file: str
+    key: str
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """One complex left out of a prepared store: the stage that refused it and why."""
+
+    id: str
+    stage: str
+    reason: str
+
+
+class PreparedStore:
+    """A folder of prepared complexes.
+
+    Attributes:
+        root: the folder.
+        index: one row per complex, in the order of `index.csv`.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not (self.root / INDEX_FILE).is_file():
+            raise PreparedDataError(f"{self.root}: no prepared data here ({INDEX_FILE} is missing); {_REMEDY}")
+        self.manifest = read_manifest(self.root)
+        version = self.manifest.get("schema_version", SCHEMA_VERSION)
+        if version != SCHEMA_VERSION:
+            raise PreparedDataError(
+                f"{self.root}: prepared under schema version {version}, this discodock reads {SCHEMA_VERSION}; {_REMEDY}"
+            )
+        self.index: tuple[IndexRow, ...] = read_index(self.root)
+        self._row_by_id = {row.id: row for row in self.index}
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def ids(self, split: str | None = None) -> tuple[str, ...]:
+        """Ids of the complexes of a split, or of all."""
+        return tuple(row.id for row in self.index if split is None or row.split == split)
+
+    def row(self, complex_id: str) -> IndexRow:
+        """Index row of a complex.
+
+        Raises:
+            PreparedDataError: the id is not in the index.
+        """
+        try:
+            return self._row_by_id[complex_id]
+        except KeyError:
+            raise PreparedDataError(f"{self.root}: no prepared complex {complex_id!r}; see {INDEX_FILE}") from None
+
+    def load(self, complex_id: str) -> dict[str, np.ndarray]:
+        """Arrays of one complex, named and typed as in `discodock.schema.FIELDS`.
+
+        Raises:
+            PreparedDataError: the complex is unknown, or its file is missing, damaged or incomplete.
+        """
+        return load_arrays(self.root / self.row(complex_id).file)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a prepared complex to an npz under a temporary name, then rename it into place.
+
+    Receptor positions are rounded to 0.001 Å.
+
+    Raises:
+        PreparedDataError: the arrays do not follow the schema.
+    """
+    check_arrays(arrays)
+    packed = {name: array for name, array in arrays.items() if not name.startswith("receptor_")}
+    packed |= _pack_receptor(arrays)
+    buffer = io.BytesIO()
+    # zlib level 4: within 2 % of level 6 in size here, at half the time
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
+        for name, array in packed.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED, 4)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read a prepared complex written by `write_arrays`.
+
+    Raises:
+        PreparedDataError: the file is missing, damaged, or lacks a field.
+    """
+    try:
+        data = io.BytesIO(path.read_bytes())
+        with zipfile.ZipFile(data) as archive:
+            packed = {
+                info.filename.removesuffix(".npy"): np.lib.format.read_array(
+                    io.BytesIO(archive.read(info)), allow_pickle=False
+                )
+                for info in archive.infolist()
+            }
+        receptor = _unpack_receptor(packed)
+    except FileNotFoundError:
+        raise PreparedDataError(f"{path}: no such prepared complex; {_REMEDY}") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise PreparedDataError(f"{path}: damaged prepared complex ({error}); delete it and {_REMEDY}") from None
+    arrays = {name: array for name, array in packed.items() if not name.startswith("receptor_")} | receptor
+    missing = FIELDS.keys() - arrays.keys()
+    if missing:
+        raise PreparedDataError(f"{path}: lacks {', '.join(sorted(missing))}; delete it and {_REMEDY}")
+    return arrays
+
+
+def _pack_receptor(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Receptor fields in their stored form; residue types once per residue, positions as differences."""
+    residue_idx = arrays["receptor_residue_idx"]
+    starts = np.flatnonzero(np.diff(residue_idx, prepend=-1)).astype(np.int32)
+    steps = np.diff(np.rint(arrays["receptor_pos"].astype(np.float64) * _POS_SCALE).astype(np.int64), axis=0, prepend=0)
+    fits = np.abs(steps[1:]).max(initial=0) < 2**15
+    return {
+        "receptor_pos_start": steps[0].astype(np.int32),
+        "receptor_pos_step": steps[1:].astype(np.int16 if fits else np.int32),
+        "receptor_kind": np.stack([arrays["receptor_element"], arrays["receptor_atom_name"]]),
+        "receptor_residue_start": starts,
+        "receptor_residue_kind": arrays["receptor_residue_type"][starts],
+    }
+
+
+def _unpack_receptor(packed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    element, atom_name = packed["receptor_kind"]
+    num_atoms = len(element)
+    start, step = packed["receptor_pos_start"], packed["receptor_pos_step"]
+    pos = np.cumsum(np.concatenate([start[None], step]), axis=0, dtype=np.int64)
+    residue_start = packed["receptor_residue_start"]
+    lengths = np.diff(residue_start, append=num_atoms)
+    return {
+        "receptor_pos": (pos / _POS_SCALE).astype(np.float32),
+        "receptor_element": element,
+        "receptor_atom_name": atom_name,
+        "receptor_residue_type": np.repeat(packed["receptor_residue_kind"], lengths),
+        "receptor_residue_idx": np.repeat(np.arange(len(residue_start), dtype=np.int32), lengths),
+    }
+
+
+def check_arrays(arrays: Mapping[str, np.ndarray]) -> None:
+    """Check names, dtypes, shapes and index ranges of a prepared complex against the schema.
+
+    Raises:
+        PreparedDataError: naming the first field that does not fit.
+    """
+    names = set(arrays)
+    if names != set(FIELDS):
+        wrong = ", ".join(sorted(names ^ set(FIELDS)))
+        raise PreparedDataError(f"prepared complex: fields missing or unknown: {wrong}")
+    for name, shape in expected_shapes(arrays).items():
+        dtype = FIELDS[name].split(")")[1].split(",")[0].split(":")[0].strip()
+        if arrays[name].dtype.name != dtype or arrays[name].shape != shape:
+            found = f"{arrays[name].dtype.name} {arrays[name].shape}"
+            raise PreparedDataError(f"prepared complex: {name} is {found}, expected {dtype} {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise PreparedDataError(f"prepared complex: {name} has values that are not finite")
+    residue_idx = arrays["receptor_residue_idx"]
+    if len(residue_idx) == 0 or residue_idx[0] != 0 or not np.isin(np.diff(residue_idx), (0, 1)).all():
+        raise PreparedDataError("prepared complex: receptor_residue_idx must count up from 0 without gaps")
+
+
+def expected_shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Shape of every field, given the sizes that the complex's own leading fields state."""
+    num_receptor, num_ligand = len(arrays["receptor_pos"]), len(arrays["ligand_pos"])
+    num_bonds, num_torsions = len(arrays["ligand_bond_type"]), len(arrays["ligand_tor_bond"])
+    receptor = {name: (num_receptor,) for name in FIELDS if name.startswith("receptor_")}
+    return receptor | {
+        "receptor_pos": (num_receptor, 3),
+        "ligand_pos": (num_ligand, 3),
+        "ligand_conformer_pos": (len(arrays["ligand_conformer_pos"]), num_ligand, 3),
+        "ligand_atom_feat": (num_ligand, len(LIGAND_ATOM_FEATURES)),
+        "ligand_bond_index": (2, num_bonds),
+        "ligand_bond_type": (num_bonds,),
+        "ligand_hops": (num_ligand, num_ligand),
+        "ligand_tor_bond": (num_torsions, 2),
+        "ligand_mask_rotate": (num_torsions, num_ligand),
+        "ligand_automorphisms": (len(arrays["ligand_automorphisms"]), num_ligand),
+    }
+
+
+def read_index(root: Path) -> tuple[IndexRow, ...]:
+    """Rows of a store's index.
+
+    Raises:
+        PreparedDataError: the index is damaged or of an older format.
+    """
+    converters: dict[str, Callable[[str], Any]] = {
+        item.name: int if item.type is int else str for item in fields(IndexRow)
+    }
+    try:
+        with open(root / INDEX_FILE, newline="", encoding="utf-8") as handle:
+            return tuple(
+                IndexRow(**{name: convert(row[name]) for name, convert in converters.items()})
+                for row in csv.DictReader(handle)
+            )
+    except (KeyError, TypeError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        raise PreparedDataError(f"{root / INDEX_FILE}: damaged index ({error!r}); {_REMEDY}") from None
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """Content of `prepare.json`: settings, versions and counts; empty when there is none.
+
+    Raises:
+        PreparedDataError: the file is not JSON.
+    """
+    path = root / MANIFEST_FILE
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise PreparedDataError(f"{path}: damaged manifest ({error}); {_REMEDY}") from None
+
+
+def write_rows(path: Path, rows: Sequence[IndexRow] | Sequence[FailureRow], row_type: type) -> None:
+    """Write index or failure rows as CSV, atomically."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, [item.name for item in fields(row_type)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    write_atomically(path, buffer.getvalue().encode())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name beside it, then rename, so that no reader sees half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def crossing_clusters(rows: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Clusters that have complexes in more than one split.
+
+    Args:
+        rows: (cluster, split) of every complex; an empty cluster is not compared.
+    Returns:
+        The splits of each such cluster; empty when no cluster crosses.
+    """
+    splits: dict[str, set[str]] = {}
+    for cluster, split in rows:
+        if cluster:
+            splits.setdefault(cluster, set()).add(split)
+    return {cluster: tuple(sorted(found)) for cluster, found in splits.items() if len(found) > 1}
