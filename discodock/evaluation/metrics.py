@@ -1,0 +1,126 @@
+"""Success rates of redocking, with 95 % intervals; every metric is one function that returns a flat dict."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+Z_95: Final = 1.959963984540054
+"""Half-width of the central 95 % of the normal distribution, in standard deviations."""
+
+NUM_RESAMPLES: Final = 2000
+SUCCESS_RMSD: Final = 2.0
+"""Å below which a redocked pose counts as right, as everywhere in the docking literature."""
+
+
+@dataclass(frozen=True)
+class Redocking:
+    """What came of redocking one complex.
+
+    Attributes:
+        id: name of the complex.
+        rmsds: symmetry-corrected RMSD of its poses, best-ranked first, Å; empty if docking failed.
+        centroid_distance: of the top-ranked pose's centroid from the crystal's, Å; infinite if docking failed.
+        seconds: wall-clock time, reading of files included.
+        cluster: protein family, empty if not known.
+    """
+
+    id: str
+    rmsds: tuple[float, ...]
+    centroid_distance: float
+    seconds: float
+    cluster: str = ""
+
+
+def compute_metrics(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """All metrics of `METRICS` over a set of complexes; docking that failed counts as not successful.
+
+    Raises:
+        ValueError: there is no complex.
+    """
+    if not redockings:
+        raise ValueError("no complexes to evaluate")
+    values: dict[str, float] = {}
+    for metric in METRICS.values():
+        values |= metric(redockings)
+    return values
+
+
+def counts(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Number of complexes and how many of them could not be docked."""
+    return {"n": len(redockings), "failed": sum(not r.rmsds for r in redockings)}
+
+
+def top1(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Of the best-ranked pose: rates below 2 and 5 Å, its centroid's below 2 Å, median RMSD (infinite where failed)."""
+    rmsds = [r.rmsds[0] if r.rmsds else math.inf for r in redockings]
+    return {
+        **_rate("top1_lt2", [rmsd < SUCCESS_RMSD for rmsd in rmsds]),
+        **_rate("top1_lt5", [rmsd < 5.0 for rmsd in rmsds]),
+        **_rate("centroid_top1_lt2", [r.centroid_distance < SUCCESS_RMSD for r in redockings]),
+        "median_top1_rmsd": float(np.median(rmsds)),
+    }
+
+
+def top5(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Rate at which one of the five best-ranked poses is below 2 Å."""
+    return _rate("top5_lt2", [min(r.rmsds[:5], default=math.inf) < SUCCESS_RMSD for r in redockings])
+
+
+def oracle(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Rate at which any pose is below 2 Å, whatever its rank: the ceiling of any ranking; and its median RMSD."""
+    best = [min(r.rmsds, default=math.inf) for r in redockings]
+    return {**_rate("oracle_lt2", [rmsd < SUCCESS_RMSD for rmsd in best]), "median_oracle_rmsd": float(np.median(best))}
+
+
+def per_sample(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Mean rate of single samples below 2 Å; over complexes, and over protein families so that large ones do not rule.
+
+    The interval is a seeded bootstrap over complexes.
+    """
+    rates = np.array([np.mean(np.array(r.rmsds) < SUCCESS_RMSD) if r.rmsds else 0.0 for r in redockings])
+    draws = np.random.default_rng(0).integers(len(rates), size=(NUM_RESAMPLES, len(rates)))
+    low, high = np.quantile(rates[draws].mean(axis=1), [0.025, 0.975])
+    by_cluster: dict[str, list[float]] = defaultdict(list)
+    for redocking, rate in zip(redockings, rates, strict=True):
+        by_cluster[redocking.cluster or redocking.id].append(float(rate))
+    return {
+        "sample_lt2": float(rates.mean()),
+        "sample_lt2_low": float(low),
+        "sample_lt2_high": float(high),
+        "sample_lt2_by_cluster": float(np.mean([np.mean(group) for group in by_cluster.values()])),
+    }
+
+
+def timing(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Mean wall-clock seconds of a complex, all its samples together."""
+    return {"seconds_per_complex": float(np.mean([r.seconds for r in redockings]))}
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a success probability (Wilson 1927, doi 10.1080/01621459.1927.10502953)."""
+    rate = successes / trials
+    centre = rate + Z_95**2 / (2 * trials)
+    half = Z_95 * math.sqrt(rate * (1 - rate) / trials + Z_95**2 / (4 * trials**2))
+    scale = 1 + Z_95**2 / trials
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def _rate(name: str, successes: Sequence[bool]) -> dict[str, float]:
+    low, high = wilson_interval(sum(successes), len(successes))
+    return {name: sum(successes) / len(successes), f"{name}_low": low, f"{name}_high": high}
+
+
+METRICS: Final[dict[str, Callable[[Sequence[Redocking]], dict[str, float]]]] = {
+    "counts": counts,
+    "top1": top1,
+    "top5": top5,
+    "oracle": oracle,
+    "per_sample": per_sample,
+    "timing": timing,
+}

@@ -1,0 +1,66 @@
+"""Metrics on outcomes whose values are known: perfect, shifted, failed."""
+
+import math
+
+import pytest
+from scipy.stats import binomtest
+
+from discodock.evaluation.metrics import METRICS, Redocking, compute_metrics, wilson_interval
+
+PERFECT = Redocking("a", (0.0, 0.0, 0.0), 0.0, 1.0, "1")
+SHIFTED = Redocking("b", (3.0, 3.0, 3.0), 3.0, 3.0, "2")
+LATE = Redocking("c", (6.0, 7.0, 8.0, 9.0, 9.0, 1.0), 4.0, 2.0, "2")
+FAILED = Redocking("d", (), math.inf, 0.5, "3")
+RATES = ["top1_lt2", "top5_lt2", "top1_lt5", "oracle_lt2", "centroid_top1_lt2", "sample_lt2"]
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS.keys())
+def test_every_metric_returns_named_numbers_for_any_outcome(metric):
+    for redockings in ([PERFECT], [SHIFTED], [FAILED], [PERFECT, SHIFTED, LATE, FAILED]):
+        values = metric(redockings)
+        assert values and all(isinstance(name, str) and float(value) >= 0 for name, value in values.items())
+
+
+def test_no_name_is_given_twice():
+    names = [name for metric in METRICS.values() for name in metric([PERFECT])]
+    assert len(names) == len(set(names))
+
+
+def test_perfect_poses_score_one_everywhere():
+    values = compute_metrics([PERFECT, PERFECT])
+    assert all(values[name] == 1.0 for name in RATES)
+    assert values["median_top1_rmsd"] == 0.0 and values["failed"] == 0 and values["n"] == 2
+
+
+def test_poses_shifted_by_three_angstroms_miss_two_but_not_five():
+    values = compute_metrics([SHIFTED])
+    assert {name: values[name] for name in RATES} == {name: float(name == "top1_lt5") for name in RATES}
+    assert values["median_top1_rmsd"] == 3.0
+
+
+def test_a_failure_counts_against_every_rate():
+    values = compute_metrics([PERFECT, FAILED])
+    assert all(values[name] == 0.5 for name in RATES)
+    assert values["failed"] == 1 and values["median_top1_rmsd"] == math.inf
+
+
+def test_rank_matters_for_top_n_and_not_for_the_oracle():
+    values = compute_metrics([LATE])
+    assert (values["top1_lt2"], values["top5_lt2"], values["oracle_lt2"]) == (0.0, 0.0, 1.0)
+    assert values["sample_lt2"] == pytest.approx(1 / 6)
+
+
+def test_families_weigh_the_same_whatever_their_size():
+    values = compute_metrics([PERFECT, SHIFTED, SHIFTED, SHIFTED])
+    assert values["sample_lt2"] == 0.25 and values["sample_lt2_by_cluster"] == 0.5
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 7), (50, 100), (263, 263)])
+def test_wilson_interval_is_scipys(successes, trials):
+    reference = binomtest(successes, trials).proportion_ci(method="wilson")
+    assert wilson_interval(successes, trials) == pytest.approx((reference.low, reference.high), abs=1e-12)
+
+
+def test_nothing_to_evaluate_is_refused():
+    with pytest.raises(ValueError, match="no complexes"):
+        compute_metrics([])

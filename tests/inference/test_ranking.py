@@ -1,0 +1,37 @@
+"""Consensus ranking: distances against a direct loop, the crowd above the outlier."""
+
+import numpy as np
+import pytest
+
+from discodock.inference.ranking import consensus_scores, pairwise_rmsd
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_distances_are_those_of_a_plain_loop_over_symmetries(seed):
+    generator = np.random.default_rng(seed)
+    poses = generator.normal(size=(4, 5, 3)) + 100.0
+    automorphisms = np.array([[0, 1, 2, 3, 4], [0, 2, 1, 3, 4]])
+    distances = pairwise_rmsd(poses, automorphisms)
+    for i in range(4):
+        for j in range(4):
+            each = [np.sqrt(((poses[i] - poses[j][p]) ** 2).sum(axis=1).mean()) for p in automorphisms]
+            assert distances[i, j] == pytest.approx(min(each), abs=1e-6)
+
+
+def test_a_symmetric_copy_is_the_same_pose():
+    pose = np.random.default_rng(0).normal(size=(3, 3))
+    swap = np.array([2, 1, 0])
+    distances = pairwise_rmsd(np.stack([pose, pose[swap]]), np.stack([np.arange(3), swap]))
+    assert distances == pytest.approx(np.zeros((2, 2)), abs=1e-6)
+
+
+def test_the_crowd_ranks_above_the_outlier():
+    base = np.zeros((4, 3))
+    poses = np.stack([base + 20.0, base, base + 0.1, base - 0.1])
+    scores = consensus_scores(pairwise_rmsd(poses, np.arange(4)[None]))
+    assert scores.argmin() == 0 and scores.argmax() == 1
+    assert ((scores > 0) & (scores <= 1)).all()
+
+
+def test_a_single_pose_has_a_score():
+    assert consensus_scores(np.zeros((1, 1))) == pytest.approx([1.0])
