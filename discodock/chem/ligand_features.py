@@ -121,7 +121,7 @@ def torsion_topology(heavy: Chem.Mol) -> TorsionTopology:
 
 
 def _axis_end(atom: Chem.Atom, previous: Chem.Atom) -> int | None:
-    """First atom from `atom` on, away from `previous`, where the chain leaves the bond's axis; None if it never does."""
+    """First atom, from `atom` away from `previous`, where the chain leaves the bond's axis; None if it never does."""
     while atom.GetDegree() == 2 and atom.GetHybridization() == Chem.HybridizationType.SP:
         ahead = next(neighbor for neighbor in atom.GetNeighbors() if neighbor.GetIdx() != previous.GetIdx())
         atom, previous = ahead, atom
