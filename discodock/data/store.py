@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ FAILURES_FILE: Final = "failures.csv"
 MANIFEST_FILE: Final = "prepare.json"
 COMPLEX_DIR: Final = "complexes"
 
+_DTYPE: Final = re.compile(r"\b(?:u?int\d+|float\d+|bool)\b")
 _POS_SCALE: Final = 1000.0  # stored units per Å
 _REMEDY: Final = "run `discodock prepare` again"
 
@@ -201,7 +203,7 @@ def check_arrays(arrays: Mapping[str, np.ndarray]) -> None:
         wrong = ", ".join(sorted(names ^ set(FIELDS)))
         raise PreparedDataError(f"prepared complex: fields missing or unknown: {wrong}")
     for name, shape in expected_shapes(arrays).items():
-        dtype = FIELDS[name].split(")")[1].split(",")[0].split(":")[0].strip()
+        dtype = _DTYPE.findall(FIELDS[name])[0]
         if arrays[name].dtype.name != dtype or arrays[name].shape != shape:
             found = f"{arrays[name].dtype.name} {arrays[name].shape}"
             raise PreparedDataError(f"prepared complex: {name} is {found}, expected {dtype} {shape}")

@@ -1,0 +1,134 @@
+"""Folders or `.tar.xz` shards of `<id>/protein.pdb, ligand.sdf[, cofactors.pdb]`, with an optional `index.csv`."""
+
+import csv
+import lzma
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from discodock.data.datasets.source import DEFAULT_SPLIT, SourceComplex, Unusable, read_splits, split_of_name
+from discodock.errors import InputError
+
+PROTEIN_FILES: Final = ("protein.pdb", "protein.cif", "protein.pdb.gz", "protein.cif.gz")
+LIGAND_FILES: Final = ("ligand.sdf", "ligand.mol2")
+COFACTOR_FILES: Final = ("cofactors.pdb", "cofactors.cif", "cofactors.pdb.gz")
+ARCHIVE_SUFFIXES: Final = (".tar.xz", ".tar.gz", ".tar", ".tgz")
+INDEX_FILE: Final = "index.csv"
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Split and cluster by complex id, from `index.csv` or split files; empty when neither is there."""
+
+    split: Mapping[str, str]
+    cluster: Mapping[str, str]
+    origin: str
+
+    def of(self, complex_id: str, archive: str) -> tuple[str, str] | None:
+        """Split and cluster of a complex; None when the labels are there but do not list it."""
+        if self.split:
+            split = self.split.get(complex_id)
+            return None if split is None else (split, self.cluster.get(complex_id, ""))
+        return split_of_name(archive) or DEFAULT_SPLIT, self.cluster.get(complex_id, "")
+
+
+class ComplexesDataset:
+    """Complexes in one folder each, or packed in shards; the layout of the project's own corpus.
+
+    Shards are read side by side, one complex of each in turn, because a shard is sorted by protein family.
+    """
+
+    def __init__(self, source: Path, splits: Path | None = None) -> None:
+        if not source.exists():
+            raise InputError(f"{source}: no such folder or archive; check the path")
+        self.source = source
+        self.archives = _archives(source)
+        folders = [] if self.archives else sorted(path for path in source.iterdir() if path.is_dir())
+        self.folders = [path for path in folders if any((path / name).is_file() for name in (*PROTEIN_FILES, *LIGAND_FILES))]
+        if not self.archives and not self.folders:
+            raise InputError(f"{source}: no complexes found; expected <id>/protein.pdb and <id>/ligand.sdf, or *.tar.xz")
+        self.labels = _read_labels(source if source.is_dir() else source.parent, splits)
+
+    def split_clusters(self) -> list[tuple[str, str]]:
+        """(cluster, split) of every complex that the labels list."""
+        return [(self.labels.cluster.get(name, ""), split) for name, split in self.labels.split.items()]
+
+    def __len__(self) -> int:
+        """Number of complexes, 0 when it is not known without reading the archives."""
+        if not self.archives:
+            return len(self.folders)
+        return len(self.labels.split) if self.source.is_dir() else 0
+
+    def __iter__(self) -> Iterator[SourceComplex | Unusable]:
+        """Complexes in a fixed order."""
+        streams = [_read_archive(path) for path in self.archives] or [_read_folders(self.folders)]
+        while streams:
+            for stream in list(streams):
+                entry = next(stream, None)
+                if entry is None:
+                    streams.remove(stream)
+                else:
+                    yield self._complex(*entry)
+
+    def _complex(self, complex_id: str, where: str, files: dict[str, bytes]) -> SourceComplex | Unusable:
+        labels = self.labels.of(complex_id, Path(where).name)
+        if labels is None:
+            return Unusable(complex_id, f"not listed in {self.labels.origin}")
+        protein = next((name for name in PROTEIN_FILES if name in files), None)
+        ligands = tuple(name for name in LIGAND_FILES if name in files)
+        if protein is None or not ligands:
+            return Unusable(complex_id, f"no {'protein.pdb' if protein is None else 'ligand.sdf'} in {where}")
+        cofactors = next((name for name in COFACTOR_FILES if name in files), None)
+        return SourceComplex(complex_id, *labels, where, protein, ligands, cofactors, files)
+
+
+def _archives(source: Path) -> list[Path]:
+    if source.is_dir():
+        return sorted(path for path in source.iterdir() if path.name.endswith(ARCHIVE_SUFFIXES))
+    if source.name.endswith(ARCHIVE_SUFFIXES):
+        return [source]
+    raise InputError(f"{source}: neither a folder nor an archive ({', '.join(ARCHIVE_SUFFIXES)})")
+
+
+def _read_labels(folder: Path, splits: Path | None) -> _Labels:
+    path = folder / INDEX_FILE
+    rows: list[dict[str, str]] = []
+    if path.is_file():
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+        if rows and "id" not in rows[0]:
+            raise InputError(f"{path}: no column `id`; give columns id, split, cluster")
+    cluster = {row["id"]: row.get("cluster") or "" for row in rows}
+    if splits is not None:
+        return _Labels(read_splits(splits), cluster, str(splits))
+    return _Labels({row["id"]: row.get("split") or DEFAULT_SPLIT for row in rows}, cluster, INDEX_FILE)
+
+
+def _read_folders(folders: list[Path]) -> Iterator[tuple[str, str, dict[str, bytes]]]:
+    wanted = (*PROTEIN_FILES, *LIGAND_FILES, *COFACTOR_FILES)
+    for folder in folders:
+        files = {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
+        yield folder.name, str(folder), files
+
+
+def _read_archive(path: Path) -> Iterator[tuple[str, str, dict[str, bytes]]]:
+    """Complexes of an archive, whose members lie folder by folder."""
+    current, files = "", {}
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            for member in archive:
+                parts = Path(member.name).parts
+                if not member.isfile() or len(parts) < 2:
+                    continue
+                if parts[-2] != current and files:
+                    yield current, str(path), files
+                    files = {}
+                current = parts[-2]
+                content = archive.extractfile(member)
+                files[parts[-1]] = content.read() if content is not None else b""
+    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
+        raise InputError(f"{path}: damaged archive ({error}); copy or download it again") from None
+    if files:
+        yield current, str(path), files

@@ -1,0 +1,87 @@
+"""PDBBind as downloaded: `<id>/<id>_protein[_processed].pdb` and `<id>/<id>_ligand.sdf|mol2`, at any depth up to four."""
+
+import csv
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from discodock.data.datasets.source import DEFAULT_SPLIT, SourceComplex, Unusable, read_splits
+from discodock.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+PROTEIN_SUFFIXES: Final = ("_protein_processed.pdb", "_protein.pdb", "_protein_obabel_reduce.pdb")
+LIGAND_SUFFIXES: Final = ("_ligand.sdf", "_ligand.mol2")
+MAX_DEPTH: Final = 4  # v2020r1 keeps its complexes in P-L/<years>/<id>
+CLUSTER_FILE: Final = "clusters.csv"
+
+
+class PDBBindDataset:
+    """A user's own PDBBind folder, with the split files of a paper.
+
+    Split files are lists of ids, such as DiffDock's `timesplit_no_lig_overlap_train`. A `clusters.csv` (columns id,
+    cluster) beside them adds protein families.
+    """
+
+    def __init__(self, source: Path, splits: Path | None = None) -> None:
+        if not source.is_dir():
+            raise InputError(f"{source}: no such folder; give the folder that holds PDBBind's <id> folders")
+        self.folder_by_id = {folder.name: folder for folder in _find(source, MAX_DEPTH)}
+        if not self.folder_by_id:
+            raise InputError(f"{source}: no <id>/<id>_ligand.sdf or .mol2 found; give the unpacked PDBBind folder")
+        self.splits_from = splits
+        self.split_by_id = read_splits(splits) if splits is not None else {}
+        self.cluster_by_id = _read_clusters(splits) if splits is not None else {}
+        if not self.split_by_id:
+            logger.warning("%s: no split files given, all complexes are in split %s", source, DEFAULT_SPLIT)
+
+    def split_clusters(self) -> list[tuple[str, str]]:
+        """(cluster, split) of every listed complex."""
+        return [(self.cluster_by_id.get(name, ""), split) for name, split in self.split_by_id.items()]
+
+    def __len__(self) -> int:
+        """Number of complexes found or listed."""
+        return len(self.folder_by_id.keys() | self.split_by_id.keys())
+
+    def __iter__(self) -> Iterator[SourceComplex | Unusable]:
+        """Complexes by id."""
+        for complex_id in sorted(self.folder_by_id.keys() | self.split_by_id.keys()):
+            yield self._complex(complex_id)
+
+    def _complex(self, complex_id: str) -> SourceComplex | Unusable:
+        folder = self.folder_by_id.get(complex_id)
+        if folder is None:
+            return Unusable(complex_id, f"listed in {self.splits_from}, but there is no such folder in the source")
+        split = self.split_by_id.get(complex_id) if self.split_by_id else DEFAULT_SPLIT
+        if split is None:
+            return Unusable(complex_id, f"in no split file of {self.splits_from}")
+        names = [complex_id + suffix for suffix in (*PROTEIN_SUFFIXES, *LIGAND_SUFFIXES)]
+        files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+        protein = next((name for name in names[: len(PROTEIN_SUFFIXES)] if name in files), None)
+        ligands = tuple(name for name in names[len(PROTEIN_SUFFIXES) :] if name in files)
+        if protein is None:
+            return Unusable(complex_id, f"no {names[0]} or {names[1]} in {folder}")
+        files = {name: files[name] for name in (protein, *ligands)}
+        cluster = self.cluster_by_id.get(complex_id, "")
+        return SourceComplex(complex_id, split, cluster, str(folder), protein, ligands, None, files)
+
+
+def _find(folder: Path, depth: int) -> Iterator[Path]:
+    """Folders named like the ligand files in them, searched to a depth."""
+    if any((folder / (folder.name + suffix)).is_file() for suffix in LIGAND_SUFFIXES):
+        yield folder
+    elif depth > 0:
+        for child in sorted(path for path in folder.iterdir() if path.is_dir()):
+            yield from _find(child, depth - 1)
+
+
+def _read_clusters(splits: Path) -> dict[str, str]:
+    path = splits / CLUSTER_FILE
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    if rows and not {"id", "cluster"} <= rows[0].keys():
+        raise InputError(f"{path}: needs columns id and cluster")
+    return {row["id"]: row["cluster"] for row in rows}

@@ -1,0 +1,81 @@
+"""What a data set hands to preparation: the files of each complex, its split and its family."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from discodock.errors import InputError
+
+SPLITS: Final = ("train", "val", "test")
+DEFAULT_SPLIT: Final = "train"
+"""Split of a complex when nothing says where it belongs."""
+
+_SPLIT_WORDS: Final = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+                       "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SourceComplex:
+    """The files of one complex, before anything in them is read.
+
+    Attributes:
+        id: name of the complex, unique in its data set.
+        split: train, val or test.
+        cluster: protein family, "" when not known.
+        where: folder or archive it comes from, for messages.
+        protein: name of the structure file in `files`.
+        ligands: names of ligand files in `files`, the first readable one is used.
+        cofactors: name of a further structure file in `files` that belongs to the receptor.
+        files: content by file name.
+    """
+
+    id: str
+    split: str
+    cluster: str
+    where: str
+    protein: str
+    ligands: tuple[str, ...]
+    cofactors: str | None
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A complex the data set names but cannot hand over, with the reason."""
+
+    id: str
+    reason: str
+
+
+def split_of_name(name: str) -> str | None:
+    """Split that a file name such as `timesplit_no_lig_overlap_val` or `test.txt` speaks of; None when it names none.
+
+    Args:
+        name: file name; its words are compared with train, val, valid, validation, dev and test.
+    """
+    words = Path(name).stem.lower().replace("-", "_").replace(".", "_").split("_")
+    found = {_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def read_splits(folder: Path) -> dict[str, str]:
+    """Split of every id listed in the split files of a folder (one id a line; names as in `split_of_name`).
+
+    Raises:
+        InputError: no split file there, or an id listed under two splits.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of split files; give one with train, val and test lists")
+    split_by_id: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        split = split_of_name(path.name) if path.is_file() and path.suffix in ("", ".txt", ".lst", ".csv") else None
+        if split is None:
+            continue
+        for line in path.read_text(encoding="utf-8", errors="replace").split():
+            known = split_by_id.setdefault(line.strip().strip(","), split)
+            if known != split:
+                raise InputError(f"{path}: {line} is listed under {known} as well as {split}; keep it in one split")
+    if not split_by_id:
+        raise InputError(f"{folder}: no split files; name them like train.txt, val.txt, test.txt, one id a line")
+    return split_by_id

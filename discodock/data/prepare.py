@@ -1,0 +1,431 @@
+"""Preparation: structures in, prepared complexes out; parallel, resumable, with a reason for every complex left out."""
+
+import hashlib
+import json
+import logging
+import platform
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from rdkit import rdBase
+
+from discodock.chem.conformers import matched_conformers
+from discodock.chem.ligand import LigandRecord, heavy_positions, read_ligand
+from discodock.chem.ligand_features import TorsionTopology, ligand_arrays
+from discodock.chem.protein import Receptor, read_receptor
+from discodock.chem.receptor_features import receptor_arrays
+from discodock.data.datasets.registry import DATASETS
+from discodock.data.datasets.source import SourceComplex, Unusable
+from discodock.data.store import (
+    COMPLEX_DIR,
+    FAILURES_FILE,
+    INDEX_FILE,
+    MANIFEST_FILE,
+    FailureRow,
+    IndexRow,
+    crossing_clusters,
+    read_index,
+    write_arrays,
+    write_atomically,
+    write_rows,
+)
+from discodock.data.workers import run_all
+from discodock.errors import DiscodockError, InputError, PreparedDataError
+from discodock.schema import SCHEMA_VERSION
+from discodock.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PREPARE_VERSION: Final = 1
+"""Raised whenever a change of code changes prepared arrays, so that nothing stale is kept."""
+
+INDEX_INTERVAL: Final = 5.0  # s between two writings of the index: the work a kill can lose
+CONTACT_DISTANCE: Final = 6.0  # Å: a ligand without receptor atoms so near is not bound to it
+
+
+class PrepareConfig(Settings):
+    """What a prepared complex is made of; every field is part of the content key."""
+
+    num_conformers: int = Field(3, ge=1, le=100, description="RDKit conformers matched to the crystal pose, count")
+    max_match_rmsd: float = Field(2.0, gt=0, description="leave out ligands no conformer matches within this RMSD, Å")
+    min_ligand_atoms: int = Field(4, ge=1, description="smallest ligand, heavy atoms")
+    max_ligand_atoms: int = Field(60, ge=1, description="largest ligand, heavy atoms")
+    receptor_radius: float | None = Field(
+        None, gt=0, description="keep only residues with an atom this near the ligand, Å; null keeps the whole receptor"
+    )
+    keep: tuple[str, ...] = Field((), description="residues kept although a rule drops them: name or chain:number")
+    drop: tuple[str, ...] = Field((), description="residues dropped: name or chain:number")
+    seed: int = Field(0, ge=0, description="seed of the conformers, mixed with each complex's id")
+
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> "PrepareConfig":
+        if self.min_ligand_atoms > self.max_ligand_atoms:
+            raise ValueError("min_ligand_atoms is larger than max_ligand_atoms")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Hash of the settings, the schema and the code version."""
+        text = json.dumps([self.model_dump(), SCHEMA_VERSION, PREPARE_VERSION], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a preparation after one more complex; `total` is 0 when not known."""
+
+    done: int
+    total: int
+    num_failed: int
+    last_id: str
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What a preparation did.
+
+    Attributes:
+        out: the prepared folder.
+        num_prepared: complexes in the store.
+        num_reused: of these, complexes that were there already under the same content key.
+        num_by_split: complexes in each split.
+        failures: complexes left out.
+        seconds: wall-clock time.
+    """
+
+    out: Path
+    num_prepared: int
+    num_reused: int
+    num_by_split: dict[str, int]
+    failures: tuple[FailureRow, ...]
+    seconds: float
+
+
+class StageError(DiscodockError):
+    """A complex that is left out, with the stage that refused it."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One complex to prepare, as sent to a worker process."""
+
+    source: SourceComplex
+    out: Path
+    config: PrepareConfig
+    key: str
+
+
+def featurize(receptor: Receptor, record: LigandRecord, config: PrepareConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
+    """All fields of a prepared complex from a receptor and its bound ligand.
+
+    Args:
+        receptor: as read, in the frame of the ligand.
+        record: ligand in its crystal pose.
+        config: sizes, conformers, radius.
+        seed: seed of the conformers.
+
+    Raises:
+        StageError: the complex cannot be used; `stage` says where it failed.
+    """
+    if not record.has_3d:
+        raise StageError("ligand", "no 3-D coordinates: the crystal pose is needed")
+    crystal_pos = heavy_positions(record.mol)
+    if not np.isfinite(crystal_pos).all():
+        raise StageError("ligand", "coordinates that are not numbers")
+    if not config.min_ligand_atoms <= len(crystal_pos) <= config.max_ligand_atoms:
+        limits = f"{config.min_ligand_atoms} to {config.max_ligand_atoms}"
+        raise StageError("ligand", f"{len(crystal_pos)} heavy atoms, outside {limits}")
+    arrays = receptor_arrays(receptor)
+    distance = _distance_to(arrays["receptor_pos"], crystal_pos)
+    if distance.min() > CONTACT_DISTANCE:
+        raise StageError("pocket", f"the ligand is {distance.min():.1f} Å away from the receptor")
+    if config.receptor_radius is not None:
+        arrays = _within_radius(arrays, distance, config.receptor_radius)
+    arrays |= ligand_arrays(record.mol)
+    conformers = _conformers(record, crystal_pos, arrays, config, seed)
+    return arrays | {"ligand_pos": crystal_pos.astype(np.float32), "ligand_conformer_pos": conformers}
+
+
+def _conformers(
+    record: LigandRecord, crystal_pos: np.ndarray, arrays: dict[str, np.ndarray], config: PrepareConfig, seed: int
+) -> np.ndarray:
+    topology = TorsionTopology(arrays["ligand_tor_bond"], arrays["ligand_mask_rotate"])
+    try:
+        pos = matched_conformers(record.mol, crystal_pos, topology, num=config.num_conformers, seed=seed)
+    except InputError as error:
+        raise StageError("conformers", str(error)) from None
+    rmsd = np.sqrt(((pos - crystal_pos) ** 2).sum(-1).mean(-1))
+    if rmsd.min() > config.max_match_rmsd:
+        raise StageError("conformers", f"no conformer matches the pose: {rmsd.min():.2f} Å at best")
+    return pos.astype(np.float32)
+
+
+def _distance_to(receptor_pos: np.ndarray, ligand_pos: np.ndarray) -> np.ndarray:
+    """Distance of every receptor atom to its nearest ligand atom, Å, shape (R,)."""
+    square = np.full(len(receptor_pos), np.inf)
+    for pos in ligand_pos:
+        square = np.minimum(square, ((receptor_pos - pos) ** 2).sum(-1))
+    return np.sqrt(square)
+
+
+def _within_radius(arrays: dict[str, np.ndarray], distance: np.ndarray, radius: float) -> dict[str, np.ndarray]:
+    """Whole residues that have an atom within the radius of the ligand."""
+    residue_idx = arrays["receptor_residue_idx"]
+    near = np.zeros(residue_idx.max() + 1, dtype=bool)
+    near[residue_idx[distance <= radius]] = True
+    kept = {name: array[near[residue_idx]] for name, array in arrays.items()}
+    _, renumbered = np.unique(kept["receptor_residue_idx"], return_inverse=True)
+    return kept | {"receptor_residue_idx": renumbered.astype(np.int32)}
+
+
+def prepare_complex(source: SourceComplex, config: PrepareConfig) -> dict[str, np.ndarray]:
+    """Read and featurise one complex.
+
+    Raises:
+        StageError: the complex cannot be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="discodock-") as name:
+        folder = Path(name)
+        for file, content in source.files.items():
+            (folder / file).write_bytes(content)
+        try:
+            record = _read_first_ligand(folder, source.ligands)
+            receptor = _read_receptor(folder, source, record, config)
+            with rdBase.BlockLogs():
+                return featurize(receptor, record, config, seed=complex_seed(config.seed, source.id))
+        except StageError as error:
+            raise StageError(error.stage, str(error).replace(f"{folder}/", "")) from None
+
+
+def complex_seed(seed: int, complex_id: str) -> int:
+    """Seed of one complex: it does not depend on the order or number of the others."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{complex_id}".encode(), digest_size=4).digest(), "big") >> 1
+
+
+def _read_first_ligand(folder: Path, names: tuple[str, ...]) -> LigandRecord:
+    """Ligand of the first file that can be read; PDBBind's sdf and mol2 each fail for some."""
+    reasons = []
+    for name in names:
+        try:
+            with rdBase.BlockLogs():
+                return read_ligand(folder / name)
+        except InputError as error:
+            reasons.append(str(error))
+    raise StageError("ligand", "; ".join(reasons))
+
+
+def _read_receptor(folder: Path, source: SourceComplex, record: LigandRecord, config: PrepareConfig) -> Receptor:
+    extra = None if source.cofactors is None else folder / source.cofactors
+    try:
+        return read_receptor(
+            folder / source.protein, extra=extra, keep=config.keep, drop=config.drop, reference_ligands=[record.mol]
+        )
+    except InputError as error:
+        raise StageError("receptor", str(error)) from None
+
+
+def prepare(
+    source: str | Path,
+    out: str | Path,
+    config: PrepareConfig | None = None,
+    *,
+    layout: Literal["complexes", "pdbbind"] = "complexes",
+    splits: str | Path | None = None,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> PrepareReport:
+    """Prepare every complex of a source into a store that `discodock.data.store.PreparedStore` reads.
+
+    A complex whose content key (input files, settings, schema and code version) is in the store already is not made
+    again, so an interrupted run goes on where it stopped and a changed setting never leaves stale files in the index.
+
+    Args:
+        source: folder, or shard, of complexes.
+        out: folder of the store, made when missing.
+        config: settings of the arrays.
+        layout: how the source is laid out.
+        splits: folder of split files; otherwise `index.csv`'s column or the archive's name, otherwise all is train.
+        workers: processes.
+        on_progress: called after each complex.
+
+    Raises:
+        InputError: the source or the output folder cannot be used, or a cluster is in two splits.
+    """
+    started = time.monotonic()
+    config = config or PrepareConfig()
+    dataset = DATASETS[layout](Path(source), None if splits is None else Path(splits))
+    crossing = crossing_clusters(dataset.split_clusters())
+    if crossing:
+        name, found = next(iter(crossing.items()))
+        raise InputError(
+            f"{source}: {len(crossing)} clusters are in several splits, such as {name} in {' and '.join(found)}; "
+            "move each cluster into one split"
+        )
+    run = _Run(Path(out), config, total=len(dataset), on_progress=on_progress)
+    with run:
+        run.consume(run_all(prepare_task, run.open_tasks(dataset), workers=workers, on_crash=_crashed))
+    return run.finish(str(source), layout, time.monotonic() - started)
+
+
+def prepare_task(task: _Task) -> IndexRow | FailureRow:
+    """Prepare and write one complex; what is wrong with the complex becomes a failure row, never an exception.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    source = task.source
+    try:
+        arrays = prepare_complex(source, task.config)
+    except StageError as error:
+        return FailureRow(source.id, error.stage, str(error))
+    except Exception as error:  # one complex must not end the run: reported with its type, traceback at debug level
+        logger.debug("%s: unexpected", source.id, exc_info=True)
+        return FailureRow(source.id, "unexpected", f"{type(error).__name__}: {error}".splitlines()[0])
+    file = f"{COMPLEX_DIR}/{source.id}.npz"
+    try:
+        write_arrays(task.out / file, arrays)
+    except PreparedDataError as error:
+        return FailureRow(source.id, "schema", str(error))
+    return IndexRow(
+        id=source.id,
+        split=source.split,
+        cluster=source.cluster or source.id,
+        num_ligand_atoms=len(arrays["ligand_pos"]),
+        num_torsions=len(arrays["ligand_tor_bond"]),
+        num_residues=int(arrays["receptor_residue_idx"][-1]) + 1,
+        file=file,
+        key=task.key,
+    )
+
+
+def _crashed(task: _Task) -> FailureRow:
+    return FailureRow(task.source.id, "crash", "the worker process died (out of memory, or a crash in native code)")
+
+
+class _Run:
+    """State of one preparation: what was done before, rows so far, and their regular writing."""
+
+    def __init__(
+        self, out: Path, config: PrepareConfig, *, total: int, on_progress: Callable[[Progress], None] | None
+    ) -> None:
+        self.out, self.config, self.total, self.on_progress = out, config, total, on_progress
+        self.rows: dict[str, IndexRow] = {}
+        self.failures: dict[str, FailureRow] = {}
+        self.num_reused = 0
+        self._last_written = time.monotonic()
+        try:
+            (out / COMPLEX_DIR).mkdir(parents=True, exist_ok=True)
+            write_atomically(out / ".writable", b"")
+            (out / ".writable").unlink()
+        except OSError as error:
+            raise InputError(f"{out}: cannot be written ({error.strerror}); choose another output folder") from None
+        self.earlier = self._read_earlier()
+
+    def _read_earlier(self) -> dict[str, IndexRow]:
+        try:
+            return {row.id: row for row in read_index(self.out)} if (self.out / INDEX_FILE).is_file() else {}
+        except PreparedDataError:
+            logger.warning("%s: unreadable index, everything is prepared again", self.out)
+            return {}
+
+    def open_tasks(self, dataset: object) -> Iterator[_Task]:
+        """Complexes that are not done yet; those that are, or that cannot be handed over, are noted on the way."""
+        for entry in dataset:  # type: ignore[attr-defined]
+            if isinstance(entry, Unusable):
+                self._add(FailureRow(entry.id, "find", entry.reason))
+                continue
+            if entry.id in self.rows or entry.id in self.failures:
+                raise InputError(f"{entry.where}: a second complex named {entry.id}; give each its own name")
+            key = content_key(entry, self.config)
+            earlier = self.earlier.get(entry.id)
+            if earlier is not None and earlier.key == key and (self.out / earlier.file).is_file():
+                self.num_reused += 1
+                renamed = {"split": entry.split, "cluster": entry.cluster or entry.id}
+                self._add(IndexRow(**{**earlier.__dict__, **renamed}))
+            else:
+                yield _Task(entry, self.out, self.config, key)
+
+    def consume(self, results: Iterator[IndexRow | FailureRow]) -> None:
+        """Note every result."""
+        try:
+            for result in results:
+                self._add(result)
+        except OSError as error:
+            raise InputError(f"{self.out}: cannot be written ({error.strerror}); free some space or choose another") from None
+
+    def _add(self, result: IndexRow | FailureRow) -> None:
+        if isinstance(result, IndexRow):
+            self.rows[result.id] = result
+        else:
+            self.failures[result.id] = result
+        if time.monotonic() - self._last_written > INDEX_INTERVAL:
+            self.write_tables()
+        if self.on_progress is not None:
+            done = len(self.rows) + len(self.failures)
+            self.on_progress(Progress(done, self.total, len(self.failures), result.id))
+
+    def write_tables(self) -> None:
+        """Write index and failures as they stand; rows of an earlier run that were not reached yet stay in the index."""
+        rows = {**{key: row for key, row in self.earlier.items() if key not in self.failures}, **self.rows}
+        self._write(rows)
+
+    def _write(self, rows: dict[str, IndexRow]) -> None:
+        write_rows(self.out / INDEX_FILE, [rows[key] for key in sorted(rows)], IndexRow)
+        failures = [self.failures[key] for key in sorted(self.failures)]
+        write_rows(self.out / FAILURES_FILE, failures, FailureRow)
+        self._last_written = time.monotonic()
+
+    def __enter__(self) -> "_Run":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.write_tables()
+
+    def finish(self, source: str, layout: str, seconds: float) -> PrepareReport:
+        """Write the final tables, without rows that the source no longer has, and the manifest."""
+        self._write(self.rows)
+        splits = dict(sorted(Counter(row.split for row in self.rows.values()).items()))
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "prepare_version": PREPARE_VERSION,
+            "settings": self.config.model_dump(),
+            "content_key": self.config.key,
+            "fingerprint": _fingerprint(self.rows),
+            "source": source,
+            "layout": layout,
+            "num_by_split": splits,
+            "num_failed_by_stage": dict(sorted(Counter(row.stage for row in self.failures.values()).items())),
+            "seconds": round(seconds, 1),
+            "versions": {name: version(name) for name in ("discodock", "rdkit", "gemmi", "numpy")}
+            | {"python": platform.python_version()},
+        }
+        write_atomically(self.out / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode())
+        failures = tuple(self.failures[key] for key in sorted(self.failures))
+        return PrepareReport(self.out, len(self.rows), self.num_reused, splits, failures, seconds)
+
+
+def content_key(source: SourceComplex, config: PrepareConfig) -> str:
+    """Hash of everything a prepared file depends on: id, input files, settings, schema and code version."""
+    digest = hashlib.blake2b(f"{config.key}/{source.id}".encode(), digest_size=12)
+    for name, content in sorted(source.files.items()):
+        digest.update(f"/{name}/{len(content)}/".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _fingerprint(rows: dict[str, IndexRow]) -> str:
+    """Hash of all content keys and splits: names the data a checkpoint was trained on."""
+    text = "\n".join(f"{key} {rows[key].split} {rows[key].key}" for key in sorted(rows))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
