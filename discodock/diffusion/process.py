@@ -1,0 +1,178 @@
+"""The diffusion of ligand poses on R^3 x SO(3) x T^k: forward kernel, targets, output scaling and losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from discodock.diffusion.noise import GeneratorNoise, NoiseSource
+from discodock.diffusion.schedule import NoiseSchedule
+from discodock.distributions import igso3, wrapped_normal
+from discodock.geometry.alignment import masked_centroid
+from discodock.geometry.pose import LigandTopology, PoseTangent, update_pose
+from discodock.geometry.rotations import rotvec_from_normal
+from discodock.settings import Settings
+
+
+class PoseProcessConfig(Settings):
+    """Noise ranges of the three components; the defaults dock into a known or sampled site."""
+
+    tr: NoiseSchedule = Field(NoiseSchedule(sigma_min=0.1, sigma_max=3.0), description="translation, Å per axis")
+    rot: NoiseSchedule = Field(NoiseSchedule(sigma_min=0.05, sigma_max=1.6), description="rotation, rad per axis")
+    tor: NoiseSchedule = Field(NoiseSchedule(sigma_min=0.05, sigma_max=3.14), description="torsion angles, rad")
+    tr_weight: float = Field(1.0, ge=0, description="weight of the translation loss, no unit")
+    rot_weight: float = Field(1.0, ge=0, description="weight of the rotation loss, no unit")
+    tor_weight: float = Field(1.0, ge=0, description="weight of the torsion loss, no unit")
+
+
+@dataclass(frozen=True)
+class PoseSigmas:
+    """Noise levels of P poses: `tr` in Å, `rot` and `tor` in rad, each of shape (P,)."""
+
+    tr: Tensor
+    rot: Tensor
+    tor: Tensor
+
+
+@dataclass(frozen=True)
+class NoisedPose:
+    """A draw from the forward kernel.
+
+    Attributes:
+        pos: noised positions in Å, shape (P, L, 3).
+        score: the kernel's exact score at the draw, in 1/Å and 1/rad.
+    """
+
+    pos: Tensor
+    score: PoseTangent
+
+
+@dataclass(frozen=True)
+class PoseLosses:
+    """Losses of P poses, each of shape (P,) and about 1 on average for a network that predicts zero.
+
+    Attributes:
+        tr: translation.
+        rot: rotation.
+        tor: mean over a pose's rotatable bonds; 0 for a pose without any.
+        has_tor: 1 for poses with rotatable bonds, else 0, in the dtype of the losses: average `tor` over these.
+    """
+
+    tr: Tensor
+    rot: Tensor
+    tor: Tensor
+    has_tor: Tensor
+
+
+class PoseProcess:
+    """Variance-exploding diffusion of poses; everything that knows both sigma and the manifold is here.
+
+    Networks work at unit scale: their output times `to_score`'s factors is the score, as EDM preconditions its networks.
+
+    Source: Corso et al. 2023, arXiv 2210.01776, section 4; losses scaled as in DisCo-Diff, arXiv 2407.03300.
+    """
+
+    def __init__(self, config: PoseProcessConfig) -> None:
+        self.config = config
+
+    def sigmas(self, t: Tensor) -> PoseSigmas:
+        """Noise levels at times `t`, shape (P,), 1 = noise."""
+        return PoseSigmas(self.config.tr.sigma(t), self.config.rot.sigma(t), self.config.tor.sigma(t))
+
+    def perturb(
+        self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseSource | None = None
+    ) -> NoisedPose:
+        """Draw noised poses at times `t` and the exact score of the kernel that drew them.
+
+        The three components are drawn independently (normal, IGSO(3), wrapped normal) and applied by `update_pose`.
+
+        Args:
+            pos: clean positions in Å, shape (P, L, 3).
+            topology: what may move.
+            t: times in [0, 1], shape (P,).
+            noise: source of normal numbers; None draws from torch's default generator.
+        """
+        sigmas = self.sigmas(t)
+        unit = draw_unit_tangent(topology, noise or GeneratorNoise(), like=pos)
+        sigma_tor = sigmas.tor[:, None]
+        update = PoseTangent(
+            tr=unit.tr * sigmas.tr[:, None],
+            rot=igso3.from_normal(unit.rot, sigmas.rot),
+            tor=wrapped_normal.from_normal(unit.tor, sigma_tor),
+        )
+        score = PoseTangent(
+            tr=-unit.tr / sigmas.tr[:, None],
+            rot=igso3.score(update.rot, sigmas.rot),
+            tor=torch.where(topology.tor_mask, wrapped_normal.score(update.tor, sigma_tor), 0),
+        )
+        return NoisedPose(update_pose(pos, topology, update), score)
+
+    def prior_sample(
+        self, conformer_pos: Tensor, topology: LigandTopology, center: Tensor, noise: NoiseSource | None = None
+    ) -> Tensor:
+        """Draw poses at t = 1: orientation and torsions uniform, centroid normal about `center` with tr's sigma_max.
+
+        Args:
+            conformer_pos: any conformers of the ligands in Å, shape (P, L, 3).
+            topology: what may move.
+            center: pocket centres in Å, shape (P, 3).
+            noise: source of normal numbers; None draws from torch's default generator.
+
+        Returns:
+            Positions in Å, shape (P, L, 3).
+        """
+        num_poses, num_torsions = topology.tor_mask.shape
+        drawn = (noise or GeneratorNoise()).normal((num_poses, 7 + num_torsions), like=conformer_pos)
+        shift = center - masked_centroid(conformer_pos, topology.atom_mask)
+        update = PoseTangent(
+            tr=shift + drawn[:, :3] * self.config.tr.sigma_max,
+            rot=rotvec_from_normal(drawn[:, 3:7]),
+            tor=2 * torch.pi * torch.special.ndtr(drawn[:, 7:]),  # a normal's own CDF of it is uniform
+        )
+        return update_pose(conformer_pos, topology, update)
+
+    def to_score(self, output: PoseTangent, t: Tensor) -> PoseTangent:
+        """Scale unit-variance network outputs to scores at times `t`, shape (P,): 1/Å and 1/rad."""
+        scale = self._score_scale(t)
+        return PoseTangent(
+            output.tr * scale.tr[:, None], output.rot * scale.rot[:, None], output.tor * scale.tor[:, None]
+        )
+
+    def losses(self, output: PoseTangent, score: PoseTangent, topology: LigandTopology, t: Tensor) -> PoseLosses:
+        """Denoising score matching, each component divided by its expected squared score.
+
+        Args:
+            output: network outputs at unit scale.
+            score: the kernel's score from `perturb`.
+            topology: tells real bonds from padding.
+            t: times, shape (P,).
+        """
+        scale = self._score_scale(t)
+        tor_mask = topology.tor_mask.to(score.tor.dtype)
+        num_torsions = tor_mask.sum(-1)
+        tor_error = (output.tor - score.tor / scale.tor[:, None]).square() * tor_mask
+        return PoseLosses(
+            tr=(output.tr - score.tr / scale.tr[:, None]).square().mean(-1),
+            rot=(output.rot - score.rot / scale.rot[:, None]).square().mean(-1),
+            tor=tor_error.sum(-1) / num_torsions.clamp(min=1),
+            has_tor=num_torsions.clamp(max=1),
+        )
+
+    def _score_scale(self, t: Tensor) -> PoseSigmas:
+        """Root mean square of the kernel's score per coordinate, each of shape (P,)."""
+        sigmas = self.sigmas(t)
+        return PoseSigmas(
+            tr=1 / sigmas.tr,
+            rot=torch.sqrt(igso3.score_norm(sigmas.rot) / 3),
+            tor=torch.sqrt(wrapped_normal.score_norm(sigmas.tor)),
+        )
+
+
+def draw_unit_tangent(topology: LigandTopology, noise: NoiseSource, like: Tensor) -> PoseTangent:
+    """Independent standard normals for every degree of freedom, zero at padded bonds; one call to `noise`."""
+    num_poses, num_torsions = topology.tor_mask.shape
+    drawn = noise.normal((num_poses, 6 + num_torsions), like=like)
+    return PoseTangent(drawn[:, :3], drawn[:, 3:6], torch.where(topology.tor_mask, drawn[:, 6:], 0))
