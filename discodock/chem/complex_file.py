@@ -1,0 +1,127 @@
+"""A receptor with a pose in it, written as one PDB file for viewers and rescoring tools."""
+
+import os
+import string
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Final
+
+import gemmi
+from rdkit import Chem
+
+from discodock.chem.protein import Receptor, Residue
+from discodock.chem.residues import SIDE_CHAIN_ATOMS
+
+LIGAND_NAME: Final = "LIG"
+_BACKBONE: Final = frozenset({"N", "CA", "C", "O", "OXT"})
+_CHAIN_NAMES: Final = "LXZ" + string.ascii_uppercase + string.ascii_lowercase + string.digits
+
+
+def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
+    """Write a receptor and a pose as a PDB file; the ligand is residue `LIG` in a chain of its own, with its bonds.
+
+    Chain names, residue numbers and insertion codes are those of the input; modified amino acids that carry no atoms
+    beyond their parent's have the parent's name. The file appears complete or not at all.
+
+    Args:
+        receptor: as read.
+        pose: molecule with a conformer in the receptor's frame, hydrogens or not.
+        path: file to write.
+    """
+    structure = gemmi.Structure()
+    model = gemmi.Model(1)
+    _add_receptor(model, receptor)
+    used = {chain.name for chain in model}
+    ligand_chain = next(name for name in _CHAIN_NAMES if name not in used)
+    model.add_chain(_ligand_chain(pose, ligand_chain))
+    structure.add_model(model)
+    structure.setup_entities()
+    text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
+    body = [line for line in text.splitlines() if line.strip() and not line.startswith("END")]
+    _write(Path(path), "\n".join([*body, *_bond_records(body, pose), "END"]) + "\n")
+
+
+def _add_receptor(model: gemmi.Model, receptor: Receptor) -> None:
+    """Add the receptor's residues in chains; names longer than the one column PDB has are replaced."""
+    short = _short_chain_names(receptor)
+    chains: dict[str, gemmi.Chain] = {}
+    atoms: dict[int, list[int]] = defaultdict(list)
+    for atom, residue_idx in enumerate(receptor.residue_idx):
+        atoms[int(residue_idx)].append(atom)
+    for index, residue in enumerate(receptor.residues):
+        chain = chains.setdefault(residue.chain, gemmi.Chain(short[residue.chain]))
+        chain.add_residue(_gemmi_residue(receptor, residue, atoms[index]))
+    for chain in chains.values():
+        model.add_chain(chain)
+
+
+def _short_chain_names(receptor: Receptor) -> dict[str, str]:
+    names = dict.fromkeys(residue.chain for residue in receptor.residues)
+    short = {name: name for name in names if len(name) == 1}
+    free = [name for name in string.ascii_uppercase + string.ascii_lowercase + string.digits if name not in short]
+    for name in names:
+        if name not in short:
+            short[name] = free.pop(0) if free else "A"
+    return short
+
+
+def _gemmi_residue(receptor: Receptor, residue: Residue, atoms: list[int]) -> gemmi.Residue:
+    result = gemmi.Residue()
+    known = _BACKBONE.union(SIDE_CHAIN_ATOMS.get(residue.parent, "").split())
+    is_plain = all(str(receptor.atom_name[atom]) in known for atom in atoms)
+    result.name = residue.parent if is_plain else residue.name
+    result.seqid = gemmi.SeqId(residue.number, residue.icode or " ")
+    result.het_flag = "A" if residue.kind in ("amino_acid", "nucleic") else "H"
+    for atom in atoms:
+        result.add_atom(_gemmi_atom(str(receptor.atom_name[atom]), str(receptor.element[atom]), receptor.pos[atom]))
+    return result
+
+
+def _gemmi_atom(name: str, element: str, pos: object) -> gemmi.Atom:
+    atom = gemmi.Atom()
+    atom.name = name
+    atom.element = gemmi.Element(element)
+    x, y, z = (float(value) for value in pos)  # type: ignore[attr-defined]
+    atom.pos = gemmi.Position(x, y, z)
+    atom.occ, atom.b_iso = 1.0, 0.0
+    return atom
+
+
+def _ligand_chain(pose: Chem.Mol, chain_name: str) -> gemmi.Chain:
+    residue = gemmi.Residue()
+    residue.name, residue.seqid, residue.het_flag = LIGAND_NAME, gemmi.SeqId(1, " "), "H"
+    counts: Counter[str] = Counter()
+    for atom, pos in zip(pose.GetAtoms(), pose.GetConformer().GetPositions(), strict=True):
+        symbol = atom.GetSymbol()
+        counts[symbol] += 1
+        residue.add_atom(_gemmi_atom(f"{symbol.upper()}{counts[symbol]}", symbol, pos))
+    chain = gemmi.Chain(chain_name)
+    chain.add_residue(residue)
+    return chain
+
+
+def _bond_records(lines: list[str], pose: Chem.Mol) -> list[str]:
+    """CONECT records of the ligand, its atoms being the last of the file in the molecule's order."""
+    serials = [line[6:11] for line in lines if line.startswith("HETATM")][-pose.GetNumAtoms() :]
+    return [
+        f"CONECT{serials[atom.GetIdx()]}" + "".join(serials[other.GetIdx()] for other in neighbors)
+        for atom in pose.GetAtoms()
+        for neighbors in _in_fours(list(atom.GetNeighbors()))
+    ]
+
+
+def _in_fours(atoms: list[Chem.Atom]) -> list[list[Chem.Atom]]:
+    return [atoms[start : start + 4] for start in range(0, len(atoms), 4)]
+
+
+def _write(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii", errors="replace") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
