@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rdkit import Chem, rdBase
 
+from discodock.chem.ligand_formats import (
+    LIGAND_SUFFIXES,
+    RawLigand,
+    detect_format,
+    load_text,
+    parse_records,
+    parse_smiles,
+    suffix_format,
+)
+from discodock.chem.pdb_template import apply_template
+from discodock.chem.sanitise import largest_fragment, sanitise
+from discodock.chem.stereo import undefined_stereo
 from discodock.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+MAX_HEAVY_ATOMS = 150
+FLAT_Z = 1e-3  # Å: coordinates this close to z = 0 are a drawing
+MIN_BOND, MAX_BOND = 0.5, 4.0  # Å: outside, the coordinates are no structure
 
 
 @dataclass(frozen=True)
@@ -47,25 +67,162 @@ def heavy_positions(mol: Chem.Mol) -> np.ndarray:
     return np.asarray(mol.GetConformer().GetPositions())[heavy_indices(mol)]
 
 
-def read_ligands(source: str | Path, *, template_smiles: str | None = None) -> list[LigandRecord]:
-    """Read every ligand of a file."""
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"{path}: no such ligand file; check the path")
+def read_ligand(source: str | Path, *, template_smiles: str | None = None) -> LigandRecord:
+    """Read the only ligand of a file, or a SMILES string; see `iter_ligands`.
+
+    Raises:
+        InputError: it cannot be used, or the file holds several ligands.
+    """
     records = []
-    with rdBase.BlockLogs():
-        for number, mol in enumerate(Chem.SDMolSupplier(str(path), removeHs=False), start=1):
-            if mol is None:
-                raise InputError(f"{path}: record {number} is not a readable molecule; check the file")
-            Chem.AssignStereochemistryFrom3D(mol)
-            name = mol.GetProp("_Name").strip() or path.stem
-            records.append(LigandRecord(name, mol, has_3d=True, source=f"{path}, record {number}"))
+    for record in iter_ligands(source, template_smiles=template_smiles):
+        if isinstance(record, InputError):
+            raise record
+        records.append(record)
+        if len(records) > 1:
+            raise InputError(f"{source}: holds several ligands where one is needed; split the file or dock a list")
+    return records[0]
+
+
+def read_ligands(source: str | Path, *, template_smiles: str | None = None) -> list[LigandRecord]:
+    """Read every ligand of a file, or a SMILES string; the first bad record raises. See `iter_ligands`."""
+    records = []
+    for record in iter_ligands(source, template_smiles=template_smiles):
+        if isinstance(record, InputError):
+            raise record
+        records.append(record)
     return records
 
 
-def read_ligand(source: str | Path, *, template_smiles: str | None = None) -> LigandRecord:
-    """Read the only ligand of a file; `InputError` if there are several."""
-    records = read_ligands(source, template_smiles=template_smiles)
-    if len(records) != 1:
-        raise InputError(f"{source}: {len(records)} ligands where one is needed; split the file")
-    return records[0]
+def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> Iterator[LigandRecord | InputError]:
+    """Read ligands one by one; a bad record comes as the error it would raise, and the next ones follow.
+
+    Args:
+        source: SDF, MOL, MOL2, PDB or SMILES file, also gzipped and under a wrong name, or a SMILES string.
+        template_smiles: bond orders and charges for a PDB file, which has none.
+
+    Yields:
+        Sanitised ligands with at least one atom, at most `MAX_HEAVY_ATOMS` heavy ones, stereo assigned (from the
+        coordinates where they are 3-D), or the reason why a record is none.
+
+    Raises:
+        InputError: the file is missing, unreadable, or in no known format.
+    """
+    text = str(source).strip()
+    path = Path(source)
+    if isinstance(source, str) and not _names_file(text):
+        raw = parse_smiles(text) if text else RawLigand("", None, "empty string")
+        if raw.mol is None:
+            raise InputError(f"{text!r}: no such file and no SMILES string: {raw.problem}; check the spelling")
+        yield _finish_or_error(raw, raw.title or "ligand", f"SMILES {text!r}", None)
+        return
+    content = load_text(path)
+    file_format = detect_format(content, path)
+    promised = suffix_format(path)
+    notes = (f"named {path.suffix} but read as {file_format.upper()}",) if promised not in (None, file_format) else ()
+    raws = list(parse_records(content, file_format))
+    if not raws:
+        raise InputError(f"{path}: holds no ligand record; check that the file is complete")
+    template = _read_template(template_smiles, path) if file_format == "pdb" else None
+    for number, raw in enumerate(raws, start=1):
+        where = f"{path}, record {number}" if len(raws) > 1 else str(path)
+        name = raw.title or (_stem(path) if len(raws) == 1 else f"{_stem(path)}_{number}")
+        yield _finish_or_error(raw, name, where, template, notes)
+
+
+def _names_file(text: str) -> bool:
+    """Whether a string is meant as a file: it exists, or ends like a ligand file."""
+    try:
+        return bool(text) and (Path(text).exists() or Path(text).suffix.lower() in LIGAND_SUFFIXES)
+    except (OSError, ValueError):  # a long SMILES is no possible file name
+        return False
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+
+
+def _read_template(template_smiles: str | None, path: Path) -> Chem.Mol:
+    if template_smiles is None:
+        raise InputError(f"{path}: a PDB file has no bond orders; give a template SMILES, or the ligand as SDF or MOL2")
+    raw = parse_smiles(template_smiles) if template_smiles.strip() else RawLigand("", None, "empty string")
+    if raw.mol is None:
+        raise InputError(f"template SMILES {template_smiles!r}: {raw.problem}; correct it")
+    try:
+        return heavy_molecule(largest_fragment(sanitise(raw.mol)[0])[0])
+    except InputError as error:
+        raise InputError(f"template SMILES {template_smiles!r}: {error}") from None
+
+
+def _finish_or_error(
+    raw: RawLigand, name: str, where: str, template: Chem.Mol | None, notes: tuple[str, ...] = ()
+) -> LigandRecord | InputError:
+    if raw.mol is None:
+        return InputError(f"{where}: {raw.problem}; write the ligand again or correct it")
+    try:
+        mol, has_3d, more = _finish(raw.mol, template)
+    except InputError as error:
+        return InputError(f"{where}: {error}")
+    for note in (*notes, *more):
+        logger.warning("%s: %s", where, note)
+    mol.SetProp("_Name", name)
+    return LigandRecord(name, mol, has_3d, where, (*notes, *more))
+
+
+def _finish(mol: Chem.Mol, template: Chem.Mol | None) -> tuple[Chem.Mol, bool, tuple[str, ...]]:
+    """Check, reduce, sanitise and label one parsed molecule; errors come without the file's name."""
+    _check_atoms(mol)
+    mol, dropped = largest_fragment(mol)
+    num_heavy = len(heavy_indices(mol))
+    if num_heavy == 0:
+        raise InputError("no heavy atoms; give a ligand with at least one")
+    if num_heavy > MAX_HEAVY_ATOMS:
+        raise InputError(f"{num_heavy} heavy atoms, at most {MAX_HEAVY_ATOMS} are supported; is this a small molecule?")
+    if template is not None:
+        mol = apply_template(mol, template)
+    mol, repairs = sanitise(mol)
+    has_3d = _is_3d(mol)
+    _assign_stereo(mol, has_3d)
+    notes = [*dropped, *repairs]
+    if mol.GetNumConformers() and not has_3d:
+        notes.append("no 3-D coordinates: stereo is taken from the drawing, the 3-D structure is built afresh")
+    if is_open := undefined_stereo(mol):
+        notes.append(f"undefined stereo, an arbitrary form is docked: {', '.join(is_open)}")
+    return mol, has_3d, tuple(notes)
+
+
+def _check_atoms(mol: Chem.Mol) -> None:
+    if mol.GetNumAtoms() == 0:
+        raise InputError("a ligand without atoms; write it again")
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() == 0 or atom.HasQuery():
+            raise InputError(f"atom {atom.GetIdx() + 1} is a query or dummy atom; replace it by an element")
+    if any(bond.HasQuery() for bond in mol.GetBonds()):
+        raise InputError("a query bond (any, single or double); draw a definite bond order")
+    if mol.GetNumConformers() and not np.isfinite(mol.GetConformer().GetPositions()).all():
+        raise InputError("coordinates that are not numbers (NaN or infinite); write the ligand again")
+
+
+def _is_3d(mol: Chem.Mol) -> bool:
+    """Whether the coordinates are a usable 3-D structure: off the plane z = 0, bonded atoms a bond apart."""
+    if not mol.GetNumConformers():
+        return False
+    pos = mol.GetConformer().GetPositions()
+    if mol.GetNumAtoms() > 1 and (np.abs(pos[:, 2]) < FLAT_Z).all():
+        return False
+    ends = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]).reshape(-1, 2)
+    lengths = np.linalg.norm(pos[ends[:, 0]] - pos[ends[:, 1]], axis=1)
+    return bool(((lengths > MIN_BOND) & (lengths < MAX_BOND)).all())
+
+
+def _assign_stereo(mol: Chem.Mol, has_3d: bool) -> None:
+    """Label stereo from 3-D coordinates, else from the wedges, double-bond geometry or SMILES marks already read."""
+    with rdBase.BlockLogs():
+        if has_3d:
+            mol.GetConformer().Set3D(True)
+            Chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
+            return
+        if mol.GetNumConformers():
+            mol.GetConformer().Set3D(False)
+            Chem.AssignChiralTypesFromBondDirs(mol)
+            Chem.DetectBondStereochemistry(mol)
+        Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
