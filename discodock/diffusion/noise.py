@@ -14,7 +14,7 @@ class NoiseSource(Protocol):
     """Anything that draws standard normal numbers for a batch."""
 
     def normal(self, shape: Sequence[int], like: Tensor) -> Tensor:
-        """Independent standard normals of `shape`, first dimension the batch, in the dtype and on the device of `like`."""
+        """Standard normals of `shape`, first dimension the batch, in the dtype and on the device of `like`."""
         ...
 
 

@@ -20,12 +20,16 @@ from discodock.settings import Settings
 class PoseProcessConfig(Settings):
     """Noise ranges of the three components; the defaults dock into a known or sampled site."""
 
-    tr: NoiseSchedule = Field(NoiseSchedule(sigma_min=0.1, sigma_max=3.0), description="translation, Å per axis")
-    rot: NoiseSchedule = Field(NoiseSchedule(sigma_min=0.05, sigma_max=1.6), description="rotation, rad per axis")
-    tor: NoiseSchedule = Field(NoiseSchedule(sigma_min=0.05, sigma_max=3.14), description="torsion angles, rad")
-    tr_weight: float = Field(1.0, ge=0, description="weight of the translation loss, no unit")
-    rot_weight: float = Field(1.0, ge=0, description="weight of the rotation loss, no unit")
-    tor_weight: float = Field(1.0, ge=0, description="weight of the torsion loss, no unit")
+    tr: NoiseSchedule = Field(
+        default=NoiseSchedule(sigma_min=0.1, sigma_max=3.0), description="translation, Å per axis"
+    )
+    rot: NoiseSchedule = Field(
+        default=NoiseSchedule(sigma_min=0.05, sigma_max=1.6), description="rotation, rad per axis"
+    )
+    tor: NoiseSchedule = Field(default=NoiseSchedule(sigma_min=0.05, sigma_max=3.14), description="torsion angles, rad")
+    tr_weight: float = Field(default=1.0, ge=0, description="weight of the translation loss, no unit")
+    rot_weight: float = Field(default=1.0, ge=0, description="weight of the rotation loss, no unit")
+    tor_weight: float = Field(default=1.0, ge=0, description="weight of the torsion loss, no unit")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class PoseLosses:
 class PoseProcess:
     """Variance-exploding diffusion of poses; everything that knows both sigma and the manifold is here.
 
-    Networks work at unit scale: their output times `to_score`'s factors is the score, as EDM preconditions its networks.
+    Networks work at unit scale: their output times `to_score`'s factors is the score, as EDM preconditions its own.
 
     Source: Corso et al. 2023, arXiv 2210.01776, section 4; losses scaled as in DisCo-Diff, arXiv 2407.03300.
     """
@@ -82,9 +86,7 @@ class PoseProcess:
         """Noise levels at times `t`, shape (P,), 1 = noise."""
         return PoseSigmas(self.config.tr.sigma(t), self.config.rot.sigma(t), self.config.tor.sigma(t))
 
-    def perturb(
-        self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseSource | None = None
-    ) -> NoisedPose:
+    def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseSource | None = None) -> NoisedPose:
         """Draw noised poses at times `t` and the exact score of the kernel that drew them.
 
         The three components are drawn independently (normal, IGSO(3), wrapped normal) and applied by `update_pose`.

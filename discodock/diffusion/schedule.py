@@ -19,8 +19,8 @@ class NoiseSchedule(Settings):
     Source: Song et al. 2021, arXiv 2011.13456; per pose component as in Corso et al. 2023, arXiv 2210.01776, section 4.
     """
 
-    sigma_min: float = Field(0.1, gt=0, description="width at t = 0, Å or rad")
-    sigma_max: float = Field(3.0, gt=0, description="width at t = 1, Å or rad")
+    sigma_min: float = Field(default=0.1, gt=0, description="width at t = 0, Å or rad")
+    sigma_max: float = Field(default=3.0, gt=0, description="width at t = 1, Å or rad")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

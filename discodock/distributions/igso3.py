@@ -182,7 +182,7 @@ def _quadrature() -> tuple[Tensor, Tensor, Tensor]:
 
 @lru_cache(maxsize=1)
 def _angle_table() -> Tensor:
-    """w / (r sigma) for w with the same CDF as the length r of a standard normal; (_NUM_SIGMAS, _NUM_RADII), float64."""
+    """Angle / (r sigma), the angle having the CDF of the length r of a normal vector; (_NUM_SIGMAS, _NUM_RADII)."""
     sigma, step, density = _quadrature()
     below = cumulative_simpson(density, step).numpy()
     above = cumulative_simpson(density.flip(-1), step).flip(-1).numpy()

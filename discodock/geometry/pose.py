@@ -11,6 +11,7 @@ from discodock.geometry.alignment import kabsch_rotation, masked_centroid
 from discodock.geometry.rotations import rotvec_to_rotmat
 from discodock.geometry.torsions import apply_torsions
 
+
 @dataclass(frozen=True)
 class LigandTopology:
     """What stays fixed while a batch of P poses moves; ligands are padded to L atoms and T rotatable bonds.

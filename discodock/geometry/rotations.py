@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def skew(vec: Tensor) -> Tensor:
-    """Cross-product matrices: skew(v) @ x = v x x; shape (..., 3) to (..., 3, 3)."""
+    """Matrices K of the cross product, K x = vec x x; shape (..., 3) to (..., 3, 3)."""
     x, y, z = vec.unbind(-1)
     zero = torch.zeros_like(x)
     return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
@@ -65,7 +65,7 @@ def quat_to_rotvec(quat: Tensor) -> Tensor:
 
 
 def quat_to_rotmat(quat: Tensor) -> Tensor:
-    """Rotation matrices of unit quaternions, R = I + 2 w K + 2 K^2 with K = skew(imaginary part); (..., 4) to (..., 3, 3)."""
+    """Rotation matrices I + 2 w K + 2 K^2, K the skew matrix of the imaginary part; (..., 4) to (..., 3, 3)."""
     cross = skew(quat[..., 1:])
     eye = torch.eye(3, dtype=quat.dtype, device=quat.device)
     return eye + 2 * quat[..., :1, None] * cross + 2 * (cross @ cross)
@@ -77,7 +77,7 @@ def rotmat_to_quat(rotmat: Tensor) -> Tensor:
     The outer product 4 q q^T is linear in R; its row with the largest diagonal entry is q up to scale, without
     cancellation for any angle.
 
-    Source: Bar-Itzhack 2000, J. Guid. Control Dyn. 23, 1085; the choice of row is Shepperd's, 1978, same journal 1, 223.
+    Source: Bar-Itzhack 2000, J. Guid. Control Dyn. 23, 1085; choice of row as in Shepperd 1978, same journal 1, 223.
     """
     xx, yy, zz = rotmat.diagonal(dim1=-2, dim2=-1).unbind(-1)
     wx, wy, wz = (rotmat[..., i, j] - rotmat[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0)))

@@ -1,0 +1,68 @@
+"""Ligand poses as a space that solvers can walk, and the reverse process with a network in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from discodock.diffusion.noise import NoiseSource
+from discodock.diffusion.process import PoseProcess, draw_unit_tangent
+from discodock.diffusion.schedule import NoiseSchedule
+from discodock.diffusion.solvers import SolverConfig, solve
+from discodock.diffusion.spaces import Components
+from discodock.geometry.pose import LigandTopology, PoseTangent, update_pose
+
+
+class PoseSpace:
+    """R^3 x SO(3) x T^k for a batch of P poses; the state is their positions in Å, shape (P, L, 3)."""
+
+    def __init__(self, process: PoseProcess, topology: LigandTopology) -> None:
+        config = process.config
+        self.schedules: tuple[NoiseSchedule, ...] = (config.tr, config.rot, config.tor)
+        self.topology = topology
+
+    def components(self, tangent: PoseTangent) -> Components:
+        """(tr, rot, tor), shapes (P, 3), (P, 3), (P, T)."""
+        return (tangent.tr, tangent.rot, tangent.tor)
+
+    def retract(self, state: Tensor, step: Components) -> Tensor:
+        """Move by `update_pose`, which follows the flow of the tangent vector to second order."""
+        return update_pose(state, self.topology, PoseTangent(*step))
+
+    def unit_noise(self, state: Tensor, source: NoiseSource) -> Components:
+        """Standard normals for every degree of freedom, zero at padded bonds."""
+        return self.components(draw_unit_tangent(self.topology, source, like=state))
+
+
+def denoise_poses(
+    network: Callable[[Tensor, Tensor], PoseTangent],
+    process: PoseProcess,
+    topology: LigandTopology,
+    pos: Tensor,
+    noise: NoiseSource,
+    *,
+    config: SolverConfig,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
+    """Walk poses from the prior to the data.
+
+    Args:
+        network: unit-scale outputs for (positions (P, L, 3), times (P,)).
+        process: scales the outputs to scores and knows the noise.
+        topology: what may move.
+        pos: poses from `PoseProcess.prior_sample` in Å, shape (P, L, 3).
+        noise: source of normal numbers; `PoseNoise` makes poses independent of their batch.
+        config: solver, steps, time grid; a Karras grid spaces the translation noise.
+        on_step: called with (steps done, positions) after each step.
+
+    Returns:
+        Denoised positions in Å, shape (P, L, 3).
+    """
+
+    def score_fn(state: Tensor, t: float) -> PoseTangent:
+        times = state.new_full((state.shape[0],), t)
+        return process.to_score(network(state, times), times)
+
+    times = config.times(process.config.tr)
+    return solve(score_fn, PoseSpace(process, topology), pos, times, noise, config=config, on_step=on_step)
