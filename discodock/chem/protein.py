@@ -33,6 +33,7 @@ CAPS = frozenset({"ACE", "NME", "NH2", "NMA", "FOR", "NHE2"})
 MIN_COMPOSITION_ATOMS = 6  # smaller molecules share their formula with too many others
 HETERO_OVERLAP = 1.0  # Å, between atoms of a hetero group and of the reference ligand to be the same atom
 POLYMER_OVERLAP = 0.5  # Å, stricter: a peptide written as ATOM records may be the docked ligand
+WATERS = "waters dropped"
 NAMED_IN_LOG = 8  # residues named in one log line, the rest is counted
 
 
@@ -62,7 +63,7 @@ class Residue:
         return f"{self.chain}:{self.name}{self.number}{self.icode}"
 
     def matches(self, selector: str) -> bool:
-        """Whether a selector means this residue: a name (`HEM`), `A:301`, `A:301B`, `A:HEM301`, or `A:*` for a chain."""
+        """Whether a selector means this residue: `HEM`, `A:301`, `A:301B`, `A:HEM301`, or `A:*` (a chain)."""
         if ":" not in selector:
             return selector.upper() in (self.name.upper(), self.parent.upper())
         chain, _, rest = selector.partition(":")
@@ -134,6 +135,9 @@ class _ChangeLog:
     def lines(self) -> tuple[str, ...]:
         grouped = []
         for what, labels in self._labels.items():
+            if what == WATERS:
+                grouped.append(f"{what}: {len(labels)}")
+                continue
             named = ", ".join(labels[:NAMED_IN_LOG])
             more = f" and {len(labels) - NAMED_IN_LOG} more" if len(labels) > NAMED_IN_LOG else ""
             grouped.append(f"{what}: {len(labels)} ({named}{more})")
@@ -292,7 +296,7 @@ def _hetero_kind(name: str, heavy: list[gemmi.Atom]) -> ResidueKind:
 
 
 def _pick_altloc(heavy: list[gemmi.Atom]) -> list[gemmi.Atom]:
-    """One atom per name: of the location with the highest mean occupancy, or the fullest one where it lacks the atom."""
+    """One atom per name: the location with the highest mean occupancy, or the fullest where it lacks the atom."""
     locations = sorted({atom.altloc for atom in heavy if atom.has_altloc()})
     best = max(locations, key=lambda loc: _occupancy(atom for atom in heavy if atom.altloc == loc))
     chosen: dict[str, gemmi.Atom] = {}
@@ -349,7 +353,7 @@ def _reason_to_drop(
     if any(residue.matches(selector) for selector in keep):
         return None
     if is_water(residue.name):
-        return "waters dropped"
+        return WATERS
     is_hetero = residue.kind in ("cofactor", "metal")
     limit = HETERO_OVERLAP if is_hetero else POLYMER_OVERLAP
     if any(reference.overlaps(atoms, limit) for reference in references):

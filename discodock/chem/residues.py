@@ -18,7 +18,7 @@ FORCE_FIELD_PARENTS: Final = {
     "MLY": "LYS", "M3L": "LYS", "ALY": "LYS", "HYP": "PRO", "PCA": "GLN", "CGU": "GLU",
     "S1P": "SER", "S2P": "SER", "T1P": "THR", "T2P": "THR", "Y1P": "TYR", "Y2P": "TYR",
 }  # fmt: skip
-"""Names of protonation states in Amber, CHARMM, GROMACS and Schrodinger files, and modifications worth being sure of."""
+"""Names of protonation states in Amber, CHARMM, GROMACS and Schrodinger files, and the commonest modifications."""
 
 ADDITIVES: Final = frozenset(
     # ions of salts and buffers that rarely belong to a site
@@ -75,7 +75,7 @@ def parent_amino_acid(name: str) -> str | None:
 
 
 def parent_atom(parent: str, name: str, element: str) -> tuple[str, str]:
-    """Name and element of an amino-acid atom in its parent residue (selenium becomes sulphur, CHARMM names PDB names)."""
+    """Name and element of an amino-acid atom in its parent residue (selenium becomes sulphur, CHARMM's names PDB's)."""
     alias = _ATOM_ALIASES.get((parent, name)) or _TERMINAL_ALIASES.get(name)
     if alias is None:
         return name, element

@@ -115,8 +115,8 @@ def _check_atom_line(line: str, number: int, path: Path) -> None:
     if len(line) < 54:
         raise InputError(f"{path}: line {number} is cut off in the coordinates (truncated file?); copy it again")
     try:
-        values = (float(line[30:38]), float(line[38:46]), float(line[46:54]))
+        is_usable = all(math.isfinite(float(line[start : start + 8])) for start in (30, 38, 46))
     except ValueError:
-        values = (math.nan,)
-    if not all(math.isfinite(value) for value in values):
+        is_usable = False
+    if not is_usable:
         raise InputError(f"{path}: line {number} has no usable coordinates ({line[30:54].strip()!r}); repair the file")

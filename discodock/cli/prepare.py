@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from discodock.data.prepare import PrepareReport
+    from discodock.data.prepare import PrepareReport, Progress
+
+LINE_INTERVAL: Final = 10.0  # s between progress lines where there is no terminal
 
 app = typer.Typer(
     help="Prepare complexes for training: parallel, resumable, with a reason for every complex left out.",
@@ -50,7 +55,7 @@ def complexes(
     drop: Drop = None,
     seed: Seed = 0,
 ) -> int:
-    """Prepare <id>/protein.pdb + ligand.sdf [+ cofactors.pdb], in folders or .tar.xz shards, with index.csv if there."""
+    """Prepare <id>/protein.pdb + ligand.sdf [+ cofactors.pdb], in folders or .tar.xz shards."""
     settings = _settings(conformers, min_ligand_atoms, max_ligand_atoms, receptor_radius, keep, drop, seed)
     return _prepare(source, out, "complexes", splits, workers, settings)
 
@@ -103,10 +108,9 @@ def _prepare(
     settings: dict[str, object],
 ) -> int:
     from pydantic import ValidationError
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
 
-    from discodock.data.prepare import PrepareConfig, Progress, prepare
+    from discodock.data.datasets.source import EXCLUDED
+    from discodock.data.prepare import PrepareConfig, prepare
     from discodock.errors import ConfigError
 
     try:
@@ -114,20 +118,7 @@ def _prepare(
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}") from None
-    columns = (
-        TextColumn("preparing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Bar(*columns) as bar:
-        task = bar.add_task("preparing", total=None, note="")
-
-        def show(state: Progress) -> None:
-            note = f"{state.num_failed} left out" if state.num_failed else ""
-            bar.update(task, completed=state.done, total=state.total or None, note=note)
-
+    with _progress_shown() as show:
         report = prepare(
             source,
             out,
@@ -138,7 +129,45 @@ def _prepare(
             on_progress=show,
         )
     _print_report(report)
-    return 1 if report.failures else 0
+    return 1 if any(row.stage != EXCLUDED for row in report.failures) else 0
+
+
+@contextmanager
+def _progress_shown() -> Iterator[Callable[[Progress], None]]:
+    """A bar with the time left on a terminal, a line now and then elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console()
+    if not console.is_terminal:
+        yield _print_lines()
+        return
+    note = TextColumn("{task.fields[note]}")
+    with Bar(TextColumn("preparing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note) as bar:
+        task = bar.add_task("preparing", total=None, note="")
+
+        def show(state: Progress) -> None:
+            text = f"{state.num_failed} left out" if state.num_failed else ""
+            bar.update(task, completed=state.done, total=state.total or None, note=text)
+
+        yield show
+
+
+def _print_lines() -> Callable[[Progress], None]:
+    """A callback that prints where the run stands every `LINE_INTERVAL` seconds."""
+    started = last = time.monotonic()
+
+    def show(state: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < LINE_INTERVAL:
+            return
+        last = now
+        left = f", {(now - started) / state.done * (state.total - state.done):.0f} s left" if state.total else ""
+        print(f"{state.done} of {state.total or 'unknown'} complexes, {state.num_failed} left out{left}", flush=True)
+
+    return show
 
 
 def _available_cores() -> int:

@@ -6,7 +6,6 @@ import logging
 import platform
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,21 +21,10 @@ from discodock.chem.ligand import LigandRecord, heavy_positions, read_ligand
 from discodock.chem.ligand_features import TorsionTopology, ligand_arrays
 from discodock.chem.protein import Receptor, read_receptor
 from discodock.chem.receptor_features import receptor_arrays
-from discodock.data.datasets.registry import DATASETS
-from discodock.data.datasets.source import SourceComplex, Unusable
-from discodock.data.store import (
-    COMPLEX_DIR,
-    FAILURES_FILE,
-    INDEX_FILE,
-    MANIFEST_FILE,
-    FailureRow,
-    IndexRow,
-    crossing_clusters,
-    read_index,
-    write_arrays,
-    write_atomically,
-    write_rows,
-)
+from discodock.data.datasets.registry import DATASETS, Dataset
+from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable
+from discodock.data.ledger import Ledger
+from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, crossing_clusters, write_arrays
 from discodock.data.workers import run_all
 from discodock.errors import DiscodockError, InputError, PreparedDataError
 from discodock.schema import SCHEMA_VERSION
@@ -47,7 +35,6 @@ logger = logging.getLogger(__name__)
 PREPARE_VERSION: Final = 1
 """Raised whenever a change of code changes prepared arrays, so that nothing stale is kept."""
 
-INDEX_INTERVAL: Final = 5.0  # s between two writings of the index: the work a kill can lose
 CONTACT_DISTANCE: Final = 6.0  # Å: a ligand without receptor atoms so near is not bound to it
 
 
@@ -127,7 +114,9 @@ class _Task:
     key: str
 
 
-def featurize(receptor: Receptor, record: LigandRecord, config: PrepareConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
+def featurize(
+    receptor: Receptor, record: LigandRecord, config: PrepareConfig, *, seed: int = 0
+) -> dict[str, np.ndarray]:
     """All fields of a prepared complex from a receptor and its bound ligand.
 
     Args:
@@ -146,7 +135,7 @@ def featurize(receptor: Receptor, record: LigandRecord, config: PrepareConfig, *
         raise StageError("ligand", "coordinates that are not numbers")
     if not config.min_ligand_atoms <= len(crystal_pos) <= config.max_ligand_atoms:
         limits = f"{config.min_ligand_atoms} to {config.max_ligand_atoms}"
-        raise StageError("ligand", f"{len(crystal_pos)} heavy atoms, outside {limits}")
+        raise StageError(EXCLUDED, f"{len(crystal_pos)} heavy atoms, outside {limits}")
     arrays = receptor_arrays(receptor)
     distance = _distance_to(arrays["receptor_pos"], crystal_pos)
     if distance.min() > CONTACT_DISTANCE:
@@ -273,10 +262,59 @@ def prepare(
             f"{source}: {len(crossing)} clusters are in several splits, such as {name} in {' and '.join(found)}; "
             "move each cluster into one split"
         )
-    run = _Run(Path(out), config, total=len(dataset), on_progress=on_progress)
-    with run:
-        run.consume(run_all(prepare_task, run.open_tasks(dataset), workers=workers, on_crash=_crashed))
-    return run.finish(str(source), layout, time.monotonic() - started)
+    with Ledger(Path(out)) as ledger:
+
+        def note(row: IndexRow | FailureRow) -> None:
+            ledger.add(row)
+            if on_progress is not None:
+                done = len(ledger.rows) + len(ledger.failures)
+                on_progress(Progress(done, len(dataset), len(ledger.failures), row.id))
+
+        try:
+            for row in run_all(
+                prepare_task, _open_tasks(dataset, ledger, config, note), workers=workers, on_crash=_crashed
+            ):
+                note(row)
+        except OSError as error:
+            raise InputError(
+                f"{out}: cannot be written ({error.strerror}); free some space or choose another"
+            ) from None
+    seconds = time.monotonic() - started
+    ledger.finish(_manifest(config, str(source), layout, seconds))
+    failures = ledger.sorted_failures()
+    return PrepareReport(Path(out), len(ledger.rows), ledger.num_reused, ledger.num_by_split(), failures, seconds)
+
+
+def _open_tasks(
+    dataset: Dataset, ledger: Ledger, config: PrepareConfig, note: Callable[[IndexRow | FailureRow], None]
+) -> Iterator[_Task]:
+    """Complexes that are not done yet; those that are, or that cannot be handed over, are noted on the way."""
+    for entry in dataset:
+        if ledger.has(entry.id):
+            raise InputError(f"{entry.id}: two complexes of this name in the source; give each its own name")
+        if isinstance(entry, Unusable):
+            note(FailureRow(entry.id, entry.stage, entry.reason))
+            continue
+        key = content_key(entry, config)
+        row = ledger.earlier(entry.id, key, split=entry.split, cluster=entry.cluster or entry.id)
+        if row is None:
+            yield _Task(entry, ledger.out, config, key)
+        else:
+            note(row)
+
+
+def _manifest(config: PrepareConfig, source: str, layout: str, seconds: float) -> dict[str, object]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "prepare_version": PREPARE_VERSION,
+        "settings": config.model_dump(),
+        "content_key": config.key,
+        "source": source,
+        "layout": layout,
+        "seconds": round(seconds, 1),
+        "versions": {name: version(name) for name in ("discodock", "rdkit", "gemmi", "numpy")}
+        | {"python": platform.python_version()},
+    }
 
 
 def prepare_task(task: _Task) -> IndexRow | FailureRow:
@@ -314,108 +352,6 @@ def _crashed(task: _Task) -> FailureRow:
     return FailureRow(task.source.id, "crash", "the worker process died (out of memory, or a crash in native code)")
 
 
-class _Run:
-    """State of one preparation: what was done before, rows so far, and their regular writing."""
-
-    def __init__(
-        self, out: Path, config: PrepareConfig, *, total: int, on_progress: Callable[[Progress], None] | None
-    ) -> None:
-        self.out, self.config, self.total, self.on_progress = out, config, total, on_progress
-        self.rows: dict[str, IndexRow] = {}
-        self.failures: dict[str, FailureRow] = {}
-        self.num_reused = 0
-        self._last_written = time.monotonic()
-        try:
-            (out / COMPLEX_DIR).mkdir(parents=True, exist_ok=True)
-            write_atomically(out / ".writable", b"")
-            (out / ".writable").unlink()
-        except OSError as error:
-            raise InputError(f"{out}: cannot be written ({error.strerror}); choose another output folder") from None
-        self.earlier = self._read_earlier()
-
-    def _read_earlier(self) -> dict[str, IndexRow]:
-        try:
-            return {row.id: row for row in read_index(self.out)} if (self.out / INDEX_FILE).is_file() else {}
-        except PreparedDataError:
-            logger.warning("%s: unreadable index, everything is prepared again", self.out)
-            return {}
-
-    def open_tasks(self, dataset: object) -> Iterator[_Task]:
-        """Complexes that are not done yet; those that are, or that cannot be handed over, are noted on the way."""
-        for entry in dataset:  # type: ignore[attr-defined]
-            if isinstance(entry, Unusable):
-                self._add(FailureRow(entry.id, "find", entry.reason))
-                continue
-            if entry.id in self.rows or entry.id in self.failures:
-                raise InputError(f"{entry.where}: a second complex named {entry.id}; give each its own name")
-            key = content_key(entry, self.config)
-            earlier = self.earlier.get(entry.id)
-            if earlier is not None and earlier.key == key and (self.out / earlier.file).is_file():
-                self.num_reused += 1
-                renamed = {"split": entry.split, "cluster": entry.cluster or entry.id}
-                self._add(IndexRow(**{**earlier.__dict__, **renamed}))
-            else:
-                yield _Task(entry, self.out, self.config, key)
-
-    def consume(self, results: Iterator[IndexRow | FailureRow]) -> None:
-        """Note every result."""
-        try:
-            for result in results:
-                self._add(result)
-        except OSError as error:
-            raise InputError(f"{self.out}: cannot be written ({error.strerror}); free some space or choose another") from None
-
-    def _add(self, result: IndexRow | FailureRow) -> None:
-        if isinstance(result, IndexRow):
-            self.rows[result.id] = result
-        else:
-            self.failures[result.id] = result
-        if time.monotonic() - self._last_written > INDEX_INTERVAL:
-            self.write_tables()
-        if self.on_progress is not None:
-            done = len(self.rows) + len(self.failures)
-            self.on_progress(Progress(done, self.total, len(self.failures), result.id))
-
-    def write_tables(self) -> None:
-        """Write index and failures as they stand; rows of an earlier run that were not reached yet stay in the index."""
-        rows = {**{key: row for key, row in self.earlier.items() if key not in self.failures}, **self.rows}
-        self._write(rows)
-
-    def _write(self, rows: dict[str, IndexRow]) -> None:
-        write_rows(self.out / INDEX_FILE, [rows[key] for key in sorted(rows)], IndexRow)
-        failures = [self.failures[key] for key in sorted(self.failures)]
-        write_rows(self.out / FAILURES_FILE, failures, FailureRow)
-        self._last_written = time.monotonic()
-
-    def __enter__(self) -> "_Run":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.write_tables()
-
-    def finish(self, source: str, layout: str, seconds: float) -> PrepareReport:
-        """Write the final tables, without rows that the source no longer has, and the manifest."""
-        self._write(self.rows)
-        splits = dict(sorted(Counter(row.split for row in self.rows.values()).items()))
-        manifest = {
-            "schema_version": SCHEMA_VERSION,
-            "prepare_version": PREPARE_VERSION,
-            "settings": self.config.model_dump(),
-            "content_key": self.config.key,
-            "fingerprint": _fingerprint(self.rows),
-            "source": source,
-            "layout": layout,
-            "num_by_split": splits,
-            "num_failed_by_stage": dict(sorted(Counter(row.stage for row in self.failures.values()).items())),
-            "seconds": round(seconds, 1),
-            "versions": {name: version(name) for name in ("discodock", "rdkit", "gemmi", "numpy")}
-            | {"python": platform.python_version()},
-        }
-        write_atomically(self.out / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode())
-        failures = tuple(self.failures[key] for key in sorted(self.failures))
-        return PrepareReport(self.out, len(self.rows), self.num_reused, splits, failures, seconds)
-
-
 def content_key(source: SourceComplex, config: PrepareConfig) -> str:
     """Hash of everything a prepared file depends on: id, input files, settings, schema and code version."""
     digest = hashlib.blake2b(f"{config.key}/{source.id}".encode(), digest_size=12)
@@ -423,9 +359,3 @@ def content_key(source: SourceComplex, config: PrepareConfig) -> str:
         digest.update(f"/{name}/{len(content)}/".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _fingerprint(rows: dict[str, IndexRow]) -> str:
-    """Hash of all content keys and splits: names the data a checkpoint was trained on."""
-    text = "\n".join(f"{key} {rows[key].split} {rows[key].key}" for key in sorted(rows))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

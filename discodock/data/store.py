@@ -81,7 +81,7 @@ class PreparedStore:
         version = self.manifest.get("schema_version", SCHEMA_VERSION)
         if version != SCHEMA_VERSION:
             raise PreparedDataError(
-                f"{self.root}: prepared under schema version {version}, this discodock reads {SCHEMA_VERSION}; {_REMEDY}"
+                f"{self.root}: prepared under schema version {version}, needed is {SCHEMA_VERSION}; {_REMEDY}"
             )
         self.index: tuple[IndexRow, ...] = read_index(self.root)
         self._row_by_id = {row.id: row for row in self.index}
@@ -294,6 +294,7 @@ def crossing_clusters(rows: Iterable[tuple[str, str]]) -> dict[str, tuple[str, .
 
     Args:
         rows: (cluster, split) of every complex; an empty cluster is not compared.
+
     Returns:
         The splits of each such cluster; empty when no cluster crosses.
     """

@@ -14,9 +14,7 @@ R = TypeVar("R")
 TASKS_AHEAD: Final = 8  # tasks in flight per worker: enough to keep it busy, little enough memory
 
 
-def run_all(
-    function: Callable[[T], R], tasks: Iterator[T], *, workers: int, on_crash: Callable[[T], R]
-) -> Iterator[R]:
+def run_all(function: Callable[[T], R], tasks: Iterator[T], *, workers: int, on_crash: Callable[[T], R]) -> Iterator[R]:
     """Results of a function over tasks, as they come, in any order.
 
     With one worker everything runs in this process. Otherwise a worker that dies takes no other task with it: the

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from discodock.data.datasets.source import DEFAULT_SPLIT, SourceComplex, Unusable, read_splits, split_of_name
+from discodock.data.datasets.source import DEFAULT_SPLIT, EXCLUDED, SourceComplex, Unusable, read_splits, split_of_name
 from discodock.errors import InputError
 
 PROTEIN_FILES: Final = ("protein.pdb", "protein.cif", "protein.pdb.gz", "protein.cif.gz")
@@ -46,9 +46,13 @@ class ComplexesDataset:
         self.source = source
         self.archives = _archives(source)
         folders = [] if self.archives else sorted(path for path in source.iterdir() if path.is_dir())
-        self.folders = [path for path in folders if any((path / name).is_file() for name in (*PROTEIN_FILES, *LIGAND_FILES))]
+        self.folders = [
+            path for path in folders if any((path / name).is_file() for name in (*PROTEIN_FILES, *LIGAND_FILES))
+        ]
         if not self.archives and not self.folders:
-            raise InputError(f"{source}: no complexes found; expected <id>/protein.pdb and <id>/ligand.sdf, or *.tar.xz")
+            raise InputError(
+                f"{source}: no complexes found; expected <id>/protein.pdb and <id>/ligand.sdf, or *.tar.xz"
+            )
         self.labels = _read_labels(source if source.is_dir() else source.parent, splits)
 
     def split_clusters(self) -> list[tuple[str, str]]:
@@ -75,7 +79,7 @@ class ComplexesDataset:
     def _complex(self, complex_id: str, where: str, files: dict[str, bytes]) -> SourceComplex | Unusable:
         labels = self.labels.of(complex_id, Path(where).name)
         if labels is None:
-            return Unusable(complex_id, f"not listed in {self.labels.origin}")
+            return Unusable(complex_id, f"not listed in {self.labels.origin}", EXCLUDED)
         protein = next((name for name in PROTEIN_FILES if name in files), None)
         ligands = tuple(name for name in LIGAND_FILES if name in files)
         if protein is None or not ligands:
@@ -115,7 +119,8 @@ def _read_folders(folders: list[Path]) -> Iterator[tuple[str, str, dict[str, byt
 
 def _read_archive(path: Path) -> Iterator[tuple[str, str, dict[str, bytes]]]:
     """Complexes of an archive, whose members lie folder by folder."""
-    current, files = "", {}
+    current = ""
+    files: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r:*") as archive:
             for member in archive:

@@ -1,4 +1,4 @@
-"""PDBBind as downloaded: `<id>/<id>_protein[_processed].pdb` and `<id>/<id>_ligand.sdf|mol2`, at any depth up to four."""
+"""PDBBind as downloaded: `<id>/<id>_protein[_processed].pdb` and `<id>/<id>_ligand.sdf|mol2`, nested or not."""
 
 import csv
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from discodock.data.datasets.source import DEFAULT_SPLIT, SourceComplex, Unusable, read_splits
+from discodock.data.datasets.source import DEFAULT_SPLIT, EXCLUDED, SourceComplex, Unusable, read_splits
 from discodock.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class PDBBindDataset:
             return Unusable(complex_id, f"listed in {self.splits_from}, but there is no such folder in the source")
         split = self.split_by_id.get(complex_id) if self.split_by_id else DEFAULT_SPLIT
         if split is None:
-            return Unusable(complex_id, f"in no split file of {self.splits_from}")
+            return Unusable(complex_id, f"in no split file of {self.splits_from}", EXCLUDED)
         names = [complex_id + suffix for suffix in (*PROTEIN_SUFFIXES, *LIGAND_SUFFIXES)]
         files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
         protein = next((name for name in names[: len(PROTEIN_SUFFIXES)] if name in files), None)

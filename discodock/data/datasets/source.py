@@ -11,6 +11,9 @@ SPLITS: Final = ("train", "val", "test")
 DEFAULT_SPLIT: Final = "train"
 """Split of a complex when nothing says where it belongs."""
 
+EXCLUDED: Final = "excluded"
+"""Stage of complexes left out on purpose, by the splits or the size limits: not a failure."""
+
 _SPLIT_WORDS: Final = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
                        "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
 
@@ -42,10 +45,11 @@ class SourceComplex:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A complex the data set names but cannot hand over, with the reason."""
+    """A complex the data set names but does not hand over, with the reason; `stage` as in `failures.csv`."""
 
     id: str
     reason: str
+    stage: str = "find"
 
 
 def split_of_name(name: str) -> str | None:

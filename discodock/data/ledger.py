@@ -1,0 +1,126 @@
+"""The state of a preparation on disk: what is done, what was left out and why, written so that a kill loses little."""
+
+import hashlib
+import json
+import logging
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from discodock.data.store import (
+    COMPLEX_DIR,
+    FAILURES_FILE,
+    INDEX_FILE,
+    MANIFEST_FILE,
+    FailureRow,
+    IndexRow,
+    read_index,
+    write_atomically,
+    write_rows,
+)
+from discodock.errors import InputError, PreparedDataError
+
+logger = logging.getLogger(__name__)
+
+WRITE_INTERVAL: Final = 5.0  # s between two writings of the tables: the work a kill can lose
+
+
+class Ledger:
+    """Rows of a store while it is being made.
+
+    As a context manager it writes the tables when left, also by an exception or Ctrl-C.
+
+    Attributes:
+        out: folder of the store.
+        rows: complexes done in this run, by id.
+        failures: complexes left out in this run, by id.
+        num_reused: of `rows`, those whose files were there already under the same content key.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.rows: dict[str, IndexRow] = {}
+        self.failures: dict[str, FailureRow] = {}
+        self.num_reused = 0
+        self._last_written = time.monotonic()
+        try:
+            (out / COMPLEX_DIR).mkdir(parents=True, exist_ok=True)
+            write_atomically(out / ".writable", b"")
+            (out / ".writable").unlink()
+        except OSError as error:
+            raise InputError(f"{out}: cannot be written ({error.strerror}); choose another output folder") from None
+        self._earlier = self._read_earlier()
+
+    def _read_earlier(self) -> dict[str, IndexRow]:
+        try:
+            return {row.id: row for row in read_index(self.out)} if (self.out / INDEX_FILE).is_file() else {}
+        except PreparedDataError:
+            logger.warning("%s: unreadable index, everything is prepared again", self.out)
+            return {}
+
+    def has(self, complex_id: str) -> bool:
+        """Whether this run has met a complex of that name."""
+        return complex_id in self.rows or complex_id in self.failures
+
+    def earlier(self, complex_id: str, key: str, *, split: str, cluster: str) -> IndexRow | None:
+        """Row of a file made earlier under the same content key, with a split and cluster that may be new."""
+        row = self._earlier.get(complex_id)
+        if row is None or row.key != key or not (self.out / row.file).is_file():
+            return None
+        self.num_reused += 1
+        return replace(row, split=split, cluster=cluster)
+
+    def add(self, row: IndexRow | FailureRow) -> None:
+        """Note one complex; the tables are written every few seconds."""
+        if isinstance(row, IndexRow):
+            self.rows[row.id] = row
+        else:
+            self.failures[row.id] = row
+        if time.monotonic() - self._last_written > WRITE_INTERVAL:
+            self._write_unfinished()
+
+    def _write_unfinished(self) -> None:
+        """Write the tables as they stand; rows of an earlier run that were not reached yet stay in the index."""
+        kept = {name: row for name, row in self._earlier.items() if name not in self.failures}
+        self._write({**kept, **self.rows})
+
+    def _write(self, rows: dict[str, IndexRow]) -> None:
+        write_rows(self.out / INDEX_FILE, [rows[name] for name in sorted(rows)], IndexRow)
+        write_rows(self.out / FAILURES_FILE, self.sorted_failures(), FailureRow)
+        self._last_written = time.monotonic()
+
+    def sorted_failures(self) -> tuple[FailureRow, ...]:
+        """Complexes left out, by id."""
+        return tuple(self.failures[name] for name in sorted(self.failures))
+
+    def num_by_split(self) -> dict[str, int]:
+        """Complexes in each split."""
+        return dict(sorted(Counter(row.split for row in self.rows.values()).items()))
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._write_unfinished()
+
+    def finish(self, manifest: dict[str, Any]) -> None:
+        """Write the final tables, without rows that the source no longer has, and the manifest.
+
+        Args:
+            manifest: settings, versions and origin; counts and the data's fingerprint are added.
+        """
+        self._write(self.rows)
+        by_stage = Counter(row.stage for row in self.failures.values())
+        manifest = manifest | {
+            "fingerprint": self._fingerprint(),
+            "num_by_split": self.num_by_split(),
+            "num_left_out_by_stage": dict(sorted(by_stage.items())),
+        }
+        write_atomically(self.out / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode())
+
+    def _fingerprint(self) -> str:
+        """Hash of all content keys and splits: names the data a checkpoint was trained on."""
+        text = "\n".join(f"{name} {self.rows[name].split} {self.rows[name].key}" for name in sorted(self.rows))
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
