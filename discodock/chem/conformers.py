@@ -11,6 +11,7 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from discodock.chem.ligand import heavy_molecule
 from discodock.chem.ligand_features import TorsionTopology
+from discodock.chem.stereo import labelled_stereo, perceived_stereo, with_positions
 from discodock.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -45,20 +46,43 @@ def generate_conformers(mol: Chem.Mol, num: int, seed: int) -> np.ndarray:
     Source: Riniker and Landrum 2015 (ETKDG); Wang et al. 2020 (ETKDGv3).
     """
     heavy = heavy_molecule(mol)
-    num_heavy = heavy.GetNumAtoms()
     full = Chem.AddHs(heavy)
+    fallback: np.ndarray | None = None
     for stage in (_etkdg, _random_coordinates, _distance_geometry):
-        with rdBase.BlockLogs():
-            ids = list(rdDistGeom.EmbedMultipleConfs(full, num, stage(_rdkit_seed(seed))))
-            _relax(full, ids)
-        if ids:
-            pos = np.stack([full.GetConformer(i).GetPositions()[:num_heavy] for i in ids])
-            pos = pos[np.arange(num) % len(ids)]
-            return pos - pos.mean(axis=1, keepdims=True)
+        pos = _embed(full, num, stage(_rdkit_seed(seed)))[:, : heavy.GetNumAtoms()]
+        faithful = pos[_shows_stereo(heavy, pos)]
+        if len(faithful):
+            return _repeat_centred(faithful, num)
+        if len(pos) and fallback is None:
+            fallback = pos
         logger.debug("%s: embedding stage %s failed", Chem.MolToSmiles(heavy), stage.__name__)
+    if fallback is not None:
+        logger.warning("%s: conformers differ from the stereo asked for", Chem.MolToSmiles(heavy))
+        return _repeat_centred(fallback, num)
     raise InputError(
         f"{Chem.MolToSmiles(heavy)}: no 3-D conformer can be built; check the structure, above all ring stereo centres"
     )
+
+
+def _embed(full: Chem.Mol, num: int, params: rdDistGeom.EmbedParameters) -> np.ndarray:
+    """Relaxed conformers of a molecule with hydrogens, Å, shape (C, atoms, 3); C may be less than `num`, also 0."""
+    with rdBase.BlockLogs():
+        ids = list(rdDistGeom.EmbedMultipleConfs(full, num, params))
+        _relax(full, ids)
+    if not ids:
+        return np.zeros((0, full.GetNumAtoms(), 3))
+    return np.stack([full.GetConformer(i).GetPositions() for i in ids])
+
+
+def _shows_stereo(heavy: Chem.Mol, pos: np.ndarray) -> np.ndarray:
+    """Which conformers show the stereo the molecule defines, bool, shape (C,)."""
+    wanted = labelled_stereo(heavy)
+    return np.array([perceived_stereo(heavy, with_positions(heavy, p)) == wanted for p in pos], dtype=bool)
+
+
+def _repeat_centred(pos: np.ndarray, num: int) -> np.ndarray:
+    pos = pos[np.arange(num) % len(pos)]
+    return pos - pos.mean(axis=1, keepdims=True)
 
 
 def _rdkit_seed(seed: int) -> int:

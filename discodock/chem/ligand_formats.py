@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rdkit import Chem, rdBase
 
@@ -125,7 +125,7 @@ def parse_records(text: str, file_format: LigandFormat) -> Iterator[RawLigand]:
 def parse_smiles(line: str) -> RawLigand:
     """A SMILES string, a name may follow after white space."""
     smiles, *title = line.split(maxsplit=1)
-    params = Chem.SmilesParserParams()
+    params: Any = Chem.SmilesParserParams()
     params.sanitize = False
     params.removeHs = False
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:

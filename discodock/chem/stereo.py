@@ -50,6 +50,8 @@ def undefined_stereo(mol: Chem.Mol) -> tuple[str, ...]:
         if info.specified == Chem.StereoSpecified.Specified:
             continue
         if info.type == Chem.StereoType.Atom_Tetrahedral:
+            if mol.GetAtomWithIdx(info.centeredOn).GetAtomicNum() == 7:
+                continue  # bridgehead amines follow their ring
             found.append(f"atom {info.centeredOn + 1} ({mol.GetAtomWithIdx(info.centeredOn).GetSymbol()})")
         elif info.type == Chem.StereoType.Bond_Double:
             bond = mol.GetBondWithIdx(info.centeredOn)
