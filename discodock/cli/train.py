@@ -1,0 +1,33 @@
+"""`discodock train`: one sub-command per stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train a network from prepared complexes; killed runs go on where they stopped.")
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command("score")
+def score(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance one of configs/.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/score"),
+    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as task.optimizer.learning_rate=1e-3")] = None,
+) -> None:
+    """Train the score model."""
+    import logging
+
+    from discodock.config import load_config
+    from discodock.tasks.stages import ScoreStageConfig, train_score
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    settings = load_config(config, overrides or [], ScoreStageConfig)
+    weights = train_score(settings, out)
+    print(f"weights: {weights}")

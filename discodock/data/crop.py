@@ -1,0 +1,40 @@
+"""Cutting the receptor down to the atoms around a site, and moving a complex into the frame of that site."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CROP_MARGIN = 6.0
+"""Å of receptor beyond the ligand's own reach from its centroid."""
+
+MIN_CROP_RADIUS = 11.0
+"""Å; even the smallest ligand sees this much of its site."""
+
+
+def crop_radius(conformer_pos: np.ndarray) -> float:
+    """Radius of the receptor crop for a ligand, from the reach of a starting conformer; never from the bound pose.
+
+    Args:
+        conformer_pos: one conformer, Å, shape (L, 3).
+    Returns:
+        Radius in Å: the largest distance from the centroid plus `CROP_MARGIN`, at least `MIN_CROP_RADIUS`.
+    """
+    reach = np.linalg.norm(conformer_pos - conformer_pos.mean(axis=0), axis=1).max()
+    return max(MIN_CROP_RADIUS, float(reach) + CROP_MARGIN)
+
+
+def crop_complex(arrays: dict[str, np.ndarray], center: np.ndarray, radius: float) -> dict[str, np.ndarray]:
+    """Keep receptor atoms within `radius` of `center`, and make `center` the origin of all positions.
+
+    Args:
+        arrays: a prepared complex (`discodock.schema.FIELDS`); not changed.
+        center: of the site, Å, shape (3,).
+        radius: Å.
+    Returns:
+        A new mapping; positions of receptor and ligand are relative to `center`.
+    """
+    keep = np.linalg.norm(arrays["receptor_pos"] - center, axis=1) < radius
+    cropped = {name: value[keep] if name.startswith("receptor_") else value for name, value in arrays.items()}
+    for name in ("receptor_pos", "ligand_pos", "ligand_conformer_pos"):
+        cropped[name] = (cropped[name] - center).astype(np.float32)
+    return cropped

@@ -1,0 +1,163 @@
+"""Training and validation batches from a prepared store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+from pydantic import Field
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from discodock.data.batch import Arrays, ComplexBatch, collate
+from discodock.data.crop import crop_complex, crop_radius
+from discodock.data.store import PreparedStore
+from discodock.errors import ConfigError, PreparedDataError
+from discodock.settings import Settings
+
+
+class DataConfig(Settings):
+    """Where the prepared complexes are and how batches are drawn from them."""
+
+    root: Path = Field(Path("prepared/corpus"), description="folder written by `discodock prepare`")
+    batch_size: int = Field(4, gt=0, description="complexes per step and process")
+    steps_per_epoch: int = Field(500, gt=0, description="optimiser steps between two samplings of the order")
+    cluster_exponent: float = Field(
+        0.5, ge=0, le=1, description="a complex is drawn with probability ~ cluster size ** -exponent; 0 = all alike"
+    )
+    center_jitter: float = Field(3.0, ge=0, description="largest offset of the crop's centre from the ligand's, Å")
+    max_ligand_atoms: int = Field(60, gt=0, description="larger ligands are left out of training")
+    num_val: int = Field(48, ge=0, description="validation complexes, spread over clusters, fixed by the seed")
+    num_workers: int = Field(0, ge=0, description="loader processes; 0 loads in the training process")
+    ids: tuple[str, ...] | None = Field(None, description="train and validate on just these complexes (overfitting)")
+    seed: int = Field(0, description="of sampling, crops and validation subset")
+
+
+class SiteDataset(Dataset[Arrays]):
+    """Prepared complexes cropped around a displaced site centre; decoded complexes are kept in memory."""
+
+    def __init__(self, store: PreparedStore, ids: Sequence[str], *, center_jitter: float, seed: int) -> None:
+        self.store, self.ids, self.center_jitter, self.seed = store, list(ids), center_jitter, seed
+        self._loaded: dict[str, Arrays] = {}
+
+    def __len__(self) -> int:
+        """Number of complexes."""
+        return len(self.ids)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
+        """The cropped complex; a key `(idx, draw)` says which of its random crops (default the first)."""
+        idx, draw = (key, 0) if isinstance(key, int) else key
+        complex_id = self.ids[idx]
+        if complex_id not in self._loaded:
+            self._loaded[complex_id] = self.store.load(complex_id)
+        arrays = self._loaded[complex_id]
+        generator = np.random.default_rng([self.seed, idx, draw])
+        center = arrays["ligand_pos"].mean(axis=0) + random_offset(generator, self.center_jitter)
+        radius = crop_radius(arrays["ligand_conformer_pos"][0])
+        return crop_complex(arrays, center, radius)
+
+
+class ClusterSampler(Sampler[tuple[int, int]]):
+    """Draws complexes with a probability that falls with the size of their cluster; every process its own share.
+
+    One epoch is `num_draws` draws; epoch and process seed the draws, so a resumed run continues the same sequence.
+    """
+
+    def __init__(self, clusters: Sequence[str], num_draws: int, *, exponent: float, seed: int, rank: int = 0) -> None:
+        sizes = Counter(clusters)
+        weights = np.array([sizes[c] ** -exponent for c in clusters])
+        self.probabilities = weights / weights.sum()
+        self.num_draws, self.seed, self.rank, self.epoch = num_draws, seed, rank, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Draws per epoch."""
+        return self.num_draws
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Indices with the number of the crop to take."""
+        generator = np.random.default_rng([self.seed, self.epoch, self.rank])
+        idx = generator.choice(len(self.probabilities), size=self.num_draws, p=self.probabilities)
+        draws = generator.integers(2**31, size=self.num_draws)
+        return iter([(int(i), int(d)) for i, d in zip(idx, draws, strict=True)])
+
+
+class ComplexDataModule(pl.LightningDataModule):
+    """Batches of cropped complexes for training, and a fixed subset of the validation split."""
+
+    def __init__(self, config: DataConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store and choose the complexes.
+
+        Raises:
+            PreparedDataError: there is no complex to train on.
+            ConfigError: an id in `ids` is not in the store.
+        """
+        config = self.config
+        store = PreparedStore(config.root)
+        rows = [row for row in store.index if row.num_ligand_atoms <= config.max_ligand_atoms]
+        train = [row for row in rows if row.split == "train"]
+        val = [row for row in rows if row.split == "val"]
+        if config.ids is not None:
+            unknown = sorted(set(config.ids) - {row.id for row in rows})
+            if unknown:
+                raise ConfigError(f"data.ids: {unknown[0]} is not in {config.root}; see its index.csv")
+            train = val = [row for row in rows if row.id in config.ids]
+        if not train:
+            raise PreparedDataError(f"{config.root}: no complex of the train split; prepare with --splits")
+        self.train_clusters = [row.cluster for row in train]
+        val = spread_over_clusters(val, config.num_val, config.seed)
+        jitter, seed = config.center_jitter, config.seed
+        self.train_set = SiteDataset(store, [row.id for row in train], center_jitter=jitter, seed=seed)
+        self.val_set = SiteDataset(store, [row.id for row in val], center_jitter=jitter, seed=seed)
+
+    def train_dataloader(self) -> DataLoader[ComplexBatch]:
+        """Endless variety, in epochs of `steps_per_epoch` batches."""
+        config = self.config
+        rank = self.trainer.global_rank if self.trainer else 0
+        sampler = ClusterSampler(
+            self.train_clusters,
+            config.steps_per_epoch * config.batch_size,
+            exponent=config.cluster_exponent,
+            seed=config.seed,
+            rank=rank,
+        )
+        return self._loader(self.train_set, sampler)
+
+    def val_dataloader(self) -> DataLoader[ComplexBatch]:
+        """The validation subset, in order."""
+        return self._loader(self.val_set, None)
+
+    def _loader(self, dataset: SiteDataset, sampler: ClusterSampler | None) -> DataLoader[ComplexBatch]:
+        return DataLoader(
+            dataset,
+            batch_size=self.config.batch_size,
+            sampler=sampler,
+            collate_fn=collate,
+            num_workers=self.config.num_workers,
+            persistent_workers=self.config.num_workers > 0,
+        )
+
+
+def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:
+    """A random direction with a length uniform on [0, largest), shape (3,)."""
+    direction = generator.normal(size=3)
+    return direction / np.linalg.norm(direction) * generator.uniform(0, largest)
+
+
+def spread_over_clusters(rows: Sequence, num: int, seed: int) -> list:
+    """At most `num` rows, taken in turn from shuffled clusters, so that large families do not crowd out the rest."""
+    generator = np.random.default_rng(seed)
+    by_cluster: dict[str, list] = {}
+    for i in generator.permutation(len(rows)):
+        by_cluster.setdefault(rows[i].cluster, []).append(rows[i])
+    rank_by_id = {row.id: rank for members in by_cluster.values() for rank, row in enumerate(members)}
+    return sorted((row for members in by_cluster.values() for row in members), key=lambda r: rank_by_id[r.id])[:num]

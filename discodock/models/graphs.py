@@ -1,0 +1,47 @@
+"""What the docking networks are given: padded batches of receptors and ligands as plain tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from discodock.geometry.pose import LigandTopology
+
+
+@dataclass(frozen=True)
+class ReceptorGraph:
+    """Heavy atoms of B receptor crops, padded to R atoms; categories as in `discodock.schema`.
+
+    Attributes:
+        pos: in Å, shape (B, R, 3).
+        mask: true for real atoms, bool, shape (B, R).
+        element: int64, shape (B, R).
+        residue_type: int64, shape (B, R).
+        atom_name: int64, shape (B, R).
+        residue_idx: residue of each atom, int64, shape (B, R).
+    """
+
+    pos: Tensor
+    mask: Tensor
+    element: Tensor
+    residue_type: Tensor
+    atom_name: Tensor
+    residue_idx: Tensor
+
+
+@dataclass(frozen=True)
+class LigandGraph:
+    """Molecular graphs of B ligands, padded to L heavy atoms; no coordinates.
+
+    Attributes:
+        atom_feat: categories of `discodock.schema.LIGAND_ATOM_FEATURES`, int64, shape (B, L, columns).
+        bond_type: 0 for no bond, else 1 + index into `schema.BOND_TYPES`, int64, shape (B, L, L).
+        hops: bonds on the shortest path, int64, shape (B, L, L).
+        topology: rotatable bonds and padding masks.
+    """
+
+    atom_feat: Tensor
+    bond_type: Tensor
+    hops: Tensor
+    topology: LigandTopology

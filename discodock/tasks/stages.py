@@ -1,0 +1,67 @@
+"""The stages of training as functions: a checked configuration in, a run folder with weights out."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import yaml
+from pydantic import Field
+from torch import Tensor
+
+from discodock.data.module import ComplexDataModule, DataConfig
+from discodock.models.checkpoint import load_checkpoint, save_checkpoint
+from discodock.nn.interaction import InteractionLayer
+from discodock.settings import Settings
+from discodock.tasks.score import ScoreTask, ScoreTaskConfig
+from discodock.training.run import RunConfig, check_same_config, fit
+
+logger = logging.getLogger(__name__)
+
+SCORE_WEIGHTS = "score.safetensors"
+
+
+class ScoreStageConfig(Settings):
+    """Everything that `discodock train score` needs; one YAML file."""
+
+    data: DataConfig = Field(default_factory=DataConfig, description="prepared complexes and batches")
+    task: ScoreTaskConfig = Field(default_factory=ScoreTaskConfig, description="model, noise, optimiser")
+    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
+    start_from: Path | None = Field(None, description="weights (.safetensors) to start from instead of random ones")
+
+
+def train_score(config: ScoreStageConfig, folder: Path) -> Path:
+    """Train the score model in `folder`, or go on where a killed run stopped.
+
+    Returns:
+        The file of the averaged weights, `folder/score.safetensors`.
+
+    Raises:
+        ConfigError: the folder holds a run with another configuration.
+        PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
+    """
+    resolved = config.model_dump(mode="json")
+    check_same_config(folder / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
+    pl.seed_everything(config.task.seed, verbose=False)
+    task = ScoreTask(config.task, config.run.max_steps)
+    if config.start_from is not None:
+        task.model.load_state_dict(load_checkpoint(config.start_from).weights)
+    if config.run.compile:
+        for module in task.model.modules():
+            if isinstance(module, InteractionLayer):
+                module.compile(dynamic=True)
+    logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
+    weights = folder / SCORE_WEIGHTS
+
+    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
+        by_name = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
+        info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
+        stored = {"model": resolved["task"]["model"], "process": resolved["task"]["process"]}
+        save_checkpoint(weights, by_name, stored, info)
+
+    fit(task, ComplexDataModule(config.data), folder, config.run, config.task.optimizer, write)
+    return weights

@@ -1,0 +1,120 @@
+"""A training run: one folder with its configuration, logs, checkpoints and weights; killed runs go on where they were."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pydantic import Field
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
+from discodock.errors import ConfigError
+from discodock.settings import Settings
+from discodock.training.callbacks import ExportWeights, ProgressLog, WriteWeights
+from discodock.training.optim import OptimizerConfig
+
+logger = logging.getLogger(__name__)
+
+LAST_CHECKPOINT = Path("checkpoints/last.ckpt")
+
+
+class RunConfig(Settings):
+    """Length, hardware and book-keeping of a run."""
+
+    max_steps: int = Field(20_000, gt=0, description="optimiser steps; the learning rate falls to 0 towards the last")
+    max_hours: float | None = Field(None, gt=0, description="stop (and keep a checkpoint) after this time, h")
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="as in Lightning's Trainer")
+    devices: int | Literal["auto"] = Field("auto", description="processes (CPU) or GPUs per node")
+    num_nodes: int = Field(1, gt=0, description="machines")
+    strategy: str = Field("auto", description="as in Lightning's Trainer: ddp, fsdp, …")
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = Field(
+        "auto", description="auto: bf16-mixed on GPUs that have it, else 32-true"
+    )
+    threads: int = Field(1, gt=0, description="CPU threads of each process; one per core beats several on busy cores")
+    compile: bool = Field(False, description="fuse the network's layers with torch.compile (needs a C++ compiler)")
+    checkpoint_every: int = Field(500, gt=0, description="steps between checkpoints")
+    validate_every: int = Field(2000, gt=0, description="steps between validations")
+    log_every: int = Field(50, gt=0, description="steps between log lines")
+
+
+def fit(
+    task: pl.LightningModule,
+    data: pl.LightningDataModule,
+    folder: Path,
+    config: RunConfig,
+    optimizer: OptimizerConfig,
+    write_weights: WriteWeights,
+) -> None:
+    """Train, or go on training, in a run folder.
+
+    Args:
+        task: the module to train.
+        data: its batches.
+        folder: of the run; holds `checkpoints/last.ckpt`, `metrics.csv`, TensorBoard events and the exported weights.
+        config: length and hardware.
+        optimizer: gradient clipping and averaging.
+        write_weights: called with the averaged weights and a summary at every checkpoint.
+    """
+    torch.set_num_threads(config.threads)
+    last = folder / LAST_CHECKPOINT
+    trainer = pl.Trainer(
+        max_steps=config.max_steps,
+        max_time=None if config.max_hours is None else {"minutes": config.max_hours * 60},
+        accelerator=config.accelerator,
+        devices=config.devices if config.devices != "auto" or config.accelerator != "cpu" else 1,
+        num_nodes=config.num_nodes,
+        strategy=config.strategy,
+        precision=resolve_precision(config),
+        gradient_clip_val=optimizer.gradient_clip,
+        val_check_interval=config.validate_every,
+        check_val_every_n_epoch=None,
+        log_every_n_steps=config.log_every,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=[CSVLogger(folder, name="", version=""), TensorBoardLogger(folder, name="", version="tensorboard")],
+        callbacks=_callbacks(folder, config, optimizer, write_weights),
+    )
+    if last.is_file():
+        logger.info("going on from %s", last)
+    trainer.fit(task, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
+
+
+def resolve_precision(config: RunConfig) -> Any:
+    """Lightning's precision for "auto": bf16 where the GPU has it, else float32."""
+    if config.precision != "auto":
+        return config.precision
+    uses_gpu = config.accelerator in ("auto", "gpu") and torch.cuda.is_available()
+    return "bf16-mixed" if uses_gpu and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def check_same_config(path: Path, text: str) -> None:
+    """Write the resolved configuration of a run, or check that a run that goes on has the one it began with.
+
+    Raises:
+        ConfigError: the folder holds a run with another configuration.
+    """
+    if path.is_file() and (path.parent / LAST_CHECKPOINT).is_file() and path.read_text() != text:
+        raise ConfigError(f"{path.parent}: holds a run with another configuration; give another --out, or delete it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _callbacks(
+    folder: Path, config: RunConfig, optimizer: OptimizerConfig, write_weights: WriteWeights
+) -> list[Callback]:
+    checkpoint = ModelCheckpoint(
+        dirpath=folder / LAST_CHECKPOINT.parent,
+        filename="last",
+        every_n_train_steps=config.checkpoint_every,
+        save_top_k=1,
+        enable_version_counter=False,
+        save_on_exception=True,
+    )
+    ema = EMAWeightAveraging(decay=optimizer.ema_decay)
+    return [ema, ExportWeights(write_weights), ProgressLog(config.max_steps, config.log_every), checkpoint]
