@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from rdkit import Chem, rdBase
 
+from discodock.chem.mol2 import parse_mol2
 from discodock.errors import InputError
 
 LigandFormat = Literal["sdf", "mol2", "pdb", "smi"]
@@ -168,23 +169,14 @@ def _parse_sdf(record: str) -> RawLigand:
 def _parse_mol2(block: str) -> RawLigand:
     title = (block.splitlines() + ["", ""])[1].strip()
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
-        try:
-            mol = Chem.MolFromMol2Block(block, sanitize=False, removeHs=False)
-        except RuntimeError:  # RDKit's invariant violations, on damaged records
-            mol = None
-    if mol is not None and mol.GetNumAtoms() == _mol2_atom_count(block):
+        mol = parse_mol2(block)
+    if mol is not None:
         for atom in mol.GetAtoms():
             atom.SetProp(ATOM_NAME, atom.GetProp("_TriposAtomName"))
         return RawLigand(title, mol)
     if _NOT_A_NUMBER.search(block):
         return RawLigand(title, None, "coordinates that are not numbers (NaN or infinite)")
     return RawLigand(title, None, f"truncated or damaged MOL2 record{_reason(log.messages)}")
-
-
-def _mol2_atom_count(block: str) -> int:
-    """Number of atoms that a MOL2 record announces on its third line, -1 if it has none."""
-    words = (block.splitlines() + ["", "", ""])[2].split()
-    return int(words[0]) if words and words[0].isdigit() else -1
 
 
 def _parse_pdb(text: str) -> RawLigand:

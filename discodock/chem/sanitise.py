@@ -152,22 +152,44 @@ def _repair_ring_nitrogens(mol: Chem.Mol, ring: list[int]) -> Repair | None:
     """Find the fewest aromatic nitrogens (one or two) that lack a hydrogen or a charge for the ring to be aromatic."""
     nitrogens = [
         atom.GetIdx()
-        for atom in map(mol.GetAtomWithIdx, ring)
+        for atom in map(mol.GetAtomWithIdx, _aromatic_system(mol, ring))
         if atom.GetSymbol() == "N" and atom.GetFormalCharge() == 0 and atom.GetNumExplicitHs() == 0
     ][:MAX_RING_NITROGENS]
-    before = len(Chem.DetectChemistryProblems(mol))
+    before = sum(len(problem.GetAtomIndices()) for problem in _kekule_problems(mol))
     for changed in itertools.chain(itertools.combinations(nitrogens, 1), itertools.combinations(nitrogens, 2)):
         trial = Chem.RWMol(mol)
-        for idx in changed:
-            atom = trial.GetAtomWithIdx(idx)
-            if atom.GetDegree() == 2:
-                atom.SetNumExplicitHs(1)
-            else:
-                atom.SetFormalCharge(1)
-        if len(Chem.DetectChemistryProblems(trial)) < before:
-            atoms = ", ".join(str(idx + 1) for idx in changed)
-            return trial.GetMol(), f"aromatic N (atom {atoms}): missing hydrogen or charge added"
+        notes = [_complete_nitrogen(trial.GetAtomWithIdx(idx)) for idx in changed]
+        if sum(len(problem.GetAtomIndices()) for problem in _kekule_problems(trial)) < before:
+            return trial.GetMol(), "; ".join(notes)
     return None
+
+
+def _aromatic_system(mol: Chem.Mol, atoms: list[int]) -> list[int]:
+    """Atoms joined to the given ones by aromatic bonds, those included, ascending."""
+    seen, stack = set(atoms), list(atoms)
+    while stack:
+        for bond in mol.GetAtomWithIdx(stack.pop()).GetBonds():
+            ends = {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} - seen if bond.GetIsAromatic() else set()
+            seen |= ends
+            stack += ends
+    return sorted(seen)
+
+
+def _kekule_problems(mol: Chem.Mol) -> list[Any]:
+    return [problem for problem in Chem.DetectChemistryProblems(mol) if problem.GetType() == "KekulizeException"]
+
+
+def _complete_nitrogen(atom: Chem.Atom) -> str:
+    """Give an aromatic nitrogen what it may lack: a charge, or a hydrogen if the file leaves hydrogens out."""
+    label = f"aromatic atom {atom.GetIdx() + 1} (N)"
+    if atom.GetDegree() > 2:
+        atom.SetFormalCharge(1)
+        return f"{label}: charge +1 added"
+    if atom.GetNoImplicit():
+        atom.SetFormalCharge(-1)
+        return f"{label}: charge -1 added"
+    atom.SetNumExplicitHs(1)
+    return f"{label}: hydrogen added"
 
 
 def _terminal(atom: Chem.Atom) -> list[Chem.Atom]:
