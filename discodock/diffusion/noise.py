@@ -18,6 +18,15 @@ class NoiseSource(Protocol):
         ...
 
 
+NoiseLike = NoiseSource | torch.Generator | None
+"""What stands for a noise source where a plain generator will do; None is torch's default generator."""
+
+
+def as_noise_source(noise: NoiseLike) -> NoiseSource:
+    """Wrap a torch generator, or the default one, as a `NoiseSource`; noise sources pass through."""
+    return GeneratorNoise(noise) if noise is None or isinstance(noise, torch.Generator) else noise
+
+
 class GeneratorNoise:
     """All numbers from one torch generator (None: torch's default one on the device of the data), for training."""
 

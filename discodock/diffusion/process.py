@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.diffusion.noise import GeneratorNoise, NoiseSource
+from discodock.diffusion.noise import NoiseLike, NoiseSource, as_noise_source
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.distributions import igso3, wrapped_normal
 from discodock.geometry.alignment import masked_centroid
@@ -86,7 +86,7 @@ class PoseProcess:
         """Noise levels at times `t`, shape (P,), 1 = noise."""
         return PoseSigmas(self.config.tr.sigma(t), self.config.rot.sigma(t), self.config.tor.sigma(t))
 
-    def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseSource | None = None) -> NoisedPose:
+    def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseLike = None) -> NoisedPose:
         """Draw noised poses at times `t` and the exact score of the kernel that drew them.
 
         The three components are drawn independently (normal, IGSO(3), wrapped normal) and applied by `update_pose`.
@@ -95,10 +95,10 @@ class PoseProcess:
             pos: clean positions in Å, shape (P, L, 3).
             topology: what may move.
             t: times in [0, 1], shape (P,).
-            noise: source of normal numbers; None draws from torch's default generator.
+            noise: noise source or torch generator; None draws from torch's default generator.
         """
         sigmas = self.sigmas(t)
-        unit = draw_unit_tangent(topology, noise or GeneratorNoise(), like=pos)
+        unit = draw_unit_tangent(topology, as_noise_source(noise), like=pos)
         sigma_tor = sigmas.tor[:, None]
         update = PoseTangent(
             tr=unit.tr * sigmas.tr[:, None],
@@ -113,7 +113,7 @@ class PoseProcess:
         return NoisedPose(update_pose(pos, topology, update), score)
 
     def prior_sample(
-        self, conformer_pos: Tensor, topology: LigandTopology, center: Tensor, noise: NoiseSource | None = None
+        self, conformer_pos: Tensor, topology: LigandTopology, center: Tensor, noise: NoiseLike = None
     ) -> Tensor:
         """Draw poses at t = 1: orientation and torsions uniform, centroid normal about `center` with tr's sigma_max.
 
@@ -121,13 +121,13 @@ class PoseProcess:
             conformer_pos: any conformers of the ligands in Å, shape (P, L, 3).
             topology: what may move.
             center: pocket centres in Å, shape (P, 3).
-            noise: source of normal numbers; None draws from torch's default generator.
+            noise: noise source or torch generator; None draws from torch's default generator.
 
         Returns:
             Positions in Å, shape (P, L, 3).
         """
         num_poses, num_torsions = topology.tor_mask.shape
-        drawn = (noise or GeneratorNoise()).normal((num_poses, 7 + num_torsions), like=conformer_pos)
+        drawn = as_noise_source(noise).normal((num_poses, 7 + num_torsions), like=conformer_pos)
         shift = center - masked_centroid(conformer_pos, topology.atom_mask)
         update = PoseTangent(
             tr=shift + drawn[:, :3] * self.config.tr.sigma_max,

@@ -27,9 +27,8 @@ class RigidMotion:
 
 def masked_centroid(pos: Tensor, mask: Tensor) -> Tensor:
     """Mean position of the masked points: shapes (P, L, 3) and bool (P, L) to (P, 3); zero for an empty mask."""
-    weight = mask.to(pos.dtype)
-    total = (weight[:, None] @ pos).squeeze(1)
-    return total / weight.sum(-1, keepdim=True).clamp(min=1)
+    weight = mask[..., None].to(pos.dtype)
+    return (pos * weight).sum(1) / weight.sum(1).clamp(min=1)  # no matrix product: autocast leaves sums alone
 
 
 def kabsch_rotation(mobile: Tensor, target: Tensor) -> Tensor:
@@ -65,6 +64,11 @@ def align(mobile: Tensor, target: Tensor, mask: Tensor) -> RigidMotion:
     Returns:
         The motions; `motion.apply(mobile)` is the superposed set.
     """
+    with torch.autocast(mobile.device.type, enabled=False):  # coordinates must not be rounded to half precision
+        return _align(mobile, target, mask)
+
+
+def _align(mobile: Tensor, target: Tensor, mask: Tensor) -> RigidMotion:
     mobile_center, target_center = masked_centroid(mobile, mask), masked_centroid(target, mask)
     weight = mask[..., None].to(mobile.dtype)
     rotmat = kabsch_rotation((mobile - mobile_center[:, None]) * weight, (target - target_center[:, None]) * weight)

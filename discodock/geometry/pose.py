@@ -66,6 +66,11 @@ def update_pose(pos: Tensor, topology: LigandTopology, update: PoseTangent) -> T
 
     Source: Corso et al. 2023, arXiv 2210.01776, section 4.1 and appendix A.
     """
+    with torch.autocast(pos.device.type, enabled=False):  # coordinates must not be rounded to half precision
+        return _update_pose(pos, topology, update)
+
+
+def _update_pose(pos: Tensor, topology: LigandTopology, update: PoseTangent) -> Tensor:
     center = masked_centroid(pos, topology.atom_mask)
     arm = pos - center[:, None]
     rotmat = rotvec_to_rotmat(update.rot)
