@@ -1,0 +1,159 @@
+"""`discodock predict`: dock one ligand, a file of ligands, or a table of jobs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from discodock.cli import options
+from discodock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from discodock.cli.progress import WorkBar
+    from discodock.inference.batch import JobListener, JobOutcome, RunOptions
+    from discodock.inference.jobs import Job
+    from discodock.inference.pocket import PocketSpec
+
+HELP = """Dock ligands into a pocket of a protein and write ranked poses.
+
+The pocket is named by one of --pocket-ligand, --pocket-center and --pocket-residues. Each ligand gets a folder in
+--out with poses.sdf (best first), best.sdf, complex_rank1.pdb, scores.csv and run.json; summary.csv has a row for
+each ligand. Finished ligands are kept when the command runs again.
+
+rank_score is the agreement between samples: neither an affinity nor a probability.
+
+Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is unusable."""
+
+
+def predict(
+    protein: options.Protein = None,
+    ligand: options.Ligand = None,
+    pocket_ligand: options.PocketLigand = None,
+    pocket_center: options.PocketCenter = None,
+    pocket_residues: options.PocketResidues = None,
+    pocket_radius: options.PocketRadius = options.POCKET_RADIUS,
+    jobs_table: options.JobTable = None,
+    out: options.Out = Path("docked"),
+    name: options.Name = None,
+    samples: options.Samples = options.DEFAULT_SAMPLES,
+    steps: options.Steps = options.DEFAULT_STEPS,
+    solver: options.Solver = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    checkpoint: options.Checkpoint = None,
+    batch_size: options.BatchSize = None,
+    relax: options.Relax = options.RELAX_NONE,
+    cofactors: options.Cofactors = None,
+    keep: options.Keep = None,
+    drop: options.Drop = None,
+    template_smiles: options.TemplateSmiles = None,
+    overwrite: options.Overwrite = False,
+    center_x: options.CenterX = None,
+    center_y: options.CenterY = None,
+    center_z: options.CenterZ = None,
+) -> int:
+    """Dock what the command line says; returns the exit code."""
+    options.check_relax(relax)
+    center = options.merge_center(pocket_center, (center_x, center_y, center_z))
+    _check_inputs(jobs_table, protein, ligand)
+    sampling = options.sampling_config(samples, steps, solver, seed, batch_size)
+    pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius, is_required=jobs_table is None)
+    jobs = _jobs(jobs_table, protein, ligand, pocket, name, template_smiles)
+    from discodock.inference.batch import RunOptions
+
+    run_options = RunOptions(
+        sampling,
+        cofactors=cofactors,
+        keep=tuple(keep or ()),
+        drop=tuple(drop or ()),
+        command=tuple(sys.argv),
+        overwrite=overwrite,
+        strict=jobs_table is None and len(jobs) == 1,
+    )
+    outcomes = _run(jobs, out, run_options, checkpoint, device)
+    return 0 if all(outcome.is_ok for outcome in outcomes) else 1
+
+
+def _check_inputs(jobs_table: Path | None, protein: Path | None, ligand: str | None) -> None:
+    """Exactly one of a table of jobs and a protein with its ligand."""
+    if jobs_table is not None and (protein is not None or ligand is not None):
+        raise ConfigError("--input names proteins and ligands itself; leave out --protein and --ligand")
+    if jobs_table is None and (protein is None or ligand is None):
+        missing = "--protein" if protein is None else "--ligand"
+        raise ConfigError(f"{missing} is missing; give --protein and --ligand, or --input with a table of jobs")
+
+
+def _pocket(
+    ligand: Path | None,
+    center: tuple[float, float, float] | None,
+    residues: str | None,
+    radius: float,
+    *,
+    is_required: bool,
+) -> PocketSpec | None:
+    """The pocket of the command line; None if it names none and need not."""
+    from discodock.inference.dock import pocket_spec
+
+    if not is_required and ligand is None and center is None and residues is None:
+        return None
+    selectors = [selector.strip() for selector in (residues or "").split(",") if selector.strip()]
+    return pocket_spec(ligand, center, selectors, radius)
+
+
+def _jobs(
+    table: Path | None,
+    protein: Path | None,
+    ligand: str | None,
+    pocket: PocketSpec | None,
+    name: str | None,
+    template_smiles: str | None,
+) -> list[Job]:
+    from discodock.inference.jobs import check_names, jobs_of_ligand, read_jobs
+
+    if table is not None:
+        jobs = read_jobs(table, pocket)
+    else:
+        assert protein is not None and ligand is not None and pocket is not None
+        jobs = jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles)
+    check_names(jobs)
+    return jobs
+
+
+def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str) -> list[JobOutcome]:
+    """Load the network, dock everything with a progress bar, and print what became of it."""
+    from discodock.cli.progress import WorkBar
+    from discodock.inference.batch import SUMMARY_FILE, run_jobs
+    from discodock.inference.dock import Docker
+    from discodock.inference.outputs import check_writable
+
+    docker = Docker(checkpoint, device)
+    check_writable(out)
+    num_steps = run_options.sampling.samples * run_options.sampling.solver.steps
+    with WorkBar("docking", len(jobs)) as bar:
+        outcomes = run_jobs(docker, jobs, out, run_options, _listener(bar, num_steps))
+    num_ok, num_kept = sum(o.is_ok for o in outcomes), sum(o.is_kept for o in outcomes)
+    kept = f" ({num_kept} of them kept from an earlier run)" if num_kept else ""
+    print(f"{num_ok} of {len(outcomes)} ligands docked{kept}; summary in {out / SUMMARY_FILE}")
+    return outcomes
+
+
+def _listener(bar: WorkBar, num_steps: int) -> JobListener:
+    """Shows a run on a bar; `num_steps` pose steps make a job."""
+    from discodock.inference.batch import JobListener
+
+    class BarListener(JobListener):
+        done = 0
+
+        def started(self, job: Job) -> None:
+            self.done = 0
+            bar.show(0.0, job.name)
+
+        def stepped(self, num_pose_steps: int) -> None:
+            self.done += num_pose_steps
+            bar.show(min(1.0, self.done / num_steps))
+
+        def finished(self, job: Job, outcome: JobOutcome) -> None:
+            bar.item_done(outcome.describe(), is_notable=not outcome.is_ok)
+
+    return BarListener()

@@ -1,0 +1,208 @@
+"""Docking many jobs: resumes, one failure never stops the rest, one summary row a job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from discodock.errors import DiscodockError, InputError
+from discodock.inference.dock import Docker, read_docking_receptor
+from discodock.inference.jobs import Job
+from discodock.inference.outputs import fingerprint, read_run, run_record, write_result, write_table
+from discodock.inference.pocket import resolve_pocket
+from discodock.inference.result import DockingResult
+from discodock.inference.sample import SamplingConfig
+
+logger = logging.getLogger(__name__)
+
+SUMMARY_FILE: Final = "summary.csv"
+SUMMARY_COLUMNS: Final = (
+    "name", "status", "message", "num_poses", "rank_score", "pocket_ok", "stereo_ok", "min_dist_protein", "seed",
+    "seconds", "protein", "ligand", "pocket",
+)  # fmt: skip
+
+OK: Final = "ok"
+FAILED: Final = "failed"
+SUMMARY_INTERVAL: Final = 5.0
+"""Seconds between two writings of the summary during a run; a row is never lost, as each job's folder has its own."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What all jobs of a run share.
+
+    Attributes:
+        sampling: how poses are drawn.
+        cofactors: further structure file that belongs to every receptor.
+        keep: receptor residues to keep although a rule would drop them.
+        drop: receptor residues to drop.
+        command: command line, for the record.
+        overwrite: dock again even where a finished result of the same inputs and settings is there.
+        strict: raise the first failure instead of noting it.
+    """
+
+    sampling: SamplingConfig
+    cofactors: Path | None = None
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    overwrite: bool = False
+    strict: bool = False
+
+    def as_record(self) -> dict[str, Any]:
+        """The settings that results depend on, as plain data."""
+        sampling = self.sampling.model_dump(mode="json", exclude={"batch_size"})
+        cofactors = None if self.cofactors is None else str(self.cofactors)
+        return {"sampling": sampling, "cofactors": cofactors, "keep": list(self.keep), "drop": list(self.drop)}
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """What became of a job: its row of `summary.csv`, and whether it was taken over from an earlier run."""
+
+    row: Mapping[str, object]
+    is_kept: bool = False
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether there are poses."""
+        return self.row["status"] == OK
+
+    def describe(self) -> str:
+        """One line for a person."""
+        row = self.row
+        if not self.is_ok:
+            return f"{row['name']}: failed: {row['message']}"
+        warning = f" ({row['message']})" if row["message"] else ""
+        return f"{row['name']}: {row['num_poses']} poses in {row['seconds']} s{warning}"
+
+
+class JobListener:
+    """Told how a run goes; the base class ignores it."""
+
+    def started(self, job: Job) -> None:
+        """A job begins."""
+
+    def stepped(self, num_pose_steps: int) -> None:
+        """Some pose steps of the current job are done, of samples times solver steps in all."""
+
+    def finished(self, job: Job, outcome: JobOutcome) -> None:
+        """A job is done, failed, or was done before."""
+
+
+def run_jobs(
+    docker: Docker, jobs: Sequence[Job], out: Path, options: RunOptions, listener: JobListener | None = None
+) -> list[JobOutcome]:
+    """Dock all jobs into folders of `out`, and write `summary.csv`, also when interrupted.
+
+    Args:
+        docker: loaded network.
+        jobs: with distinct names.
+        out: output folder, made when there is something to put into it.
+        options: shared by all jobs.
+        listener: told of progress.
+
+    Raises:
+        DiscodockError: a job failed and `options.strict` is set.
+        OSError: results cannot be written.
+    """
+    listener = listener or JobListener()
+    outcomes: list[JobOutcome] = []
+    last_written = time.monotonic()
+    try:
+        for job in jobs:
+            listener.started(job)
+            outcomes.append(_run_job(docker, job, out, options, listener))
+            listener.finished(job, outcomes[-1])
+            if time.monotonic() - last_written > SUMMARY_INTERVAL:
+                _write_summary(out, outcomes)
+                last_written = time.monotonic()
+    finally:
+        if outcomes:
+            _write_summary(out, outcomes)
+    return outcomes
+
+
+def _run_job(docker: Docker, job: Job, out: Path, options: RunOptions, listener: JobListener) -> JobOutcome:
+    try:
+        if job.ligand is None:
+            raise InputError(job.problem or "the ligand could not be read")
+        key = _job_key(docker, job, options)
+        earlier = read_run(out / job.name)
+        if not options.overwrite and earlier.get("key") == key:
+            return JobOutcome(earlier["summary"], is_kept=True)
+        result = _dock(docker, job, options, listener)
+        row = _summary_row(job, result)
+        record = run_record(docker.network, options.as_record(), options.command) | {"key": key, "summary": row}
+        write_result(result, out / job.name, record)
+        return JobOutcome(row)
+    except OSError:
+        raise
+    except DiscodockError as error:
+        if options.strict:
+            raise
+        return JobOutcome(_failure_row(job, options, str(error)))
+    except Exception as error:  # a job must not end the run: named with its type, the traceback goes to the log
+        if options.strict:
+            raise
+        logger.warning("%s: unexpected failure", job.name, exc_info=True)
+        return JobOutcome(_failure_row(job, options, f"unexpected {type(error).__name__}: {error}"))
+
+
+def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) -> DockingResult:
+    assert job.ligand is not None
+    receptor = read_docking_receptor(
+        job.protein, job.ligand, job.pocket, extra=options.cofactors, keep=options.keep, drop=options.drop
+    )
+    pocket = resolve_pocket(job.pocket, receptor)
+    return docker.dock(receptor, job.ligand, pocket, options.sampling, name=job.name, on_step=listener.stepped)
+
+
+def _job_key(docker: Docker, job: Job, options: RunOptions) -> str:
+    """Hash of everything the job's poses depend on; a missing file counts as empty, reading it later says so."""
+    assert job.ligand is not None
+    files = [
+        path for path in (job.protein, job.pocket.ligand, options.cofactors) if path is not None and path.is_file()
+    ]
+    chemistry = job.ligand.mol.ToBinary(_ALL_PROPERTIES)
+    pocket = [job.pocket.center, job.pocket.residues, job.pocket.radius]
+    return fingerprint(job.name, chemistry, pocket, options.as_record(), docker.network.sha256, *files)
+
+
+_ALL_PROPERTIES: Final = 0xFFFF
+"""RDKit's `PropertyPickleOptions.AllProps`: SD tags count as part of a ligand."""
+
+
+def _summary_row(job: Job, result: DockingResult) -> dict[str, object]:
+    best = result.to_dicts()[0]
+    taken = {column: best[column] for column in SUMMARY_COLUMNS if column in best and column != "message"}
+    return taken | {
+        "name": job.name,
+        "status": OK,
+        "message": "; ".join(result.warnings),
+        "num_poses": len(result.poses),
+        "protein": str(job.protein),
+        "ligand": result.ligand.source,
+        "pocket": result.pocket.source,
+    }
+
+
+def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, object]:
+    return {
+        "name": job.name,
+        "status": FAILED,
+        "message": " ".join(message.split()),
+        "num_poses": 0,
+        "seed": options.sampling.seed,
+        "protein": str(job.protein),
+        "ligand": job.ligand.source if job.ligand is not None else "",
+    }
+
+
+def _write_summary(out: Path, outcomes: Sequence[JobOutcome]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    write_table(out / SUMMARY_FILE, SUMMARY_COLUMNS, [outcome.row for outcome in outcomes])

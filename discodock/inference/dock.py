@@ -1,0 +1,203 @@
+"""Docking one ligand into one pocket: `dock` for files, `Docker` for structures that are read already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from discodock.chem.conformers import generate_conformers
+from discodock.chem.ligand import LigandRecord, heavy_indices, read_ligand
+from discodock.chem.ligand_features import ligand_arrays
+from discodock.chem.protein import Receptor, ReferenceLigand, read_receptor
+from discodock.chem.receptor_features import receptor_arrays
+from discodock.chem.write import check_chemistry, pose_mols
+from discodock.data.crop import crop_complex, crop_radius
+from discodock.errors import InputError
+from discodock.inference.device import choose_device
+from discodock.inference.network import load_network
+from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
+from discodock.inference.ranking import consensus_scores, pairwise_rmsd
+from discodock.inference.result import DockedPose, DockingResult
+from discodock.inference.sample import SamplingConfig, StepCallback, sample_poses
+
+TRAINED_HEAVY_ATOMS: Final = 60
+"""Heavy atoms of the largest ligands in training; beyond, a warning."""
+
+
+class Docker:
+    """A loaded network, ready to dock any number of ligands.
+
+    Attributes:
+        network: the network, its process and its device.
+    """
+
+    def __init__(self, checkpoint: Path | None = None, device: str = "auto") -> None:
+        self.network = load_network(checkpoint, choose_device(device))
+
+    def dock(
+        self,
+        receptor: Receptor,
+        ligand: LigandRecord,
+        pocket: Pocket,
+        config: SamplingConfig,
+        *,
+        name: str | None = None,
+        on_step: StepCallback | None = None,
+    ) -> DockingResult:
+        """Dock a ligand; its own coordinates, if it has any, are never used.
+
+        Args:
+            receptor: as read.
+            ligand: as read.
+            pocket: from `resolve_pocket`.
+            config: how poses are drawn.
+            name: of the result; None takes the ligand's.
+            on_step: progress callback.
+
+        Raises:
+            InputError: the ligand cannot be embedded, or no pose fits into memory.
+        """
+        started = time.monotonic()
+        warnings = [*ligand.warnings, *_size_warning(ligand)]
+        conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
+        arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
+        arrays |= {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
+        cropped = crop_complex(arrays, pocket.center, crop_radius(conformers[0]))
+        cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
+        pos = sample_poses(self.network, cropped, config, on_step) + pocket.center
+        if not np.isfinite(pos).all():
+            raise InputError(f"{ligand.source}: the sampler left the numbers; use more --steps or another --solver")
+        poses = _rank(pos, ligand, receptor, pocket, arrays["ligand_automorphisms"])
+        if not any(pose.pocket_ok for pose in poses):
+            warnings.append(f"no pose has its centroid within {pocket.radius:g} Å of the pocket's centre")
+        return DockingResult(
+            name=name or ligand.name,
+            poses=poses,
+            ligand=ligand,
+            receptor=receptor,
+            pocket=pocket,
+            seed=config.seed,
+            seconds=time.monotonic() - started,
+            warnings=tuple(warnings),
+        )
+
+
+def dock(
+    protein: str | Path,
+    ligand: str | Path | LigandRecord,
+    *,
+    pocket_ligand: str | Path | None = None,
+    pocket_center: Sequence[float] | None = None,
+    pocket_residues: Sequence[str] = (),
+    pocket_radius: float = DEFAULT_RADIUS,
+    samples: int = 40,
+    steps: int = 20,
+    solver: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    checkpoint: str | Path | None = None,
+) -> DockingResult:
+    """Dock one ligand into a pocket of a protein, named by exactly one of a ligand, a point or residues.
+
+    >>> result = dock("protein.pdb", "ligand.sdf", pocket_center=(1.0, 2.0, 3.0))
+    >>> result.best.mol, result.best.rank_score
+
+    Args:
+        protein: PDB or mmCIF file, gzipped or not.
+        ligand: ligand file with one record, a SMILES string, or a record that is read already.
+        pocket_ligand: file of a ligand that lies in the pocket; only its centroid is used.
+        pocket_center: point in the pocket, Å, in the protein's frame.
+        pocket_residues: residues around the pocket, such as ["A:12", "A:15"].
+        pocket_radius: Å from the pocket's centre within which a pose counts as in the pocket.
+        samples: poses to draw.
+        steps: solver steps from noise to pose.
+        solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes the default of `SolverConfig`.
+        seed: of all random numbers.
+        device: auto, cpu, cuda, cuda:N or mps.
+        checkpoint: weights; None takes those that ship with the package.
+
+    Returns:
+        All poses, best first, as RDKit molecules with their scores.
+
+    Raises:
+        DiscodockError: an input, the pocket or the checkpoint cannot be used; the message says what to do.
+    """
+    spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, pocket_radius)
+    walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
+    config = SamplingConfig.checked({"samples": samples, "seed": seed, "solver": walk})
+    record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
+    docker = Docker(None if checkpoint is None else Path(checkpoint), device)
+    receptor = read_docking_receptor(Path(protein), record, spec)
+    return docker.dock(receptor, record, resolve_pocket(spec, receptor), config)
+
+
+def pocket_spec(
+    ligand: str | Path | None, center: Sequence[float] | None, residues: Sequence[str], radius: float
+) -> PocketSpec:
+    """A checked `PocketSpec` from loosely typed values.
+
+    Raises:
+        InputError: none or more than one way of naming the pocket is given, or numbers are unusable.
+    """
+    if center is not None and len(center) != 3:
+        raise InputError(f"a pocket centre has three coordinates, not {len(center)}")
+    point = (float(center[0]), float(center[1]), float(center[2])) if center is not None else None
+    spec = PocketSpec(None if ligand is None else Path(ligand), point, tuple(residues), radius)
+    spec.check()
+    return spec
+
+
+def read_docking_receptor(
+    protein: Path,
+    ligand: LigandRecord,
+    spec: PocketSpec,
+    *,
+    extra: Path | None = None,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> Receptor:
+    """The receptor without copies of the ligand to be docked and of the pocket's reference ligand.
+
+    Raises:
+        InputError: a file cannot be used.
+    """
+    references: list[ReferenceLigand] = [ligand.mol]
+    if spec.ligand is not None:
+        references.append(reference_positions(spec.ligand))
+    return read_receptor(protein, extra=extra, keep=keep, drop=drop, reference_ligands=references)
+
+
+def _size_warning(ligand: LigandRecord) -> list[str]:
+    num_atoms = len(heavy_indices(ligand.mol))
+    if num_atoms <= TRAINED_HEAVY_ATOMS:
+        return []
+    return [f"{num_atoms} heavy atoms: the network was trained on ligands of at most {TRAINED_HEAVY_ATOMS}"]
+
+
+def _rank(
+    pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, pocket: Pocket, automorphisms: np.ndarray
+) -> tuple[DockedPose, ...]:
+    """Poses with their scores, best first; equal scores keep the order of the samples. `pos` has shape (N, L, 3)."""
+    scores = consensus_scores(pairwise_rmsd(pos, automorphisms))
+    order = np.argsort(-scores, kind="stable")
+    poses = []
+    for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
+        gap = np.linalg.norm(pos[sample][:, None] - receptor.pos[None], axis=2).min()
+        offset = np.linalg.norm(pos[sample].mean(axis=0) - pocket.center)
+        poses.append(
+            DockedPose(
+                mol=mol,
+                pos=pos[sample],
+                rank=rank,
+                sample=int(sample),
+                rank_score=float(scores[sample]),
+                pocket_ok=bool(offset <= pocket.radius),
+                min_dist_protein=float(gap),
+                stereo_problem=check_chemistry(ligand.mol, mol),
+            )
+        )
+    return tuple(poses)

@@ -1,0 +1,181 @@
+"""What to dock: jobs from the command line's files or from a table of many, each with its own name."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from discodock.chem.ligand import LigandRecord, iter_ligands
+from discodock.errors import InputError
+from discodock.inference.dock import pocket_spec
+from discodock.inference.pocket import DEFAULT_RADIUS, PocketSpec
+
+REQUIRED_COLUMNS: Final = ("name", "protein", "ligand")
+POCKET_COLUMNS: Final = ("pocket_ligand", "pocket_center", "pocket_residues", "pocket_radius")
+OPTIONAL_COLUMNS: Final = ("template_smiles", *POCKET_COLUMNS)
+MAX_NAME_LENGTH: Final = 120
+
+
+@dataclass(frozen=True)
+class Job:
+    """One ligand to dock.
+
+    Attributes:
+        name: of its output folder, unique in a run.
+        protein: structure file.
+        pocket: where to dock.
+        ligand: as read, or None if it could not be.
+        problem: why the job cannot be run at all, or None.
+    """
+
+    name: str
+    protein: Path
+    pocket: PocketSpec
+    ligand: LigandRecord | None
+    problem: str | None = None
+
+
+def jobs_of_ligand(
+    protein: Path, ligand: str, pocket: PocketSpec, *, name: str | None = None, template_smiles: str | None = None
+) -> list[Job]:
+    """One job per record of a ligand file or SMILES string, all against one protein and pocket.
+
+    A record that cannot be used becomes a job with a `problem`, so that the others can run.
+
+    Args:
+        protein: structure file.
+        ligand: ligand file or SMILES string.
+        pocket: where to dock.
+        name: of the job; with several records it precedes the records' own names. None takes these alone.
+        template_smiles: chemistry of a ligand that comes as a PDB file.
+
+    Raises:
+        InputError: the ligand file cannot be read at all.
+    """
+    records = list(iter_ligands(ligand, template_smiles=template_smiles))
+    is_single = len(records) == 1
+    jobs = []
+    for number, record in enumerate(records, start=1):
+        own_name = f"record_{number}" if isinstance(record, InputError) else record.name
+        full_name = own_name if name is None else name if is_single else f"{name}_{own_name}"
+        if isinstance(record, InputError):
+            jobs.append(Job(folder_name(full_name), protein, pocket, None, str(record)))
+        else:
+            jobs.append(Job(folder_name(full_name), protein, pocket, record))
+    return jobs
+
+
+def read_jobs(table: Path, default_pocket: PocketSpec | None) -> list[Job]:
+    """Jobs of a CSV table; paths in it are relative to its folder.
+
+    Columns are name, protein, ligand and optionally pocket_ligand, pocket_center ("x y z"), pocket_residues
+    ("A:12 A:15"), pocket_radius and template_smiles; further ones that do not begin with "pocket" are ignored.
+    A row whose ligand or pocket cannot be used becomes a job with a `problem`, so that the others can run.
+
+    Args:
+        table: the CSV file.
+        default_pocket: for rows that name none.
+
+    Raises:
+        InputError: the table itself cannot be used.
+    """
+    jobs: list[Job] = []
+    for row in _read_rows(table):
+        name = folder_name(row["name"])
+        protein = _resolve(row["protein"], table)
+        try:
+            pocket = _row_pocket(row, table, default_pocket)
+            template = row.get("template_smiles") or None
+            ligand = str(_resolve(row["ligand"], table))
+            jobs += jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template)
+        except InputError as error:
+            jobs.append(Job(name, protein, default_pocket or PocketSpec(), None, str(error)))
+    return jobs
+
+
+def check_names(jobs: list[Job]) -> None:
+    """Refuse jobs that would write to one folder.
+
+    Raises:
+        InputError: there is no job, or two have the same name (upper and lower case count as the same).
+    """
+    if not jobs:
+        raise InputError("there is nothing to dock: no ligand was found")
+    counts = Counter(job.name.lower() for job in jobs)
+    twice = [job.name for job in jobs if counts[job.name.lower()] > 1]
+    if twice:
+        raise InputError(
+            f"{len(twice)} ligands share names, such as {twice[0]!r}, and would overwrite each other;"
+            " give every record or row its own name"
+        )
+
+
+def folder_name(name: str) -> str:
+    """A name as a folder: anything but letters, digits, dot, dash and underscore becomes an underscore."""
+    return re.sub(r"[^\w.-]+", "_", name.strip()).strip("._")[:MAX_NAME_LENGTH] or "ligand"
+
+
+def _read_rows(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines)
+            rows = [{key: (value or "").strip() for key, value in row.items() if key is not None} for row in reader]
+            columns = list(reader.fieldnames or ())
+    except FileNotFoundError:
+        raise InputError(f"{table}: no such file; give a CSV table of jobs") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table}: cannot be read as a CSV table ({type(error).__name__})") from error
+    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+    if missing:
+        raise InputError(f"{table}: lacks column {', '.join(missing)}; needed are {', '.join(REQUIRED_COLUMNS)}")
+    unknown = [column for column in columns if column.startswith("pocket") and column not in POCKET_COLUMNS]
+    if unknown:
+        raise InputError(f"{table}: unknown column {unknown[0]!r}; pocket columns are {', '.join(POCKET_COLUMNS)}")
+    rows = [row for row in rows if any(row.values())]
+    if not rows:
+        raise InputError(f"{table}: has no rows; give one job a row")
+    for number, row in enumerate(rows, start=1):
+        empty = [column for column in REQUIRED_COLUMNS if not row[column]]
+        if empty:
+            raise InputError(f"{table}: row {number} has no {empty[0]}; fill it in or delete the row")
+    return rows
+
+
+def _row_pocket(row: Mapping[str, str], table: Path, default: PocketSpec | None) -> PocketSpec:
+    """The pocket of a row, or the default one for a row without."""
+    ligand, center, residues = (row.get(column) or "" for column in POCKET_COLUMNS[:3])
+    radius = _numbers(row.get("pocket_radius") or "", "pocket_radius", 1)
+    if not (ligand or center or residues):
+        if default is None:
+            PocketSpec().check()  # raises: no pocket is given
+        assert default is not None
+        return replace(default, radius=radius[0]) if radius else default
+    return pocket_spec(
+        _resolve(ligand, table) if ligand else None,
+        _numbers(center, "pocket_center", 3) or None,
+        re.split(r"[\s,;]+", residues) if residues else (),
+        radius[0] if radius else DEFAULT_RADIUS,
+    )
+
+
+def _numbers(text: str, column: str, count: int) -> list[float]:
+    """`count` numbers separated by blanks, commas or semicolons; an empty text has none."""
+    words = re.split(r"[\s,;]+", text.strip()) if text.strip() else []
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        values = []
+    if words and len(values) != count:
+        raise InputError(f"{column} {text!r} is not {count} number{'s' if count > 1 else ''}")
+    return values
+
+
+def _resolve(text: str, table: Path) -> Path:
+    """A path as written in a table: relative to the table's folder where that exists, else as it stands."""
+    beside = table.parent / text
+    return beside if beside.exists() else Path(text)

@@ -1,0 +1,49 @@
+"""How many poses to denoise together, from an estimate of the memory that one takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from discodock.inference.device import free_memory
+from discodock.inference.network import DockingNetwork
+
+CPU_BATCH: Final = 20
+"""Most poses per batch on a CPU: more are no faster there, and their tensors leave the caches."""
+
+GPU_BATCH: Final = 512
+
+MEMORY_SHARE: Final = 0.5
+"""Share of the free memory to plan with; the rest is for fragmentation and for everyone else."""
+
+LIGAND_NEIGHBORS: Final = 30
+CONTACTS_PER_ATOM: Final = 60
+"""Upper ends of what one ligand atom has within 6 Å, of its own kind and of the receptor's."""
+
+COPIES: Final = 6
+"""Tensors of the size of an edge's features alive at once in a convolution, measured and rounded up."""
+
+
+def poses_per_batch(network: DockingNetwork, arrays: dict[str, np.ndarray], num_poses: int) -> int:
+    """Poses to denoise together: as many as fit, in batches of equal size.
+
+    Args:
+        network: tells the device and the size of the features.
+        arrays: a complex cropped to its pocket.
+        num_poses: poses wanted in all.
+    """
+    fitting = int(MEMORY_SHARE * free_memory(network.device) / bytes_per_pose(network, arrays))
+    limit = max(1, min(fitting, CPU_BATCH if network.device.type == "cpu" else GPU_BATCH))
+    return math.ceil(num_poses / math.ceil(num_poses / limit))
+
+
+def bytes_per_pose(network: DockingNetwork, arrays: dict[str, np.ndarray]) -> int:
+    """Rough upper estimate of the memory that one pose takes in one step."""
+    config = network.score_model.config
+    num_ligand, num_receptor = len(arrays["ligand_pos"]), len(arrays["receptor_pos"])
+    num_edges = num_ligand * (min(num_ligand, LIGAND_NEIGHBORS) + min(num_receptor, CONTACTS_PER_ATOM))
+    floats_per_edge = COPIES * (config.num_scalars + 3 * config.num_vectors)
+    distances = num_ligand * (num_ligand + num_receptor) * 4
+    return 4 * (num_edges * floats_per_edge + distances)

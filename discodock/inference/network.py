@@ -1,0 +1,68 @@
+"""The docking network with everything needed to use it, from one checkpoint file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from discodock.diffusion.process import PoseProcess, PoseProcessConfig
+from discodock.errors import CheckpointError
+from discodock.models.checkpoint import load_checkpoint
+from discodock.models.score_model import ScoreModel, ScoreModelConfig
+
+
+@dataclass(frozen=True)
+class DockingNetwork:
+    """A trained score model on its device.
+
+    Attributes:
+        score_model: in evaluation mode.
+        process: the diffusion it was trained for.
+        device: where it is.
+        path: file it came from.
+        sha256: of that file.
+        info: how the weights came to be.
+    """
+
+    score_model: ScoreModel
+    process: PoseProcess
+    device: torch.device
+    path: Path
+    sha256: str
+    info: dict[str, Any]
+
+
+def default_checkpoint() -> Path:
+    """Path of the checkpoint that ships inside the package."""
+    return Path(str(resources.files("discodock") / "weights" / "default.safetensors"))
+
+
+def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
+    """Load a checkpoint; None takes the one inside the package.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or its weights and configuration do not fit each other.
+    """
+    path = default_checkpoint() if path is None else path
+    checkpoint = load_checkpoint(path)
+    remedy = "use the discodock version that wrote it, or another --checkpoint"
+    try:
+        score_model = ScoreModel(ScoreModelConfig(**checkpoint.config["model"]))
+        process = PoseProcess(PoseProcessConfig(**checkpoint.config["process"]))
+    except (KeyError, TypeError, ValidationError) as error:
+        raise CheckpointError(
+            f"{path}: its configuration is not usable here ({type(error).__name__}); {remedy}"
+        ) from error
+    try:
+        score_model.load_state_dict(checkpoint.weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: its weights do not fit its configuration; {remedy}") from error
+    score_model.requires_grad_(False)
+    return DockingNetwork(
+        score_model.eval().to(device), process, device, path, checkpoint.sha256, dict(checkpoint.info)
+    )

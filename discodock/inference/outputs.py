@@ -1,0 +1,170 @@
+"""The files a docking run leaves behind; a result's folder appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from discodock.chem.complex_file import write_complex
+from discodock.chem.write import write_poses
+from discodock.data.store import write_atomically
+from discodock.errors import InputError
+from discodock.inference.network import DockingNetwork
+from discodock.inference.result import SCORE_COLUMNS, DockingResult
+
+POSES_FILE: Final = "poses.sdf"
+BEST_FILE: Final = "best.sdf"
+COMPLEX_FILE: Final = "complex_rank1.pdb"
+SCORES_FILE: Final = "scores.csv"
+RUN_FILE: Final = "run.json"
+
+TAG_COLUMNS: Final = ("rank", "sample", "rank_score", "pocket_ok", "stereo_ok", "min_dist_protein", "seed")
+"""Columns of `scores.csv` that become SD tags of the poses, prefixed with `discodock_`."""
+
+
+def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any]) -> None:
+    """Write poses, best pose, complex, scores and the record of the run into `folder`, replacing what was there.
+
+    Args:
+        result: ranked poses.
+        folder: the folder of this ligand; it appears under its name only when everything in it is written.
+        run: what goes into `run.json` beside the result's own figures, from `run_record`.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    rows = result.to_dicts()
+    tags = [{f"discodock_{column}": row[column] for column in TAG_COLUMNS} for row in rows]
+    positions = np.stack([pose.pos for pose in result.poses])
+    with _replacing(folder) as draft:
+        problems = write_poses(result.ligand, positions, tags, draft / POSES_FILE)
+        for row, problem in zip(rows, problems, strict=True):
+            if problem is not None:
+                row |= {"stereo_ok": False, "message": problem}
+        write_poses(result.ligand, positions[:1], tags[:1], draft / BEST_FILE)
+        write_complex(result.receptor, result.best.mol, draft / COMPLEX_FILE)
+        write_table(draft / SCORES_FILE, SCORE_COLUMNS, rows)
+        record = dict(run) | {
+            "name": result.name,
+            "pocket": {
+                "source": result.pocket.source,
+                "center": [round(float(x), 3) for x in result.pocket.center],
+                "radius": result.pocket.radius,
+            },
+            "num_poses": len(result.poses),
+            "seconds": round(result.seconds, 3),
+            "warnings": list(result.warnings),
+            "receptor_changes": list(result.receptor.changes),
+        }
+        write_json(draft / RUN_FILE, record)
+
+
+def run_record(network: DockingNetwork, settings: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+    """What a later reader needs to repeat a run: versions, settings, command, checkpoint and device."""
+    packages = ("discodock", "torch", "rdkit", "numpy", "gemmi")
+    return {
+        "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
+        "command": list(command),
+        "settings": dict(settings),
+        "checkpoint": {"path": str(network.path), "sha256": network.sha256, "info": network.info},
+        "device": str(network.device),
+    }
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The `run.json` of a finished folder; empty if there is none or it is damaged."""
+    try:
+        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows as CSV in one go; booleans as true and false, missing values empty.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({column: _cell(row.get(column, "")) for column in columns} for row in rows)
+    write_atomically(path, buffer.getvalue().encode("utf-8"))
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a mapping as readable JSON in one go.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that an output folder can be made and written before any work is done; leaves nothing behind.
+
+    Raises:
+        InputError: the folder, or the nearest one above it that exists, cannot be written.
+    """
+    existing = folder.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another output folder") from None
+
+
+def fingerprint(*parts: object) -> str:
+    """Hash of everything a result depends on; bytes as they are, files by content, the rest by its JSON."""
+    digest = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        if isinstance(part, bytes):
+            content = part
+        elif isinstance(part, Path):
+            content = part.read_bytes()
+        else:
+            content = json.dumps(part, sort_keys=True).encode()
+        digest.update(f"{len(content)}/".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A hidden draft folder beside `folder` that takes its place on success and vanishes otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        os.chmod(draft, 0o755)
+        yield draft
+        if folder.exists():
+            previous = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+            os.replace(folder, previous / folder.name)
+            os.replace(draft, folder)
+            shutil.rmtree(previous, ignore_errors=True)
+        else:
+            os.replace(draft, folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _cell(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value

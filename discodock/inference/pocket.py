@@ -1,0 +1,160 @@
+"""Where to dock: a pocket named by a reference ligand, a point or residues, checked against the receptor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from discodock.chem.ligand import heavy_positions, read_ligands
+from discodock.chem.protein import Receptor
+from discodock.chem.structure_file import read_structure
+from discodock.errors import InputError
+
+DEFAULT_RADIUS: Final = 10.0
+"""Å from the pocket's centre within which a pose's centroid counts as in the pocket."""
+
+MAX_GAP: Final = 8.0
+"""Å between the centre and the nearest receptor atom; a ligand's centroid is 3-5 Å from it in crystal complexes."""
+
+MIN_NEARBY_ATOMS: Final = 20
+"""Receptor atoms within `DEFAULT_RADIUS` of the centre without which there is nothing to dock into."""
+
+STRUCTURE_SUFFIXES: Final = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
+
+THREE_WAYS: Final = "--pocket-ligand REF.sdf, --pocket-center X Y Z or --pocket-residues A:12,A:15"
+
+
+@dataclass(frozen=True)
+class PocketSpec:
+    """The user's words for a pocket: exactly one of the first three.
+
+    Attributes:
+        ligand: file of a ligand that lies in the pocket; only its centroid is used, never its pose.
+        center: point in the receptor's frame, Å.
+        residues: selectors such as "A:12" or "A:ASP12".
+        radius: Å from the centre within which a pose's centroid counts as in the pocket.
+    """
+
+    ligand: Path | None = None
+    center: tuple[float, float, float] | None = None
+    residues: tuple[str, ...] = ()
+    radius: float = DEFAULT_RADIUS
+
+    def check(self) -> None:
+        """Refuse anything but exactly one way of naming the pocket.
+
+        Raises:
+            InputError: none or more than one is given, or a number is unusable.
+        """
+        given = [self.ligand is not None, self.center is not None, bool(self.residues)]
+        if sum(given) == 0:
+            raise InputError(
+                f"no pocket given, and blind docking needs the site model, which this version does not have yet;"
+                f" name the pocket by {THREE_WAYS}"
+            )
+        if sum(given) > 1:
+            raise InputError(f"the pocket is given in more than one way; keep one of {THREE_WAYS}")
+        if self.center is not None and not np.isfinite(self.center).all():
+            raise InputError(
+                f"pocket centre {_coordinates(self.center)} is not a point; give three finite numbers in Å"
+            )
+        if not (np.isfinite(self.radius) and self.radius > 0):
+            raise InputError(f"pocket radius {self.radius} is not a positive length; give it in Å, such as 10")
+
+
+@dataclass(frozen=True)
+class Pocket:
+    """A place to dock into.
+
+    Attributes:
+        center: Å, in the receptor's frame, float64, shape (3,).
+        radius: Å from the centre within which a pose's centroid counts as in the pocket.
+        source: what it was made from, for messages and `run.json`.
+    """
+
+    center: np.ndarray
+    radius: float
+    source: str
+
+
+def resolve_pocket(spec: PocketSpec, receptor: Receptor) -> Pocket:
+    """The pocket a spec means in a receptor.
+
+    Raises:
+        InputError: the spec is not usable, names unknown residues, or lies away from the receptor.
+    """
+    spec.check()
+    if spec.ligand is not None:
+        pocket = Pocket(reference_positions(spec.ligand).mean(axis=0), spec.radius, f"ligand {spec.ligand}")
+    elif spec.center is not None:
+        pocket = Pocket(np.array(spec.center, dtype=np.float64), spec.radius, f"centre {_coordinates(spec.center)}")
+    else:
+        pocket = Pocket(_residue_center(spec.residues, receptor), spec.radius, f"residues {','.join(spec.residues)}")
+    _check_distance(pocket, receptor)
+    return pocket
+
+
+def reference_positions(path: Path) -> np.ndarray:
+    """Heavy-atom positions of a reference ligand (first record, any ligand format, or PDB/mmCIF); Å, shape (L, 3).
+
+    Raises:
+        InputError: the file cannot be read or has no 3-D coordinates.
+    """
+    if path.name.lower().endswith(STRUCTURE_SUFFIXES):
+        structure = read_structure(path)
+        atoms = [site.atom for site in structure[0].all()] if len(structure) else []
+        pos = np.array([atom.pos.tolist() for atom in atoms if not atom.is_hydrogen()], dtype=np.float64)
+    else:
+        record = read_ligands(path)[0]
+        if not record.has_3d:
+            raise InputError(f"{path}: the reference ligand has no 3-D coordinates, so it cannot mark the pocket")
+        pos = heavy_positions(record.mol)
+    if len(pos) == 0:
+        raise InputError(f"{path}: the reference ligand has no heavy atoms, so it cannot mark the pocket")
+    return pos
+
+
+def _residue_center(selectors: tuple[str, ...], receptor: Receptor) -> np.ndarray:
+    """Mean of the residues' own centroids, so that large side chains do not pull; Å, shape (3,)."""
+    centers = []
+    for selector in selectors:
+        found = receptor.find_residues(selector if ":" in selector else f"{_only_chain(receptor, selector)}:{selector}")
+        if not found:
+            chains = ", ".join(sorted({residue.chain or "(blank)" for residue in receptor.residues}))
+            raise InputError(
+                f"{receptor.source}: no residue {selector!r} (chains here: {chains}); give chain:number such as"
+                f" {receptor.residues[0].chain}:{receptor.residues[0].number}"
+            )
+        centers += [receptor.pos[receptor.residue_idx == index].mean(axis=0) for index in found]
+    return np.mean(centers, axis=0)
+
+
+def _only_chain(receptor: Receptor, selector: str) -> str:
+    """The chain meant by a selector that names none; there must be just one."""
+    chains = {residue.chain for residue in receptor.residues}
+    if len(chains) > 1:
+        raise InputError(
+            f"residue {selector!r} names no chain and {receptor.source} has several; write it as A:{selector}"
+        )
+    return chains.pop()
+
+
+def _check_distance(pocket: Pocket, receptor: Receptor) -> None:
+    distance = np.linalg.norm(receptor.pos - pocket.center, axis=1)
+    if distance.min() > MAX_GAP:
+        raise InputError(
+            f"the pocket ({pocket.source}) is {distance.min():.0f} Å away from the nearest atom of {receptor.source};"
+            f" both must be in the same coordinate frame"
+        )
+    if (distance < DEFAULT_RADIUS).sum() < MIN_NEARBY_ATOMS:
+        raise InputError(
+            f"the pocket ({pocket.source}) is empty: fewer than {MIN_NEARBY_ATOMS} atoms of {receptor.source} within"
+            f" {DEFAULT_RADIUS:g} Å; give a point inside a cavity"
+        )
+
+
+def _coordinates(center: tuple[float, float, float]) -> str:
+    return "(" + ", ".join(f"{x:g}" for x in center) + ")"

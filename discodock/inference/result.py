@@ -1,0 +1,96 @@
+"""What docking returns: ranked poses of one ligand, as molecules with their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from discodock.chem.ligand import LigandRecord
+from discodock.chem.protein import Receptor
+from discodock.inference.pocket import Pocket
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+
+SCORE_COLUMNS: Final = (
+    "id", "rank", "sample", "rank_score", "confidence", "p_rmsd_lt_2", "latent_code", "pocket_ok", "stereo_ok",
+    "min_dist_protein", "seed", "seconds", "status", "message",
+)  # fmt: skip
+"""Columns of `scores.csv`; `confidence`, `p_rmsd_lt_2`, `latent_code` stay empty until the models behind them exist."""
+
+
+@dataclass(frozen=True)
+class DockedPose:
+    """One pose.
+
+    Attributes:
+        mol: the input molecule (its atom order, hydrogens, charges, stereo, tags) in this pose.
+        pos: its heavy atoms in the receptor's frame, Å, shape (L, 3).
+        rank: 1 for the best.
+        sample: number of the random stream it came from, 0 for the first.
+        rank_score: agreement with the other samples, in (0, 1]; what poses are ranked by. No affinity, no probability.
+        pocket_ok: whether its centroid lies within the pocket's radius.
+        min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
+        stereo_problem: None if the chemistry of the input came back, else what differs.
+    """
+
+    mol: Chem.Mol
+    pos: np.ndarray
+    rank: int
+    sample: int
+    rank_score: float
+    pocket_ok: bool
+    min_dist_protein: float
+    stereo_problem: str | None
+
+
+@dataclass(frozen=True)
+class DockingResult:
+    """Ranked poses of one ligand in one pocket.
+
+    Attributes:
+        name: of the job.
+        poses: best first.
+        ligand: as read.
+        receptor: as read, metals and cofactors included.
+        pocket: where the ligand was docked.
+        seed: of all random streams.
+        seconds: wall-clock time.
+        warnings: what a user should know, one sentence each.
+    """
+
+    name: str
+    poses: tuple[DockedPose, ...]
+    ligand: LigandRecord
+    receptor: Receptor
+    pocket: Pocket
+    seed: int
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> DockedPose:
+        """The pose ranked first."""
+        return self.poses[0]
+
+    def to_dicts(self) -> list[dict[str, object]]:
+        """One dict per pose with the columns of `scores.csv`, best first; `pandas.DataFrame` takes it as it is."""
+        return [self._row(pose) for pose in self.poses]
+
+    def _row(self, pose: DockedPose) -> dict[str, object]:
+        values: dict[str, object] = {
+            "id": self.name,
+            "rank": pose.rank,
+            "sample": pose.sample,
+            "rank_score": round(pose.rank_score, 4),
+            "pocket_ok": pose.pocket_ok,
+            "stereo_ok": pose.stereo_problem is None,
+            "min_dist_protein": round(pose.min_dist_protein, 3),
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "status": "ok",
+            "message": pose.stereo_problem or "",
+        }
+        return {column: values.get(column, "") for column in SCORE_COLUMNS}

@@ -1,0 +1,126 @@
+"""Drawing poses of one ligand in one pocket from the docking network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from discodock.data.batch import collate
+from discodock.diffusion.noise import PoseNoise
+from discodock.diffusion.pose_space import denoise_poses
+from discodock.diffusion.solvers import SolverConfig
+from discodock.errors import ConfigError, InputError
+from discodock.geometry.pose import PoseTangent
+from discodock.inference.memory import poses_per_batch
+from discodock.inference.network import DockingNetwork
+from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.models.score_model import ComplexContext
+from discodock.settings import Settings
+
+StepCallback = Callable[[int], None]
+"""Called after every solver step of a batch with the number of poses that took it."""
+
+
+class SamplingConfig(Settings):
+    """How poses are drawn."""
+
+    samples: int = Field(40, ge=1, le=10_000, description="poses per ligand")
+    seed: int = Field(0, ge=0, description="of every random stream; equal seeds give equal poses on equal hardware")
+    conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers to start from, taken in turn by the poses")
+    batch_size: int | None = Field(None, ge=1, description="poses denoised together; none: from the free memory")
+    solver: SolverConfig = Field(SolverConfig(), description="solver, steps and time grid")
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> SamplingConfig:
+        """Settings from plain values.
+
+        Raises:
+            ConfigError: a value is out of range or a name unknown; one line.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise ConfigError(f"{problem['loc'][-1]}: {problem['msg']}, not {problem['input']!r}") from None
+
+
+def sample_poses(
+    network: DockingNetwork, arrays: dict[str, np.ndarray], config: SamplingConfig, on_step: StepCallback | None = None
+) -> np.ndarray:
+    """Draw poses; the receptor is encoded once, and every pose has its own random stream.
+
+    A pose depends on the seed and its own number alone, not on the batch it is in (up to rounding).
+
+    Args:
+        network: from `load_network`.
+        arrays: a complex cropped to the pocket, whose centre is the origin; conformers in `ligand_conformer_pos`.
+        config: how many poses, and how.
+        on_step: progress callback.
+
+    Returns:
+        Heavy-atom coordinates in the frame of `arrays`, Å, float64, shape (config.samples, L, 3).
+
+    Raises:
+        InputError: a single pose does not fit into memory.
+    """
+    batch = collate([arrays]).to(network.device)
+    batch_size = config.batch_size or poses_per_batch(network, arrays, config.samples)
+    poses: list[np.ndarray] = []
+    with torch.inference_mode():
+        context = network.score_model.encode(
+            ReceptorGraph(**batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
+        )
+        while len(poses) < config.samples:
+            numbers = range(len(poses), min(len(poses) + batch_size, config.samples))
+            try:
+                poses.extend(_denoise(network, context, batch.conformer_pos[0], numbers, config, on_step))
+            except RuntimeError as error:
+                batch_size = _smaller_batch(error, len(numbers), network.device)
+    return np.stack(poses).astype(np.float64)
+
+
+def _denoise(
+    network: DockingNetwork,
+    context: ComplexContext,
+    conformers: Tensor,
+    numbers: range,
+    config: SamplingConfig,
+    on_step: StepCallback | None,
+) -> np.ndarray:
+    """One batch of poses, (len(numbers), L, 3); `conformers` (C, L, 3) are shared out by pose number."""
+    num_poses, device = len(numbers), conformers.device
+    pose_complex = torch.zeros(num_poses, dtype=torch.int64, device=device)
+    topology = context.ligand.topology.select(pose_complex)
+    noise = PoseNoise(config.seed, numbers)
+    start = conformers[[number % len(conformers) for number in numbers]]
+    pos = network.process.prior_sample(start, topology, start.new_zeros(num_poses, 3), noise)
+
+    def unit_score(pos: Tensor, t: Tensor) -> PoseTangent:
+        return network.score_model(context, pos, pose_complex, t)
+
+    def report(_step: int, _pos: Tensor) -> None:
+        if on_step is not None:
+            on_step(num_poses)
+
+    pos = denoise_poses(unit_score, network.process, topology, pos, noise, config=config.solver, on_step=report)
+    return pos.cpu().numpy()
+
+
+def _smaller_batch(error: RuntimeError, size: int, device: torch.device) -> int:
+    """Half the batch that ran out of memory; any other error goes on its way."""
+    message = str(error).lower()
+    if not ("out of memory" in message or "can't allocate" in message):
+        raise error
+    if size == 1:
+        raise InputError(
+            f"a single pose does not fit into the memory of {device}; free some or use --device cpu"
+        ) from error
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return math.ceil(size / 2)
