@@ -11,10 +11,9 @@ import gemmi
 from rdkit import Chem
 
 from discodock.chem.protein import Receptor, Residue
-from discodock.chem.residues import SIDE_CHAIN_ATOMS
+from discodock.chem.residues import is_standard_atom
 
 LIGAND_NAME: Final = "LIG"
-_BACKBONE: Final = frozenset({"N", "CA", "C", "O", "OXT"})
 _CHAIN_NAMES: Final = "LXZ" + string.ascii_uppercase + string.ascii_lowercase + string.digits
 
 
@@ -68,8 +67,7 @@ def _short_chain_names(receptor: Receptor) -> dict[str, str]:
 
 def _gemmi_residue(receptor: Receptor, residue: Residue, atoms: list[int]) -> gemmi.Residue:
     result = gemmi.Residue()
-    known = _BACKBONE.union(SIDE_CHAIN_ATOMS.get(residue.parent, "").split())
-    is_plain = all(str(receptor.atom_name[atom]) in known for atom in atoms)
+    is_plain = all(is_standard_atom(residue.parent, str(receptor.atom_name[atom])) for atom in atoms)
     result.name = residue.parent if is_plain else residue.name
     result.seqid = gemmi.SeqId(residue.number, residue.icode or " ")
     result.het_flag = "A" if residue.kind in ("amino_acid", "nucleic") else "H"

@@ -14,6 +14,7 @@ from rdkit import Chem
 from discodock.chem.residues import (
     is_additive,
     is_nucleotide,
+    is_standard_atom,
     is_water,
     missing_side_chain_atoms,
     parent_amino_acid,
@@ -256,10 +257,13 @@ def _read_residue(raw: gemmi.Residue, chain: str, changes: _ChangeLog) -> tuple[
     if residue.kind == "amino_acid" and residue.name != residue.parent:
         changes.add(f"{residue.name} read as {residue.parent}", residue.label)
     atoms = _Atoms()
+    has_o = any(atom.name == "O" for atom in heavy)
     for atom in heavy:
         name, element = atom.name, atom.element.name
         if residue.kind == "amino_acid":
-            name, element = parent_atom(residue.parent, name, _amino_acid_element(name, element))
+            name, element = parent_atom(
+                residue.parent, name, _amino_acid_element(residue.parent, name, element), has_o=has_o
+            )
         if name in atoms.names:
             changes.add(f"second atom {name} left out", residue.label)
             continue
@@ -269,10 +273,9 @@ def _read_residue(raw: gemmi.Residue, chain: str, changes: _ChangeLog) -> tuple[
     return residue, atoms
 
 
-def _amino_acid_element(name: str, element: str) -> str:
-    """Element of an amino-acid atom; files without the element column make a calcium of a misaligned CA."""
-    likely = {"C": "C", "N": "N", "O": "O", "S": "S"}.get(name[:1])
-    return likely if likely and element in ("X", "Ca", "Cd", "Ce", "Ne", "Nd", "Os", "Og", "Sg", "Hg") else element
+def _amino_acid_element(parent: str, name: str, element: str) -> str:
+    """Element of an amino-acid atom; without element columns CA can be read as calcium and NH1 as nihonium."""
+    return name[0] if is_standard_atom(parent, name) else element
 
 
 def _classify(raw: gemmi.Residue, heavy: list[gemmi.Atom], chain: str) -> Residue:

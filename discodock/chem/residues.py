@@ -42,6 +42,8 @@ SIDE_CHAIN_ATOMS: Final = {
 }  # fmt: skip
 """Heavy side-chain atoms of each standard amino acid."""
 
+BACKBONE_ATOMS: Final = ("N", "CA", "C", "O", "OXT")
+
 NUCLEOTIDES: Final = frozenset("A C G U I T N DA DC DG DT DU DI DN RA RC RG RU ADE CYT GUA URA THY".split())
 
 _ATOM_ALIASES: Final = {
@@ -74,9 +76,18 @@ def parent_amino_acid(name: str) -> str | None:
     return parent if parent in AMINO_ACIDS else None
 
 
-def parent_atom(parent: str, name: str, element: str) -> tuple[str, str]:
-    """Name and element of an amino-acid atom in its parent residue (selenium becomes sulphur, CHARMM's names PDB's)."""
-    alias = _ATOM_ALIASES.get((parent, name)) or _TERMINAL_ALIASES.get(name)
+def parent_atom(parent: str, name: str, element: str, *, has_o: bool = True) -> tuple[str, str]:
+    """Name and element of an amino-acid atom in its parent residue (selenium becomes sulphur, CHARMM's names PDB's).
+
+    Args:
+        parent: standard amino acid.
+        name: atom name in the file.
+        element: element in the file.
+        has_o: whether the residue has a backbone `O`; if not, names of chain ends such as `OT1` stand for it.
+    """
+    alias = _ATOM_ALIASES.get((parent, name))
+    if alias is None and not has_o:
+        alias = _TERMINAL_ALIASES.get(name)
     if alias is None:
         return name, element
     return alias, "S" if element == "Se" else element
@@ -95,6 +106,11 @@ def is_additive(name: str) -> bool:
 def is_nucleotide(name: str) -> bool:
     """Whether a residue name means a nucleotide of DNA or RNA."""
     return name.upper() in NUCLEOTIDES or gemmi.find_tabulated_residue(name).is_nucleic_acid()
+
+
+def is_standard_atom(parent: str, name: str) -> bool:
+    """Whether a heavy-atom name belongs to the backbone or to the side chain of a standard amino acid."""
+    return name in BACKBONE_ATOMS or name in SIDE_CHAIN_ATOMS.get(parent, "").split()
 
 
 def missing_side_chain_atoms(parent: str, atom_names: set[str]) -> list[str]:

@@ -105,10 +105,12 @@ def _parse_pdb(text: str, path: Path) -> gemmi.Structure:
     if num_atoms == 0:
         raise InputError(f"{path}: no ATOM or HETATM records found; give a PDB or mmCIF file")
     try:
-        return gemmi.read_pdb_string(text)
+        structure = gemmi.read_pdb_string(text)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: malformed PDB file ({reason}); repair it or download it again") from None
+    structure.merge_chain_parts()  # hetero groups stand after all chains in PDB files, with their chain in mmCIF
+    return structure
 
 
 def _check_atom_line(line: str, number: int, path: Path) -> None:

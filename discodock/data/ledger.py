@@ -49,6 +49,8 @@ class Ledger:
             (out / COMPLEX_DIR).mkdir(parents=True, exist_ok=True)
             write_atomically(out / ".writable", b"")
             (out / ".writable").unlink()
+            for left_by_a_kill in (out / COMPLEX_DIR).glob(".*.tmp"):
+                left_by_a_kill.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"{out}: cannot be written ({error.strerror}); choose another output folder") from None
         self._earlier = self._read_earlier()

@@ -2,10 +2,13 @@
 
 import itertools
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for_exit
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -67,9 +70,17 @@ def _run_alone(function: Callable[[T], R], task: T, on_crash: Callable[[T], R]) 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # spawn: forking a process that has run torch or RDKit threads can deadlock
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupt)
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
 
 
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent, which stops handing out tasks and writes the index."""
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, which stops handing out tasks, and end when the parent is gone, even by a kill."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_exit([parent.sentinel])
+        os._exit(1)
