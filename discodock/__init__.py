@@ -1,1 +1,37 @@
-"""Molecular docking with discrete-continuous latent diffusion."""
+"""Molecular docking with discrete-continuous latent diffusion.
+
+The public API, imported when first used so that `import discodock` costs nothing:
+
+* `dock`: dock one ligand into a pocket; returns ranked poses with scores.
+* `DockingResult`, `DockedPose`: what it returns.
+* `DiscodockError`: base of every error raised on purpose.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from discodock.errors import DiscodockError
+    from discodock.inference.dock import dock
+    from discodock.inference.result import DockedPose, DockingResult
+
+__all__ = ["DiscodockError", "DockedPose", "DockingResult", "dock"]
+
+_HOME: Final = {
+    "DiscodockError": "discodock.errors",
+    "DockedPose": "discodock.inference.result",
+    "DockingResult": "discodock.inference.result",
+    "dock": "discodock.inference.dock",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'discodock' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

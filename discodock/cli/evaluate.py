@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from discodock.cli import options
+from discodock.cli.runtime import hide_reader_notes
 from discodock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def evaluate(
     batch_size: options.BatchSize = None,
 ) -> int:
     """Evaluate what the command line says; returns the exit code."""
+    hide_reader_notes()
     if mode != "pocket":
         raise ConfigError(f"--mode {mode} is not available: blind docking needs the site model; give --mode pocket")
     sampling = options.sampling_config(samples, steps, solver, seed, batch_size)

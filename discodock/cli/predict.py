@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discodock.cli import options
+from discodock.cli.runtime import hide_reader_notes
 from discodock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def predict(
     center_z: options.CenterZ = None,
 ) -> int:
     """Dock what the command line says; returns the exit code."""
+    hide_reader_notes()
     options.check_relax(relax)
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
     _check_inputs(jobs_table, protein, ligand)

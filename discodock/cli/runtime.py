@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 from typing import Final
 
@@ -26,3 +27,8 @@ def raise_allocator_thresholds() -> bool:
     mmap_raised = any(libc.mallopt(_M_MMAP_THRESHOLD, threshold) for threshold in _THRESHOLDS)
     trim_raised = libc.mallopt(_M_TRIM_THRESHOLD, _THRESHOLDS[0]) == 1
     return mmap_raised and trim_raised
+
+
+def hide_reader_notes() -> None:
+    """Keep what the readers of files log off the terminal: docking reports the same with each result."""
+    logging.getLogger("discodock.chem").addHandler(logging.NullHandler())

@@ -1,0 +1,158 @@
+"""Imports point one way: the arrows of CONTRIBUTING.md, read from the source; any other arrow fails."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "discodock"
+LEAVES = {"errors", "schema", "settings"}
+ARROWS = {
+    "geometry": set(),
+    "distributions": set(),
+    "latents": set(),
+    "diffusion": {"geometry", "distributions"},
+    "nn": {"geometry"},
+    "models": {"nn", "latents", "geometry"},
+    "chem": {"geometry"},
+    "training": set(),
+    "data": {"geometry"},
+    "tasks": {"models", "diffusion", "latents", "data", "training"},
+    "inference": {"models", "diffusion", "latents", "data", "chem"},
+    "evaluation": {"inference", "chem"},
+    "images": {"latents", "training", "diffusion"},
+    "config": {"tasks", "inference", "evaluation", "images"},
+    "cli": {"tasks", "inference", "evaluation", "images", "config"},
+    "weights": set(),
+    "__init__": {"inference"},
+}
+"""Who may import whom, by sub-package; the leaves anyone may."""
+
+EXCEPTIONS = {
+    ("data.prepare", "chem"),  # preparing reads structures; everything else in data works without rdkit
+    ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
+    ("inference", "geometry.pose"),  # the poses and tangent vectors that models and diffusion take and return
+    ("tasks", "geometry.pose"),  # likewise
+}
+"""Single modules (or sub-packages) that may import one more; every one with its reason."""
+
+FORBIDDEN_OUTSIDE = {  # external package -> the sub-packages that may import it
+    "rdkit": {"chem"},
+    "gemmi": {"chem"},
+    "pytorch_lightning": {"training", "tasks", "data"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
+RDKIT_EXCEPTIONS = {"data.prepare"}
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or "__init__"
+
+
+def is_type_checking(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def imported_modules(tree):
+    """Every module imported anywhere, in functions too; `from a import b` counts as a.b and a. Types alone do not."""
+    skipped = {id(inner) for node in ast.walk(tree) if is_type_checking(node) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def own_imports(path):
+    """Modules of ours that a file imports, such as ("diffusion.schedule.NoiseSchedule", 12)."""
+    for name, line in imported_modules(ast.parse(path.read_text())):
+        if name.startswith("discodock.") and name.split(".")[1] not in LEAVES:
+            yield name.removeprefix("discodock."), line
+
+
+def is_allowed(source, target):
+    home, goal = source.split(".")[0], target.split(".")[0]
+    if home == goal or goal in ARROWS.get(home, set()):
+        return not (home == "images" and goal == "diffusion") or target.split(".")[1] in ("schedule", "solvers", "spaces")
+    return any(f"{source}.".startswith(f"{a}.") and f"{target}.".startswith(f"{b}.") for a, b in EXCEPTIONS)
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_no_arrow_that_is_not_allowed():
+    wrong = [
+        f"{module_name(path)} (line {line}) -> {target}"
+        for path in FILES
+        for target, line in own_imports(path)
+        if not is_allowed(module_name(path), target)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_leaves_import_nothing_of_ours():
+    for leaf in LEAVES:
+        assert not list(own_imports(PACKAGE / f"{leaf}.py"))
+
+
+def test_nothing_imports_the_command_line():
+    importers = {module_name(path).split(".")[0] for path in FILES for name, _ in own_imports(path) if name.startswith("cli")}
+    assert importers <= {"cli"}
+
+
+@pytest.mark.parametrize("package", FORBIDDEN_OUTSIDE)
+def test_external_packages_stay_where_they_belong(package):
+    homes = FORBIDDEN_OUTSIDE[package]
+    wrong = [
+        f"{module_name(path)} (line {line})"
+        for path in FILES
+        for name, line in imported_modules(ast.parse(path.read_text()))
+        if name.split(".")[0] == package
+        and module_name(path).split(".")[0] not in homes
+        and not (package == "rdkit" and module_name(path) in RDKIT_EXCEPTIONS)
+    ]
+    assert not wrong, wrong
+
+
+def test_every_subpackage_has_its_arrows_stated():
+    found = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES} - LEAVES
+    assert found <= set(ARROWS), f"add {found - set(ARROWS)} to the arrows here and in CONTRIBUTING.md"
+
+
+def test_a_wrong_arrow_would_be_seen():
+    assert not is_allowed("geometry.pose", "chem.ligand")
+    assert not is_allowed("data.batch", "chem.ligand")
+    assert not is_allowed("evaluation.metrics", "data.store")
+    assert not is_allowed("images.train", "diffusion.process")
+    assert is_allowed("data.prepare", "chem.ligand.read_ligand")
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import discodock", ("torch", "rdkit", "numpy", "pydantic")),
+        ("import discodock.cli.main", ("torch", "rdkit", "numpy", "pytorch_lightning", "pydantic", "scipy")),
+        ("import discodock.data.module", ("rdkit", "gemmi")),
+        ("import discodock.inference.batch", ("pytorch_lightning", "scipy.stats")),
+    ],
+)
+def test_importing_is_as_light_as_promised(statement, heavy):
+    code = f"import sys; {statement}; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_public_api_is_there():
+    import discodock
+
+    for name in discodock.__all__:
+        assert getattr(discodock, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = discodock.nothing
