@@ -150,6 +150,7 @@ def _split_sdf(text: str) -> list[str]:
 
 def _parse_sdf(record: str) -> RawLigand:
     title = record.partition("\n")[0].strip()
+    record = _without_query_columns(record)
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         mol = None
@@ -164,6 +165,23 @@ def _parse_sdf(record: str) -> RawLigand:
     if "\nM  END" not in record:
         return RawLigand(title, None, "truncated SDF record, no 'M  END' line")
     return RawLigand(title, None, f"damaged SDF record{_reason(log.messages)}")
+
+
+def _without_query_columns(record: str) -> str:
+    """Blank V2000's hydrogen-count and bond-topology columns, which RDKit takes for queries.
+
+    PDBbind's X-TOOL fills them for every atom and bond.
+    """
+    lines = record.split("\n")
+    counts = lines[3] if len(lines) > 3 else ""
+    if "V2000" not in counts or not (counts[:3].strip().isdigit() and counts[3:6].strip().isdigit()):
+        return record
+    bonds_start = 4 + int(counts[:3])
+    for i in range(4, min(bonds_start + int(counts[3:6]), len(lines))):
+        column = 42 if i < bonds_start else 15
+        if len(lines[i]) >= column + 3:
+            lines[i] = f"{lines[i][:column]}  0{lines[i][column + 3 :]}"
+    return "\n".join(lines)
 
 
 def _parse_mol2(block: str) -> RawLigand:

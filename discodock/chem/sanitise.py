@@ -39,9 +39,10 @@ def sanitise(mol: Chem.Mol) -> tuple[Chem.Mol, tuple[str, ...]]:
             problems = Chem.DetectChemistryProblems(mol)
             if not problems:
                 break
-            repaired = _repair(mol, problems[0])
+            problem = min(problems, key=lambda problem: _urgency(mol, problem))
+            repaired = _repair(mol, problem)
             if repaired is None:
-                raise InputError(f"{problems[0].Message().strip()}; correct the drawing of this atom")
+                raise InputError(f"{problem.Message().strip()}; correct the drawing of this atom")
             mol, note = repaired
             notes.append(note)
         try:
@@ -80,6 +81,13 @@ def _formula(mol: Chem.Mol, fragment: tuple[int, ...]) -> str:
     return str(rdMolDescriptors.CalcMolFormula(piece))
 
 
+def _urgency(mol: Chem.Mol, problem: Any) -> int:
+    """Over-valent centres first: redrawing an amidine's carbon also mends its nitrogens, which look over-valent too."""
+    if problem.GetType() != "AtomValenceException":
+        return 2
+    return 0 if mol.GetAtomWithIdx(problem.GetAtomIdx()).GetSymbol() in ("C", "P", "S") else 1
+
+
 def _repair(mol: Chem.Mol, problem: Any) -> Repair | None:
     kind = problem.GetType()
     if kind == "AtomValenceException":
@@ -97,22 +105,36 @@ def _repair_valence(mol: Chem.RWMol, idx: int) -> Repair | None:
     label = f"atom {idx + 1} ({atom.GetSymbol()})"
     valence = sum(bond.GetBondTypeAsDouble() for bond in atom.GetBonds()) + atom.GetNumExplicitHs()
     charge = atom.GetFormalCharge()
-    if atom.GetSymbol() == "C":
-        oxygens = [n for n in _terminal(atom) if n.GetSymbol() == "O" and _order(mol, atom, n) == 2]
-        if len(oxygens) < 2:
-            return None
-        mol.GetBondBetweenAtoms(idx, oxygens[-1].GetIdx()).SetBondType(Chem.BondType.SINGLE)
-        oxygens[-1].SetFormalCharge(-1)
-        atom.SetFormalCharge(0)
-        return mol.GetMol(), f"{label}: carboxylate redrawn as C(=O)[O-]"
-    if charge == -1 and atom.GetSymbol() in ("N", "O", "S"):
+    if atom.GetSymbol() in ("C", "P", "S"):
+        return _repair_delocalised(mol, atom, label)
+    if charge == -1 and atom.GetSymbol() in ("N", "O"):
         atom.SetFormalCharge(0)
         return mol.GetMol(), f"{label}: superfluous negative charge removed"
-    missing = {("N", 4): 1, ("O", 3): 1, ("S", 3): 1, ("B", 4): -1}.get((atom.GetSymbol(), round(valence)))
+    missing = {("N", 4): 1, ("O", 3): 1, ("B", 4): -1}.get((atom.GetSymbol(), round(valence)))
     if charge or missing is None:
         return None
     atom.SetFormalCharge(missing)
     return mol.GetMol(), f"{label}: charge {missing:+d} added"
+
+
+def _repair_delocalised(mol: Chem.RWMol, centre: Chem.Atom, label: str) -> Repair | None:
+    """Redraw a carboxylate, phosphate, sulfonate or amidinium whose equal bonds were all drawn double."""
+    doubles = [n for n in centre.GetNeighbors() if _order(mol, centre, n) == 2]
+    oxygens = [n for n in doubles if n.GetSymbol() in ("O", "S") and n.GetDegree() == 1]
+    nitrogens = [n for n in doubles if n.GetSymbol() == "N"]
+    num_kept = _num_double(centre)
+    if len(oxygens) > num_kept:
+        for oxygen in oxygens[num_kept:]:
+            mol.GetBondBetweenAtoms(centre.GetIdx(), oxygen.GetIdx()).SetBondType(Chem.BondType.SINGLE)
+            oxygen.SetFormalCharge(-1)
+        centre.SetFormalCharge(0)
+        return mol.GetMol(), f"{label}: {len(oxygens)} double bonds to oxygen redrawn with negative charges"
+    if len(nitrogens) > 1 and centre.GetSymbol() == "C":
+        for nitrogen in nitrogens[1:]:
+            mol.GetBondBetweenAtoms(centre.GetIdx(), nitrogen.GetIdx()).SetBondType(Chem.BondType.SINGLE)
+        centre.SetFormalCharge(0)
+        return mol.GetMol(), f"{label}: {len(nitrogens)} double bonds to nitrogen redrawn as an amidine"
+    return None
 
 
 def _repair_chain_aromaticity(mol: Chem.RWMol, idx: int) -> Repair | None:
@@ -124,7 +146,7 @@ def _repair_chain_aromaticity(mol: Chem.RWMol, idx: int) -> Repair | None:
         if not ends:
             continue
         in_ring = centre.IsInRing() and any(b.IsInRing() and b.GetIsAromatic() for b in centre.GetBonds())
-        num_double = _num_double(centre, ends)
+        num_double = min(_num_double(centre), len(ends))
         for rank, end in enumerate(ends):
             bond = mol.GetBondBetweenAtoms(centre.GetIdx(), end.GetIdx())
             bond.SetIsAromatic(False)
@@ -143,9 +165,9 @@ def _repair_chain_aromaticity(mol: Chem.RWMol, idx: int) -> Repair | None:
     return None
 
 
-def _num_double(centre: Chem.Atom, ends: list[Chem.Atom]) -> int:
+def _num_double(centre: Chem.Atom) -> int:
     """Double bonds among a centre's delocalised terminal bonds: two for sulfur, else one."""
-    return min(2, len(ends)) if centre.GetSymbol() == "S" else 1
+    return 2 if centre.GetSymbol() == "S" else 1
 
 
 def _repair_ring_nitrogens(mol: Chem.Mol, ring: list[int]) -> Repair | None:
