@@ -67,7 +67,7 @@ def generate_conformers(mol: Chem.Mol, num: int, seed: int) -> np.ndarray:
 def _embed(full: Chem.Mol, num: int, params: rdDistGeom.EmbedParameters) -> np.ndarray:
     """Relaxed conformers of a molecule with hydrogens, Å, shape (C, atoms, 3); C may be less than `num`, also 0."""
     with rdBase.BlockLogs():
-        ids = list(rdDistGeom.EmbedMultipleConfs(full, num, params))
+        ids = [i for i in rdDistGeom.EmbedMultipleConfs(full, num, params) if i >= 0]  # a time-out gives -1
         _relax(full, ids)
     if not ids:
         return np.zeros((0, full.GetNumAtoms(), 3))
