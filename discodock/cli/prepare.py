@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -139,12 +140,13 @@ def _progress_shown() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    console = Console()
+    console = Console(stderr=True)
     if not console.is_terminal:
         yield _print_lines()
         return
     note = TextColumn("{task.fields[note]}")
-    with Bar(TextColumn("preparing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note) as bar:
+    columns = (TextColumn("preparing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note)
+    with Bar(*columns, console=console) as bar:
         task = bar.add_task("preparing", total=None, note="")
 
         def show(state: Progress) -> None:
@@ -165,7 +167,11 @@ def _print_lines() -> Callable[[Progress], None]:
             return
         last = now
         left = f", {(now - started) / state.done * (state.total - state.done):.0f} s left" if state.total else ""
-        print(f"{state.done} of {state.total or 'unknown'} complexes, {state.num_failed} left out{left}", flush=True)
+        print(
+            f"{state.done} of {state.total or 'unknown'} complexes, {state.num_failed} left out{left}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     return show
 
