@@ -20,10 +20,6 @@ def parse_mol2(block: str) -> Chem.Mol | None:
         return None
     for atom in plain.GetAtoms():
         atom.SetFormalCharge(0)
-    for bond in plain.GetBonds():
-        if bond.GetIsAromatic() and not (bond.GetBeginAtom().GetIsAromatic() and bond.GetEndAtom().GetIsAromatic()):
-            bond.GetBeginAtom().SetIsAromatic(True)
-            bond.GetEndAtom().SetIsAromatic(True)
     if any(atom.GetAtomicNum() == 1 for atom in plain.GetAtoms()):
         _charge_by_valence(plain)
     return plain

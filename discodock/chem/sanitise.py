@@ -34,6 +34,11 @@ def sanitise(mol: Chem.Mol) -> tuple[Chem.Mol, tuple[str, ...]]:
     """
     notes: list[str] = []
     mol = Chem.Mol(mol)
+    for bond in mol.GetBonds():
+        if bond.GetBondType() == Chem.BondType.AROMATIC:  # not every parser flags the atoms too
+            bond.SetIsAromatic(True)
+            bond.GetBeginAtom().SetIsAromatic(True)
+            bond.GetEndAtom().SetIsAromatic(True)
     with rdBase.BlockLogs():
         for _ in range(MAX_REPAIRS):
             problems = Chem.DetectChemistryProblems(mol)
