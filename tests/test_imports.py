@@ -80,7 +80,11 @@ def own_imports(path):
 def is_allowed(source, target):
     home, goal = source.split(".")[0], target.split(".")[0]
     if home == goal or goal in ARROWS.get(home, set()):
-        return not (home == "images" and goal == "diffusion") or target.split(".")[1] in ("schedule", "solvers", "spaces")
+        return not (home == "images" and goal == "diffusion") or target.split(".")[1] in (
+            "schedule",
+            "solvers",
+            "spaces",
+        )
     return any(f"{source}.".startswith(f"{a}.") and f"{target}.".startswith(f"{b}.") for a, b in EXCEPTIONS)
 
 
@@ -103,7 +107,9 @@ def test_leaves_import_nothing_of_ours():
 
 
 def test_nothing_imports_the_command_line():
-    importers = {module_name(path).split(".")[0] for path in FILES for name, _ in own_imports(path) if name.startswith("cli")}
+    importers = {
+        module_name(path).split(".")[0] for path in FILES for name, _ in own_imports(path) if name.startswith("cli")
+    }
     assert importers <= {"cli"}
 
 

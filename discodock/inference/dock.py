@@ -69,8 +69,6 @@ class Docker:
         cropped = crop_complex(arrays, pocket.center, crop_radius(conformers[0]))
         cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
         pos = sample_poses(self.network, cropped, config, on_step) + pocket.center
-        if not np.isfinite(pos).all():
-            raise InputError(f"{ligand.source}: the sampler left the numbers; use more --steps or another --solver")
         poses = _rank(pos, ligand, receptor, pocket, arrays["ligand_automorphisms"])
         if not any(pose.pocket_ok for pose in poses):
             warnings.append(f"no pose has its centroid within {pocket.radius:g} Å of the pocket's centre")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from discodock.inference.network import DockingNetwork
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.score_model import ComplexContext
 from discodock.settings import Settings
+
+NOT_FINITE: Final = "the sampler's poses are not finite; use more --steps, another --solver or another --checkpoint"
 
 StepCallback = Callable[[int], None]
 """Called after every solver step of a batch with the number of poses that took it."""
@@ -67,7 +69,7 @@ def sample_poses(
         Heavy-atom coordinates in the frame of `arrays`, Å, float64, shape (config.samples, L, 3).
 
     Raises:
-        InputError: a single pose does not fit into memory.
+        InputError: a single pose does not fit into memory, or poses are not finite.
     """
     batch = collate([arrays]).to(network.device)
     batch_size = config.batch_size or poses_per_batch(network, arrays, config.samples)
@@ -82,6 +84,8 @@ def sample_poses(
                 poses.extend(_denoise(network, context, batch.conformer_pos[0], numbers, config, on_step))
             except RuntimeError as error:
                 batch_size = _smaller_batch(error, len(numbers), network.device)
+    if not np.isfinite(poses).all():
+        raise InputError(NOT_FINITE)
     return np.stack(poses).astype(np.float64)
 
 
@@ -113,7 +117,13 @@ def _denoise(
 
 
 def _smaller_batch(error: RuntimeError, size: int, device: torch.device) -> int:
-    """Half the batch that ran out of memory; any other error goes on its way."""
+    """Half the batch that ran out of memory; any other error goes on its way.
+
+    Raises:
+        InputError: a single pose does not fit, or the poses are no longer numbers.
+    """
+    if isinstance(error, torch.linalg.LinAlgError):
+        raise InputError(NOT_FINITE) from error
     message = str(error).lower()
     if not ("out of memory" in message or "can't allocate" in message):
         raise error

@@ -67,5 +67,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: written for data schema {metadata.get('schema_version')}, this version reads"
             f" {schema.SCHEMA_VERSION}; use the discodock version that wrote it, or train again"
         )
+    try:
+        config, info = json.loads(metadata["config"]), json.loads(metadata["info"])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: its configuration is damaged; fetch or write the checkpoint again") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(weights, json.loads(metadata["config"]), json.loads(metadata["info"]), digest)
+    return Checkpoint(weights, config, info, digest)

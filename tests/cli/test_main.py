@@ -1,0 +1,55 @@
+"""The command itself: help without heavy imports, version, doctor, allocator thresholds."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from discodock.cli.runtime import raise_allocator_thresholds
+
+COMMANDS = ["predict", "evaluate", "doctor", "prepare", "train"]
+
+
+def test_help_names_every_command_and_imports_nothing_heavy():
+    code = (
+        "import sys; from discodock.cli.main import run; code = run(['--help']);"
+        "print([name for name in ('torch', 'rdkit', 'numpy', 'scipy', 'pydantic') if name in sys.modules], code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(command in done.stdout for command in COMMANDS)
+    assert done.stdout.rstrip().endswith("[] 0")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_units(cli, command):
+    code, printed, _ = cli(command, "--help")
+    assert code == 0 and "Usage" in printed
+    if command in ("predict", "evaluate"):
+        assert "Å" in printed and "Exit code" in printed and "default" in printed
+
+
+def test_hidden_aliases_stay_hidden(cli):
+    assert "--center_x" not in cli("predict", "--help")[1]
+
+
+def test_version(cli):
+    code, printed, _ = cli("--version")
+    assert code == 0 and printed.startswith("discodock ")
+
+
+def test_no_arguments_print_the_help(cli):
+    code, printed, error = cli()
+    assert code == 2 and "predict" in printed + error
+
+
+def test_doctor_says_what_will_be_used(cli):
+    code, printed, error = cli("doctor")
+    assert not error
+    for word in ("Python", "torch", "cuda:", "mps:", "memory", "--device auto takes", "checkpoint", "verdict"):
+        assert word in printed
+    assert code == (0 if "ready to dock" in printed else 1)
+
+
+def test_allocator_thresholds_are_taken_by_glibc():
+    assert raise_allocator_thresholds() == (platform.libc_ver()[0] == "glibc")

@@ -1,0 +1,178 @@
+"""`discodock predict` end to end on real files: what is written, classical spellings, many jobs, resuming, Ctrl-C."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from rdkit import Chem
+
+from discodock.chem.ligand import read_ligand
+from discodock.chem.write import check_chemistry
+from discodock.inference.result import SCORE_COLUMNS
+from tests.tiny import COMPLEXES, SMALL
+
+PROTEIN, LIGAND = SMALL / "protein.pdb", SMALL / "ligand.sdf"
+FAST = ("-n", "4", "--steps", "2", "--device", "cpu")
+
+
+@pytest.fixture
+def predict(cli, checkpoint, tmp_path):
+    """Run `predict` with the tiny checkpoint into tmp_path/out."""
+
+    def call(*arguments, fast=FAST):
+        return cli("predict", "--checkpoint", checkpoint, "-o", tmp_path / "out", *fast, *arguments)
+
+    return call
+
+
+def table(path):
+    with path.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def molecules(path):
+    return list(Chem.SDMolSupplier(str(path), removeHs=False))
+
+
+def test_everything_promised_is_written(predict, tmp_path):
+    code, printed, _ = predict("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "my ligand/1")
+    assert code == 0 and "1 of 1 ligands docked" in printed
+    folder = tmp_path / "out" / "my_ligand_1"
+    names = {"poses.sdf", "best.sdf", "complex_rank1.pdb", "scores.csv", "run.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    rows = table(folder / "scores.csv")
+    assert list(rows[0]) == list(SCORE_COLUMNS)
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"] and {row["stereo_ok"] for row in rows} == {"true"}
+    run = json.loads((folder / "run.json").read_text())
+    assert run["settings"]["sampling"]["seed"] == 0 and len(run["checkpoint"]["sha256"]) == 64
+    assert {"versions", "command", "device", "warnings", "seconds", "pocket"} <= run.keys()
+    (summary,) = table(tmp_path / "out" / "summary.csv")
+    assert (summary["name"], summary["status"], summary["num_poses"]) == ("my_ligand_1", "ok", "4")
+
+
+def test_poses_are_the_input_molecule_with_its_tags_and_scores(predict, tmp_path):
+    predict("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND)
+    (folder,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
+    reference = read_ligand(LIGAND).mol
+    poses = molecules(folder / "poses.sdf")
+    assert [pose.GetProp("discodock_rank") for pose in poses] == ["1", "2", "3", "4"]
+    for pose in poses:
+        assert check_chemistry(reference, pose) is None
+        assert [pose.GetProp(tag) for tag in reference.GetPropNames()] == [
+            reference.GetProp(t) for t in reference.GetPropNames()
+        ]
+    (best,) = molecules(folder / "best.sdf")
+    assert (best.GetConformer().GetPositions() == poses[0].GetConformer().GetPositions()).all()
+    complex_lines = (folder / "complex_rank1.pdb").read_text().splitlines()
+    assert sum(line.startswith("HETATM") and " LIG " in line for line in complex_lines) == best.GetNumAtoms()
+
+
+def test_classical_spellings_mean_the_same(predict, tmp_path):
+    predict("--protein", PROTEIN, "--ligand", LIGAND, "--pocket-ligand", LIGAND, "--name", "new")
+    classical = ("-r", PROTEIN, "-l", LIGAND, "--autobox_ligand", LIGAND, "--num_modes", "4", "--name", "old")
+    assert predict(*classical, fast=FAST[2:])[0] == 0
+    center = json.loads((tmp_path / "out" / "new" / "run.json").read_text())["pocket"]["center"]
+    xyz = [part for name, value in zip("xyz", center, strict=True) for part in (f"--center_{name}", value)]
+    assert predict("-r", PROTEIN, "-l", LIGAND, *xyz, "--name", "point")[0] == 0
+    new, old, point = (molecules(tmp_path / "out" / name / "best.sdf")[0] for name in ("new", "old", "point"))
+    assert new.GetConformer().GetPositions() == pytest.approx(old.GetConformer().GetPositions())
+    assert new.GetConformer().GetPositions() == pytest.approx(point.GetConformer().GetPositions(), abs=0.05)
+
+
+def test_a_table_runs_to_its_end_whatever_fails_and_resumes(predict, tmp_path):
+    (tmp_path / "broken.sdf").write_text("not a ligand\n")
+    three = Chem.SDWriter(str(tmp_path / "library.sdf"))
+    for name, smiles in (("aspirin", "CC(=O)Oc1ccccc1C(=O)O"), ("ethanol", "CCO")):
+        mol = Chem.MolFromSmiles(smiles)
+        mol.SetProp("_Name", name)
+        three.write(mol)
+    three.close()
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text(
+        "name,protein,ligand,pocket_ligand,pocket_center,note\n"
+        f"first,{PROTEIN},{LIGAND},,,x\n"
+        f"second,{PROTEIN},broken.sdf,,,\n"
+        f"third,missing.pdb,{LIGAND},,,\n"
+        f"fourth,{PROTEIN},CCO,,1000 0 0,\n"
+        f"fifth,{PROTEIN},library.sdf,{LIGAND},,\n"
+    )
+    code, printed, error = predict("--input", jobs, "--pocket-ligand", LIGAND)
+    assert code == 1 and "3 of 6 ligands docked" in printed
+    rows = {row["name"]: row for row in table(tmp_path / "out" / "summary.csv")}
+    assert list(rows) == ["first", "second", "third", "fourth", "fifth_aspirin", "fifth_ethanol"]
+    assert [row["status"] for row in rows.values()] == ["ok", "failed", "failed", "failed", "ok", "ok"]
+    assert "broken.sdf" in rows["second"]["message"] and "missing.pdb" in rows["third"]["message"]
+    assert "away" in rows["fourth"]["message"] and "second: failed" in error
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("poses.sdf")}
+    code, printed, _ = predict("--input", jobs, "--pocket-ligand", LIGAND)
+    assert code == 1 and "3 of them kept from an earlier run" in printed
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("poses.sdf")} == stamps
+    assert {row["name"]: row for row in table(tmp_path / "out" / "summary.csv")} == rows
+
+
+@pytest.mark.parametrize("change", [("--seed", "5"), ("--steps", "3"), ("--overwrite",)])
+def test_a_changed_setting_docks_again(predict, tmp_path, change):
+    files = ("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "a")
+    predict(*files)
+    before = (tmp_path / "out" / "a" / "run.json").stat().st_mtime_ns
+    assert "kept" in predict(*files)[1]
+    assert "kept" not in predict(*files, *change)[1]
+    assert (tmp_path / "out" / "a" / "run.json").stat().st_mtime_ns > before
+
+
+def test_files_with_bad_records_fail_for_these_alone(predict, tmp_path):
+    mixed = tmp_path / "mixed.sdf"
+    mixed.write_text("broken\nrecord\n$$$$\n" + LIGAND.read_text())
+    code, printed, error = predict("-p", PROTEIN, "-l", mixed, "--pocket-ligand", LIGAND)
+    assert code == 1 and "1 of 2 ligands docked" in printed and "record_1: failed" in error
+
+
+def visible(folder):
+    return {path for path in folder.iterdir() if path.is_dir()} if folder.exists() else set()
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_whole_results_only_and_the_rest_follows(checkpoint, tmp_path):
+    names = ["1cbs_REA", "1bju_GP6", "1uyg_PU2"]
+    rows = [
+        f"{name},{COMPLEXES / name / 'protein.pdb'},{COMPLEXES / name / 'ligand.sdf'},{COMPLEXES / name / 'ligand.sdf'}"
+        for name in names
+    ]
+    (tmp_path / "jobs.csv").write_text("name,protein,ligand,pocket_ligand\n" + "\n".join(rows) + "\n")
+    command = [
+        sys.executable,
+        "-m",
+        "discodock.cli.main",
+        "predict",
+        "--input",
+        "jobs.csv",
+        "-o",
+        "out",
+        "--steps",
+        "80",
+    ]
+    command += ["-n", "20", "--device", "cpu", "--checkpoint", str(checkpoint)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 120
+    while not any(path.name in names for path in visible(tmp_path / "out")) and process.poll() is None:
+        assert time.monotonic() < deadline, "no result within two minutes"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "interrupted" in error and "Traceback" not in error
+    done = visible(tmp_path / "out")
+    assert done and all(path.name in names for path in done), "a draft was left behind"
+    assert all(len(list(path.iterdir())) == 5 for path in done)
+    assert (
+        {row["name"] for row in table(tmp_path / "out" / "summary.csv")} == {path.name for path in done} != set(names)
+    )
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert finished.returncode == 0 and f"{len(done)} of them kept" in finished.stdout
+    assert {path.name for path in visible(tmp_path / "out")} == set(names)

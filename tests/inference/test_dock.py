@@ -1,0 +1,151 @@
+"""Docking through the library: streams, frames, leaks, the chemistry of what comes back."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+import discodock
+from discodock.chem.ligand import heavy_positions, read_ligand
+from discodock.chem.write import check_chemistry
+from discodock.errors import CheckpointError, ConfigError, InputError
+from discodock.geometry.pose import PoseTangent
+from discodock.inference.pocket import Pocket
+from discodock.inference.sample import SamplingConfig, _smaller_batch
+from tests.tiny import SMALL
+
+FEW = {"samples": 5, "solver": {"steps": 3}}
+
+
+def config(**changes):
+    return SamplingConfig.checked(FEW | changes)
+
+
+@pytest.fixture
+def pocket(ligand):
+    return Pocket(heavy_positions(ligand.mol).mean(axis=0), 10.0, "test")
+
+
+def by_sample(result):
+    return np.stack([pose.pos for pose in sorted(result.poses, key=lambda pose: pose.sample)])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("solver", ["euler_maruyama", "low_temperature"])
+def test_poses_do_not_depend_on_the_batch_size_or_their_number(docker, receptor, ligand, pocket, seed, solver):
+    settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}}
+    whole = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings)))
+    single = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings)))
+    fewer = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings)))
+    assert np.abs(whole - single).max() < 1e-3
+    assert np.abs(whole[:3] - fewer).max() < 1e-3
+
+
+def test_the_same_seed_gives_the_same_poses_and_another_one_others(docker, receptor, ligand, pocket):
+    first, again, other = (by_sample(docker.dock(receptor, ligand, pocket, config(seed=s))) for s in (7, 7, 8))
+    assert (first == again).all()
+    assert np.abs(first - other).max() > 1.0
+
+
+def test_the_crystal_pose_does_not_leak(docker, receptor, ligand, pocket):
+    moved_mol = Chem.Mol(ligand.mol)
+    conformer = moved_mol.GetConformer()
+    conformer.SetPositions(conformer.GetPositions() + 50.0 + np.random.default_rng(0).normal(size=(1, 3)))
+    moved = dataclasses.replace(ligand, mol=moved_mol)
+    from_crystal = by_sample(docker.dock(receptor, ligand, pocket, config()))
+    from_elsewhere = by_sample(docker.dock(receptor, moved, pocket, config()))
+    assert (from_crystal == from_elsewhere).all()
+
+
+def test_poses_move_with_the_frame_of_the_protein(docker, receptor, ligand, pocket):
+    shift = np.array([10.0, -20.0, 5.0])
+    moved_receptor = dataclasses.replace(receptor, pos=receptor.pos + shift)
+    moved_pocket = Pocket(pocket.center + shift, pocket.radius, pocket.source)
+    here = by_sample(docker.dock(receptor, ligand, pocket, config()))
+    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config()))
+    assert np.abs(here + shift - there).max() < 5e-3
+
+
+def test_ranks_scores_and_flags_are_consistent(docker, receptor, ligand, pocket):
+    result = docker.dock(receptor, ligand, dataclasses.replace(pocket, radius=0.5), config())
+    assert [pose.rank for pose in result.poses] == [1, 2, 3, 4, 5]
+    scores = [pose.rank_score for pose in result.poses]
+    assert scores == sorted(scores, reverse=True)
+    assert sorted(pose.sample for pose in result.poses) == [0, 1, 2, 3, 4]
+    for pose in result.poses:
+        offset = np.linalg.norm(pose.pos.mean(axis=0) - pocket.center)
+        gaps = np.linalg.norm(pose.pos[:, None] - receptor.pos[None], axis=2)
+        assert pose.pocket_ok == (offset <= 0.5)
+        assert pose.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
+        assert pose.stereo_problem is None and check_chemistry(ligand.mol, pose.mol) is None
+
+
+def test_poses_outside_the_pocket_are_told_of(docker, receptor, ligand, pocket):
+    result = docker.dock(receptor, ligand, dataclasses.replace(pocket, radius=1e-6), config())
+    assert not any(pose.pocket_ok for pose in result.poses)
+    assert any("no pose has its centroid" in warning for warning in result.warnings)
+
+
+def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, receptor, ligand, pocket, monkeypatch):
+    expected = by_sample(docker.dock(receptor, ligand, pocket, config()))
+    forward, sizes = docker.network.score_model.forward, []
+
+    def small_memory(context, pos, pose_complex, t):
+        sizes.append(len(pos))
+        if len(pos) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return forward(context, pos, pose_complex, t)
+
+    monkeypatch.setattr(docker.network.score_model, "forward", small_memory)
+    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5)))
+    assert sizes[:2] == [5, 3] and set(sizes[2:]) == {2, 1}
+    assert np.abs(found - expected).max() < 1e-3
+
+
+def test_a_pose_that_never_fits_is_an_input_error_and_other_errors_pass(docker):
+    with pytest.raises(InputError, match="a single pose"):
+        _smaller_batch(RuntimeError("out of memory"), 1, docker.network.device)
+    with pytest.raises(RuntimeError, match="shapes"):
+        _smaller_batch(RuntimeError("shapes do not fit"), 4, docker.network.device)
+
+
+def test_a_sampler_that_leaves_the_numbers_is_refused(docker, receptor, ligand, pocket, monkeypatch):
+    forward = docker.network.score_model.forward
+
+    def broken(*arguments):
+        out = forward(*arguments)
+        return PoseTangent(out.tr * float("nan"), out.rot, out.tor)
+
+    monkeypatch.setattr(docker.network.score_model, "forward", broken)
+    with pytest.raises(InputError, match="not finite"):
+        docker.dock(receptor, ligand, pocket, config())
+
+
+def test_the_public_function_docks_files_and_smiles(checkpoint):
+    settings = {"samples": 2, "steps": 2, "device": "cpu", "checkpoint": checkpoint}
+    result = discodock.dock(SMALL / "protein.pdb", SMALL / "ligand.sdf", pocket_ligand=SMALL / "ligand.sdf", **settings)
+    assert len(result.poses) == 2 and result.best.rank == 1
+    assert check_chemistry(read_ligand(SMALL / "ligand.sdf").mol, result.best.mol) is None
+    center = result.pocket.center
+    rows = discodock.dock(str(SMALL / "protein.pdb"), "CC(=O)Nc1ccc(O)cc1", pocket_center=center, **settings).to_dicts()
+    assert [row["rank"] for row in rows] == [1, 2] and rows[0]["confidence"] == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"pocket_ligand": None}, InputError),
+        ({"samples": 0}, ConfigError),
+        ({"solver": "magic"}, ConfigError),
+        ({"device": "tpu"}, InputError),
+        ({"device": "cuda:99"}, InputError),
+        ({"checkpoint": "nothing.safetensors"}, CheckpointError),
+        ({"pocket_ligand": None, "pocket_center": (1.0, 2.0)}, InputError),
+    ],
+)
+def test_the_public_function_refuses_what_cannot_be(checkpoint, changes, error):
+    values = {"pocket_ligand": SMALL / "ligand.sdf", "checkpoint": checkpoint, "device": "cpu"} | changes
+    with pytest.raises(error) as caught:
+        discodock.dock(SMALL / "protein.pdb", SMALL / "ligand.sdf", **values)
+    assert "\n" not in str(caught.value)
