@@ -19,7 +19,9 @@ def _root() -> None:
 def score(
     config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance one of configs/.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/score"),
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as task.optimizer.learning_rate=1e-3")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value, such as task.optimizer.learning_rate=1e-3")
+    ] = None,
 ) -> None:
     """Train the score model."""
     import logging
@@ -28,6 +30,7 @@ def score(
     from discodock.tasks.stages import ScoreStageConfig, train_score
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     settings = load_config(config, overrides or [], ScoreStageConfig)
     weights = train_score(settings, out)
     print(f"weights: {weights}")

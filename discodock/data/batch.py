@@ -86,7 +86,7 @@ def move_tensors(tree: T, device: torch.device | str) -> T:
         moved = tree.to(device, non_blocking=True)
     elif isinstance(tree, dict):
         moved = {key: move_tensors(value, device) for key, value in tree.items()}
-    elif is_dataclass(tree):
+    elif is_dataclass(tree) and not isinstance(tree, type):
         moved = type(tree)(**{f.name: move_tensors(getattr(tree, f.name), device) for f in fields(tree)})
     else:
         moved = tree

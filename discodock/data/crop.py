@@ -16,6 +16,7 @@ def crop_radius(conformer_pos: np.ndarray) -> float:
 
     Args:
         conformer_pos: one conformer, Å, shape (L, 3).
+
     Returns:
         Radius in Å: the largest distance from the centroid plus `CROP_MARGIN`, at least `MIN_CROP_RADIUS`.
     """
@@ -30,6 +31,7 @@ def crop_complex(arrays: dict[str, np.ndarray], center: np.ndarray, radius: floa
         arrays: a prepared complex (`discodock.schema.FIELDS`); not changed.
         center: of the site, Å, shape (3,).
         radius: Å.
+
     Returns:
         A new mapping; positions of receptor and ligand are relative to `center`.
     """

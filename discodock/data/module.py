@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from pydantic import Field
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from discodock.data.batch import Arrays, ComplexBatch, collate
 from discodock.data.crop import crop_complex, crop_radius
-from discodock.data.store import PreparedStore
+from discodock.data.store import IndexRow, PreparedStore
 from discodock.errors import ConfigError, PreparedDataError
 from discodock.settings import Settings
 
@@ -119,7 +121,7 @@ class ComplexDataModule(pl.LightningDataModule):
         self.train_set = SiteDataset(store, [row.id for row in train], center_jitter=jitter, seed=seed)
         self.val_set = SiteDataset(store, [row.id for row in val], center_jitter=jitter, seed=seed)
 
-    def train_dataloader(self) -> DataLoader[ComplexBatch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Endless variety, in epochs of `steps_per_epoch` batches."""
         config = self.config
         rank = self.trainer.global_rank if self.trainer else 0
@@ -132,11 +134,15 @@ class ComplexDataModule(pl.LightningDataModule):
         )
         return self._loader(self.train_set, sampler)
 
-    def val_dataloader(self) -> DataLoader[ComplexBatch]:
+    def val_dataloader(self) -> DataLoader[Any]:
         """The validation subset, in order."""
         return self._loader(self.val_set, None)
 
-    def _loader(self, dataset: SiteDataset, sampler: ClusterSampler | None) -> DataLoader[ComplexBatch]:
+    def transfer_batch_to_device(self, batch: ComplexBatch, device: torch.device, dataloader_idx: int) -> ComplexBatch:
+        """Our batches move themselves."""
+        return batch.to(device)
+
+    def _loader(self, dataset: SiteDataset, sampler: ClusterSampler | None) -> DataLoader[Any]:
         return DataLoader(
             dataset,
             batch_size=self.config.batch_size,
@@ -153,10 +159,10 @@ def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:
     return direction / np.linalg.norm(direction) * generator.uniform(0, largest)
 
 
-def spread_over_clusters(rows: Sequence, num: int, seed: int) -> list:
+def spread_over_clusters(rows: Sequence[IndexRow], num: int, seed: int) -> list[IndexRow]:
     """At most `num` rows, taken in turn from shuffled clusters, so that large families do not crowd out the rest."""
     generator = np.random.default_rng(seed)
-    by_cluster: dict[str, list] = {}
+    by_cluster: dict[str, list[IndexRow]] = {}
     for i in generator.permutation(len(rows)):
         by_cluster.setdefault(rows[i].cluster, []).append(rows[i])
     rank_by_id = {row.id: rank for members in by_cluster.values() for rank, row in enumerate(members)}

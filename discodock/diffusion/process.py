@@ -21,12 +21,12 @@ class PoseProcessConfig(Settings):
     """Noise ranges of the three components; the defaults dock into a known or sampled site."""
 
     tr: NoiseSchedule = Field(
-        default=NoiseSchedule(sigma_min=0.1, sigma_max=3.0), description="translation, Å per axis"
+        default=NoiseSchedule(sigma_min=0.2, sigma_max=2.5), description="translation, Å per axis"
     )
     rot: NoiseSchedule = Field(
-        default=NoiseSchedule(sigma_min=0.05, sigma_max=1.6), description="rotation, rad per axis"
+        default=NoiseSchedule(sigma_min=0.1, sigma_max=1.6), description="rotation, rad per axis"
     )
-    tor: NoiseSchedule = Field(default=NoiseSchedule(sigma_min=0.05, sigma_max=3.14), description="torsion angles, rad")
+    tor: NoiseSchedule = Field(default=NoiseSchedule(sigma_min=0.12, sigma_max=3.14), description="torsion angles, rad")
     tr_weight: float = Field(default=1.0, ge=0, description="weight of the translation loss, no unit")
     rot_weight: float = Field(default=1.0, ge=0, description="weight of the rotation loss, no unit")
     tor_weight: float = Field(default=1.0, ge=0, description="weight of the torsion loss, no unit")

@@ -15,12 +15,14 @@ _INERTIA_FLOOR = 1.0
 class GeneralisedForces(nn.Module):
     """Three polar vector fields over the atoms, read as rigid translation, rigid rotation and torsions.
 
-    Each field f is a displacement in unit-noise scale; the motion is its least-squares fit by one degree of freedom:
+    Each field f is a displacement of the atoms, projected on the motions of one kind:
 
-        tr = mean_i f_i        rot = (I + 1)^-1 mean_i r_i x f_i        tor = u . sum_i r_i x f_i / sum_i |u x r_i|^2
+        tr = mean_i f_i      rot = (I + 1)^-1 mean_i r_i x f_i      tor = mean_i s_i . f_i / sqrt(mean_i |s_i|^2 + 1)
 
-    with r_i from the centroid (rot) or the bond (tor, sum over the moving side), I the mean inertia tensor. Polar
-    fields give a polar translation, an axial rotation and pseudoscalar torsions, as the true score has.
+    with r_i from the centroid, I the mean inertia tensor, and s_i = u x r_i the sweep of an atom on the moving side of
+    a bond with axis u, r_i from the bond, means over that side. The first two are least-squares fits of a displacement
+    field, the third a torque over the square root of its inertia. Polar fields give a polar translation, an axial
+    rotation and pseudoscalar torsions, as the true score has.
     A learned positive function of time scales each component, one of both ends of a bond each torsion.
     """
 
@@ -30,9 +32,7 @@ class GeneralisedForces(nn.Module):
         self.fields = nn.Linear(num_vectors, 3, bias=False)
         self.field_gate = nn.Linear(num_scalars, 3)
         self.time_scale = nn.Linear(num_time, 3)
-        self.bond_scale = nn.Sequential(
-            nn.Linear(2 * num_scalars, num_scalars), nn.SiLU(), nn.Linear(num_scalars, 1)
-        )
+        self.bond_scale = nn.Sequential(nn.Linear(2 * num_scalars, num_scalars), nn.SiLU(), nn.Linear(num_scalars, 1))
 
     def forward(self, features: Features, pos: Tensor, topology: LigandTopology, time: Tensor) -> PoseTangent:
         """Unit-scale output for P poses.
@@ -51,7 +51,7 @@ class GeneralisedForces(nn.Module):
         scalars = pos.new_zeros(*mask.shape, features.scalars.shape[1])
         scalars[mask] = features.scalars.to(pos.dtype)
         scale = torch.exp(self.time_scale(time))
-        tor_scale = torch.exp(self._bond_scale(scalars, topology)) * scale[:, 2:]
+        tor_scale = self._bond_scale(scalars, topology) * scale[:, 2:]
         return PoseTangent(
             tr=mean_over_atoms(fields[..., 0], mask) * scale[:, :1],
             rot=rigid_rotation(fields[..., 1], pos, mask) * scale[:, 1:2],
@@ -59,9 +59,9 @@ class GeneralisedForces(nn.Module):
         )
 
     def _bond_scale(self, scalars: Tensor, topology: LigandTopology) -> Tensor:
-        """Log-scale of each rotatable bond from its ends, the same whichever end comes first, shape (P, T)."""
+        """Positive factor of each rotatable bond from its ends, the same whichever end comes first, shape (P, T)."""
         ends = [_gather_atoms(scalars, topology.tor_bond[..., k]) for k in (0, 1)]
-        return self.bond_scale(torch.cat([ends[0] + ends[1], ends[0] * ends[1]], dim=-1)).squeeze(-1)
+        return 2 * torch.sigmoid(self.bond_scale(torch.cat([ends[0] + ends[1], ends[0] * ends[1]], dim=-1))).squeeze(-1)
 
 
 def mean_over_atoms(values: Tensor, mask: Tensor) -> Tensor:
@@ -82,13 +82,15 @@ def rigid_rotation(field: Tensor, pos: Tensor, mask: Tensor) -> Tensor:
 
 
 def torsion_rates(field: Tensor, pos: Tensor, topology: LigandTopology) -> Tensor:
-    """Least-squares rate of each torsion alone for a displacement field (P, L, 3) of the moving side, shape (P, T)."""
+    """Torque of a field (P, L, 3) on each moving side, over the square root of its inertia, damped, shape (P, T)."""
     fixed, moving = (_gather_atoms(pos, topology.tor_bond[..., k]) for k in (0, 1))
     axis = torch.nn.functional.normalize(moving - fixed, dim=-1)  # (P, T, 3); zero on padding
     side = topology.mask_rotate.to(pos.dtype)  # (P, T, L)
     arm = pos[:, None] - moving[:, :, None]  # (P, T, L, 3)
-    swept = torch.linalg.cross(axis[:, :, None].expand_as(arm), arm) * side[..., None]
-    return torch.einsum("ptli,pli->pt", swept, field) / (swept.square().sum(dim=(2, 3)) + _INERTIA_FLOOR)
+    sweep = torch.linalg.cross(axis[:, :, None].expand_as(arm), arm) * side[..., None]
+    num_moving = side.sum(dim=-1).clamp(min=1)
+    torque = torch.einsum("ptli,pli->pt", sweep, field) / num_moving
+    return torque * (sweep.square().sum(dim=(2, 3)) / num_moving + _INERTIA_FLOOR).rsqrt()
 
 
 def _gather_atoms(values: Tensor, atom_idx: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -95,7 +95,7 @@ class ScoreModel(nn.Module):
     def encode(self, receptor: ReceptorGraph, ligand: LigandGraph) -> ComplexContext:
         """Encode B complexes once, for any number of poses and times."""
         features = self.receptor_encoder(receptor)
-        sources = tuple(layer.convolutions[1].project(features) for layer in self.layers)
+        sources = tuple(cast(InteractionLayer, layer).convolution(1).project(features) for layer in self.layers)
         flat = self.ligand_encoder(ligand)
         scalars = flat.new_zeros(*ligand.topology.atom_mask.shape, flat.shape[1])
         scalars[ligand.topology.atom_mask] = flat
@@ -109,6 +109,7 @@ class ScoreModel(nn.Module):
             pos: ligand atoms in the frame of the receptor, Å, shape (P, L, 3).
             pose_complex: the complex of each pose, int64, shape (P,).
             t: diffusion time of each pose in [0, 1], shape (P,).
+
         Returns:
             tr (P, 3), rot (P, 3), tor (P, T), of about unit variance; `PoseProcess.to_score` scales them.
         """
@@ -146,10 +147,14 @@ class ScoreModel(nn.Module):
         """Edges from receptor atoms to ligand atoms."""
         receptor = context.receptor
         pairs = radius_pairs(
-            pos, mask, receptor.pos[pose_complex], receptor.mask[pose_complex], self.config.contact_cutoff, is_self=False
+            pos,
+            mask,
+            receptor.pos[pose_complex],
+            receptor.mask[pose_complex],
+            self.config.contact_cutoff,
+            is_self=False,
         )
         target = flat_index(mask)[pairs.sample, pairs.target]
         source = flat_index(receptor.mask)[pose_complex[pairs.sample], pairs.source]
         no_attr = pos.new_zeros(target.shape[0], 0)
         return make_edges(target, source, pairs.vec, self.contact_basis, self.config.contact_cutoff, no_attr)
-

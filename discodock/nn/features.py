@@ -32,6 +32,8 @@ class Features:
 class CategoricalEmbedding(nn.Module):
     """Sum of one learned embedding per categorical column."""
 
+    offsets: Tensor
+
     def __init__(self, num_categories: tuple[int, ...], num_channels: int) -> None:
         super().__init__()
         self.num_categories = num_categories

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,10 @@ class InteractionLayer(nn.Module):
         self.update_norm = FeatureNorm(num_scalars, num_vectors)
         self.update = GatedUpdate(num_scalars, num_vectors)
 
+    def convolution(self, kind: int) -> Convolution:
+        """The convolution over edges of a kind."""
+        return cast(Convolution, self.convolutions[kind])
+
     def forward(self, features: Features, edges: list[Edges], sources: list[Tensor | None]) -> Features:
         """Update target features.
 
@@ -45,9 +51,10 @@ class InteractionLayer(nn.Module):
             sources: projected source features of each kind (`Convolution.project`), or None for the targets themselves.
         """
         normed = self.norm(features)
-        for convolution, kind_edges, projected in zip(self.convolutions, edges, sources, strict=True):
+        for kind, projected in enumerate(sources):
+            convolution = self.convolution(kind)
             source = convolution.project(normed) if projected is None else projected
-            features = features + convolution(source, normed, kind_edges)
+            features = features + convolution(source, normed, edges[kind])
         return features + self.update(self.update_norm(features))
 
 

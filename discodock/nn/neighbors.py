@@ -50,5 +50,5 @@ def radius_pairs(
 
 
 def flat_index(mask: Tensor) -> Tensor:
-    """Number of each real point when the padded points (G, M) are laid end to end; padding gets a neighbour's number."""
+    """Number of each real point when padded points (G, M) are laid end to end; padding gets a neighbour's number."""
     return (mask.flatten().cumsum(0) - 1).clamp(min=0).view_as(mask)

@@ -22,6 +22,8 @@ def smooth_cutoff(distance: Tensor, cutoff: float) -> Tensor:
 class GaussianBasis(nn.Module):
     """Gaussians evenly spaced on [0, cutoff], width equal to their spacing (SchNet, arXiv 1706.08566)."""
 
+    centers: Tensor
+
     def __init__(self, num_basis: int, cutoff: float) -> None:
         super().__init__()
         self.register_buffer("centers", torch.linspace(0.0, cutoff, num_basis), persistent=False)
@@ -34,6 +36,8 @@ class GaussianBasis(nn.Module):
 
 class TimeEmbedding(nn.Module):
     """Fourier features of the diffusion time t in [0, 1], through a small MLP."""
+
+    frequencies: Tensor
 
     def __init__(self, num_channels: int, num_frequencies: int = 16) -> None:
         super().__init__()

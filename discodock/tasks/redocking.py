@@ -62,6 +62,7 @@ def symmetric_rmsd(pos: Tensor, reference: Tensor, automorphisms: Tensor, topolo
         reference: in Å, shape (P, L, 3).
         automorphisms: atom permutations, int64, shape (P, S, L).
         topology: tells real atoms from padding.
+
     Returns:
         Å, shape (P,).
     """

@@ -80,10 +80,6 @@ class ScoreTask(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def transfer_batch_to_device(self, batch: ComplexBatch, device: torch.device, dataloader_idx: int) -> ComplexBatch:
-        """Our batches move themselves."""
-        return batch.to(device)
-
     def _losses(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Mean losses of len(t) noised poses, spread evenly over the batch's complexes."""
         num_complexes, num_conformers = batch.conformer_pos.shape[:2]

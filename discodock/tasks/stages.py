@@ -9,7 +9,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import yaml
 from pydantic import Field
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from discodock.models.checkpoint import load_checkpoint, save_checkpoint
 from discodock.nn.interaction import InteractionLayer
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
-from discodock.training.run import RunConfig, check_same_config, fit
+from discodock.training.run import RunConfig, fit, write_config
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
     resolved = config.model_dump(mode="json")
-    check_same_config(folder / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
+    write_config(folder, resolved)
     pl.seed_everything(config.task.seed, verbose=False)
     task = ScoreTask(config.task, config.run.max_steps)
     if config.start_from is not None:

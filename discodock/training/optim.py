@@ -13,7 +13,9 @@ class OptimizerConfig(Settings):
     learning_rate: float = Field(2e-3, gt=0, description="of the plateau")
     weight_decay: float = Field(1e-4, ge=0, description="decoupled weight decay")
     warmup_steps: int = Field(200, ge=0, description="optimiser steps of linear warm-up")
-    decay_fraction: float = Field(0.3, ge=0, le=1, description="last part of `max_steps` over which the rate falls to 0")
+    decay_fraction: float = Field(
+        0.3, ge=0, le=1, description="last part of `max_steps` over which the rate falls to 0"
+    )
     gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="per step, of the averaged weights that are kept")
 

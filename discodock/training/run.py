@@ -1,13 +1,15 @@
-"""A training run: one folder with its configuration, logs, checkpoints and weights; killed runs go on where they were."""
+"""A training run: one folder with configuration, logs, checkpoints and weights; a killed run goes on where it was."""
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+import yaml
 from pydantic import Field
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
@@ -63,7 +65,7 @@ def fit(
     last = folder / LAST_CHECKPOINT
     trainer = pl.Trainer(
         max_steps=config.max_steps,
-        max_time=None if config.max_hours is None else {"minutes": config.max_hours * 60},
+        max_time=None if config.max_hours is None else timedelta(hours=config.max_hours),
         accelerator=config.accelerator,
         devices=config.devices if config.devices != "auto" or config.accelerator != "cpu" else 1,
         num_nodes=config.num_nodes,
@@ -93,16 +95,24 @@ def resolve_precision(config: RunConfig) -> Any:
     return "bf16-mixed" if uses_gpu and torch.cuda.is_bf16_supported() else "32-true"
 
 
-def check_same_config(path: Path, text: str) -> None:
-    """Write the resolved configuration of a run, or check that a run that goes on has the one it began with.
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write the resolved configuration of a run to `folder/config.yaml`.
+
+    A run that goes on may change its length and hardware (`run`), nothing else.
 
     Raises:
         ConfigError: the folder holds a run with another configuration.
     """
-    if path.is_file() and (path.parent / LAST_CHECKPOINT).is_file() and path.read_text() != text:
-        raise ConfigError(f"{path.parent}: holds a run with another configuration; give another --out, or delete it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path = folder / "config.yaml"
+    if (folder / LAST_CHECKPOINT).is_file():
+        began_with = yaml.safe_load(path.read_text()) if path.is_file() else {}
+        changed = [key for key in config if key != "run" and config[key] != began_with.get(key)]
+        if changed:
+            raise ConfigError(
+                f"{folder}: holds a run that began with another {changed[0]!r} block; give another --out, or delete it"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 def _callbacks(
