@@ -56,7 +56,8 @@ def fit(
     Args:
         task: the module to train.
         data: its batches.
-        folder: of the run; holds `checkpoints/last.ckpt`, `metrics.csv`, TensorBoard events and the exported weights.
+        folder: of the run; holds `checkpoints/last.ckpt`, TensorBoard events, the exported weights, and `metrics.csv` of
+            each session in `logs/version_N`.
         config: length and hardware.
         optimizer: gradient clipping and averaging.
         write_weights: called with the averaged weights and a summary at every checkpoint.
@@ -79,7 +80,7 @@ def fit(
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        logger=[CSVLogger(folder, name="", version=""), TensorBoardLogger(folder, name="", version="tensorboard")],
+        logger=[CSVLogger(folder, name="logs"), TensorBoardLogger(folder, name="", version="tensorboard")],
         callbacks=_callbacks(folder, config, optimizer, write_weights),
     )
     if last.is_file():
