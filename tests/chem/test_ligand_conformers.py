@@ -1,23 +1,19 @@
 """Conformers depend on graph, stereo and seed alone, and match a crystal pose by torsions alone."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 from rdkit.Geometry import Point3D
+from scipy.spatial.transform import Rotation
 
 from discodock.chem.conformers import generate_conformers, match_conformers, matched_conformers
 from discodock.chem.ligand import heavy_molecule, heavy_positions, read_ligand
 from discodock.chem.ligand_features import torsion_topology
+from discodock.errors import InputError
+from tests.chem.ligand_samples import DATA, rmsd
 
-DATA = Path(__file__).parents[1] / "data" / "ligands"
 EXAMPLES = ("2hv5_NAP", "5sd5_HWI", "6wtn_RXT", "6yqv_8K2", "7qpp_VDX")
-
-
-def rmsd(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.sqrt(((a - b) ** 2).sum(-1).mean()))
 
 
 def with_coordinates(mol: Chem.Mol, pos: np.ndarray) -> Chem.Mol:
@@ -38,7 +34,7 @@ def test_matched_conformers_lie_on_the_crystal_pose(name: str) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_conformers_do_not_depend_on_the_input_coordinates(seed: int) -> None:
-    mol = read_ligand(DATA / "2hv5_NAP.sdf").mol
+    mol = read_ligand(DATA / "5sd5_HWI.sdf").mol
     rng = np.random.default_rng(seed)
     rotmat = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     rotmat *= np.sign(np.linalg.det(rotmat))
@@ -76,3 +72,53 @@ def test_matching_moves_torsions_only_and_undoes_a_known_twist() -> None:
     assert rmsd(start, crystal) > 1.0
     (matched,) = match_conformers(mol, start[None], crystal, topology.tor_bond, topology.mask_rotate)
     assert rmsd(matched, crystal) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C", "[I-]", "CC", "C12C3C4C1C5C2C3C45", "OB(O)c1ccccc1", "C1CCCCCCCCCCC1", "O=[Pt]"]
+)
+def test_small_caged_and_unusual_molecules_embed(smiles: str) -> None:
+    mol = Chem.MolFromSmiles(smiles)
+    conformers = generate_conformers(mol, 3, 0)
+    assert conformers.shape == (3, mol.GetNumAtoms(), 3)
+    assert np.isfinite(conformers).all()
+    np.testing.assert_allclose(conformers.mean(axis=1), 0.0, atol=1e-9)
+
+
+def test_a_long_chain_embeds_when_the_fast_stage_fails() -> None:
+    mol = Chem.MolFromSmiles("C" * 45)  # ETKDG from distances fails on it, random coordinates do not
+    conformers = generate_conformers(mol, 1, 0)
+    lengths = np.linalg.norm(np.diff(conformers[0], axis=0), axis=1)
+    assert (np.abs(lengths - 1.53) < 0.1).all()
+
+
+def test_impossible_stereo_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="no 3-D conformer"):
+        generate_conformers(Chem.MolFromSmiles("C[C@]12CC[C@@](C)(C1)C2"), 1, 0)
+
+
+def test_far_conformers_are_replaced() -> None:
+    mol = Chem.MolFromSmiles("CC1CCCCCCCCC1")  # a large ring: it keeps the shape it was embedded with
+    (crystal,) = generate_conformers(mol, 1, 99)
+    topology = torsion_topology(heavy_molecule(mol))
+    tolerant = matched_conformers(mol, crystal, topology, num=2, seed=0, max_rmsd=10.0)
+    strict = matched_conformers(mol, crystal, topology, num=2, seed=0, max_rmsd=0.1)
+    assert np.array_equal(tolerant, matched_conformers(mol, crystal, topology, num=2, seed=0, max_rmsd=10.0))
+    assert max(rmsd(c, crystal) for c in strict) < max(rmsd(c, crystal) for c in tolerant)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_matching_is_a_local_optimum_of_every_torsion(name: str) -> None:
+    mol = read_ligand(DATA / f"{name}.sdf").mol
+    crystal = heavy_positions(mol)
+    topology = torsion_topology(heavy_molecule(mol))
+    (matched,) = matched_conformers(mol, crystal, topology, num=1, seed=1)
+    best = rmsd(matched, crystal)
+    for (fixed, moving), mask in zip(topology.tor_bond.tolist(), topology.mask_rotate, strict=True):
+        axis = matched[moving] - matched[fixed]
+        for angle in (-0.1, 0.1):
+            turned = matched.copy()
+            rotation = Rotation.from_rotvec(angle * axis / np.linalg.norm(axis))
+            turned[mask] = rotation.apply(matched[mask] - matched[moving]) + matched[moving]
+            aligned = Rotation.align_vectors(crystal - crystal.mean(0), turned - turned.mean(0))[0]
+            assert rmsd(aligned.apply(turned - turned.mean(0)) + crystal.mean(0), crystal) > best - 2e-3
