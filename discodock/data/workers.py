@@ -1,6 +1,7 @@
 """Running one function over many tasks in processes, surviving the death of a worker."""
 
 import itertools
+import logging
 import multiprocessing
 import os
 import signal
@@ -74,8 +75,12 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, which stops handing out tasks, and end when the parent is gone, even by a kill."""
+    """Leave Ctrl-C to the parent, which stops handing out tasks, and end when the parent is gone, even by a kill.
+
+    Warnings about single files would tear the parent's progress bar: workers report what matters in their results.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("discodock").setLevel(logging.ERROR)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -180,8 +180,9 @@ def test_insertion_codes_keep_residues_apart(tmp_path: Path) -> None:
 
 
 def test_first_model_is_used(tmp_path: Path) -> None:
-    body = "\n".join(atom_lines(KINASE))
-    text = f"MODEL        1\n{body}\nENDMDL\nMODEL        2\n{body}\nENDMDL\nEND\n"
+    first = "\n".join(atom_lines(KINASE))
+    second = "\n".join(f"{line[:30]}{float(line[30:38]) + 1.0:8.3f}{line[38:]}" for line in atom_lines(KINASE))
+    text = f"MODEL        1\n{first}\nENDMDL\nMODEL        2\n{second}\nENDMDL\nEND\n"
     receptor = read_receptor(text_of(KINASE, tmp_path, text))
     assert_same_arrays(receptor, read_receptor(KINASE))
     assert "2 models" in changes(receptor)

@@ -114,8 +114,15 @@ def test_truncated_file_is_named(arrays: dict[str, np.ndarray], keep: int, tmp_p
 
 
 def test_pickles_are_never_read(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
-    np.savez(tmp_path / "x.npz", ligand_pos=np.array([{"code": "here"}], dtype=object))
-    with pytest.raises(PreparedDataError, match="damaged"):
+    """A whole file but for one field, which only unpickling could give back."""
+    write_arrays(tmp_path / "good.npz", arrays)
+    with np.load(tmp_path / "good.npz") as good:
+        members = dict(good)
+    np.savez(tmp_path / "same.npz", **members)
+    load_arrays(tmp_path / "same.npz")
+    members["ligand_pos"] = np.array(arrays["ligand_pos"].tolist(), dtype=object)
+    np.savez(tmp_path / "x.npz", **members)
+    with pytest.raises(PreparedDataError, match="allow_pickle"):
         load_arrays(tmp_path / "x.npz")
 
 
