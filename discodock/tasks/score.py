@@ -47,7 +47,7 @@ class ScoreTask(pl.LightningModule):
         generator = self._generator(self.global_step)
         num_poses = batch.ligand_pos.shape[0] * self.config.poses_per_complex
         t = sample_times(num_poses, self.config.time_alpha, generator).to(self.device)
-        losses = self._losses(batch, t, generator)
+        losses = self.losses(batch, t, generator)
         loss = torch.stack([losses[name] for name in COMPONENTS])
         weights = loss.new_tensor([getattr(self.config.process, f"{name}_weight") for name in COMPONENTS])
         total = (weights * loss).sum()
@@ -61,7 +61,7 @@ class ScoreTask(pl.LightningModule):
         generator = self._generator(-1 - batch_idx)
         for time_bin in range(NUM_TIME_BINS):
             t = (time_bin + torch.rand(2 * num_complexes, generator=generator)) / NUM_TIME_BINS
-            losses = self._losses(batch, t.to(self.device), generator)
+            losses = self.losses(batch, t.to(self.device), generator)
             for name in COMPONENTS:
                 self.log(f"val_bins/{name}_{time_bin}", losses[name], batch_size=num_complexes)
                 self.log(f"val/{name}", losses[name], batch_size=num_complexes)
@@ -80,7 +80,7 @@ class ScoreTask(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _losses(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Mean losses of len(t) noised poses, spread evenly over the batch's complexes."""
         num_complexes, num_conformers = batch.conformer_pos.shape[:2]
         pose_complex = torch.arange(num_complexes, device=self.device).repeat_interleave(len(t) // num_complexes)

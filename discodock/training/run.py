@@ -56,8 +56,8 @@ def fit(
     Args:
         task: the module to train.
         data: its batches.
-        folder: of the run; holds `checkpoints/last.ckpt`, TensorBoard events, the exported weights, and `metrics.csv` of
-            each session in `logs/version_N`.
+        folder: of the run; holds `checkpoints/last.ckpt`, TensorBoard events, the exported weights, and `metrics.csv`
+            of each session in `logs/version_N`.
         config: length and hardware.
         optimizer: gradient clipping and averaging.
         write_weights: called with the averaged weights and a summary at every checkpoint.

@@ -1,0 +1,192 @@
+"""Speed and memory, side by side in one run: where the time of a docking goes and what it depends on.
+
+    python -m benchmarks.speed [--corpus FOLDER] [--repeats 3]
+
+All figures are CPU-seconds of this process (one thread) and ratios between them; medians over the repeats, which
+interleave the things compared. Without a trained checkpoint the network's weights are random: speed does not depend on
+them, except that random poses keep leaving the pocket; give the default checkpoint for honest contact counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from discodock.cli.runtime import raise_allocator_thresholds
+from discodock.data.batch import collate
+from discodock.diffusion.solvers import SolverConfig
+from discodock.evaluation.evaluate import displaced_center
+from discodock.inference.complexes import CrystalComplex, SourceComplex, list_complexes, read_complex
+from discodock.inference.dock import Docker
+from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
+from discodock.inference.sample import SamplingConfig
+from discodock.models.score_model import ScoreModel
+from discodock.tasks.redocking import encode
+from discodock.tasks.score import ScoreTask, ScoreTaskConfig
+from tests.tiny import COMPLEXES
+
+DIFFDOCK_S_SECONDS_PER_POSE = 5.5
+"""CPU-s of DiffDock-S for one pose in 20 steps, receptor of 109 residues, allocator tuned, measured by the maintainers
+on a 2-core AMD EPYC with torch 2.13 (10 poses in 55 CPU-s); a yardstick, not measured in this run."""
+
+RESIDUE_COUNTS = (100, 200, 400, 700, 1000)
+
+
+def main() -> None:
+    """Run every comparison and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, help="folder of complexes or shards: cost against receptor size")
+    parser.add_argument("--checkpoint", type=Path, help="weights (default: the packaged ones)")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    raise_allocator_thresholds()
+    torch.set_num_threads(1)
+    docker = Docker(arguments.checkpoint, "cpu")
+    complexes = [read_complex(entry) for entry in list_complexes(COMPLEXES) if isinstance(entry, SourceComplex)]
+    compare_docking(docker, complexes, arguments.repeats)
+    compare_convolutions(docker, complexes[0], arguments.repeats)
+    compare_receptor_sharing(docker, complexes[0], arguments.repeats)
+    measure_training(complexes, arguments.repeats)
+    if arguments.corpus is not None:
+        compare_receptor_sizes(docker, arguments.corpus, arguments.repeats)
+
+
+def compare_docking(docker: Docker, complexes: list[CrystalComplex], repeats: int) -> None:
+    """40 poses in 20 steps from structures in memory: seconds, and peak memory of the process."""
+    seconds = median_seconds({str(i): (lambda c=c: dock(docker, c)) for i, c in enumerate(complexes)}, repeats)
+    per_pose = statistics.median(seconds.values()) / 40
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"docking, 40 poses x 20 steps, {len(complexes)} complexes: median {statistics.median(seconds.values()):.2f}"
+        f" CPU-s ({min(seconds.values()):.2f} to {max(seconds.values()):.2f}), {per_pose:.3f} a pose; peak {peak:.2f} GiB"
+    )
+    print(f"  DiffDock-S, tuned, over this: {DIFFDOCK_S_SECONDS_PER_POSE / per_pose:.0f} times (published yardstick)")
+
+
+def compare_convolutions(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
+    """The same weights through both tensor products: forward and backward of 16 poses."""
+    batch, pos, t = crystal_poses(docker, crystal, 16)
+    config = docker.network.score_model.config
+    models = {}
+    for kind in ("fused", "e3nn"):
+        models[kind] = ScoreModel(config.model_copy(update={"convolution": kind}))
+        models[kind].load_state_dict(docker.network.score_model.state_dict(), strict=False)
+
+    def step(model: ScoreModel) -> None:
+        output = model(encode(model, batch), pos, torch.zeros(len(pos), dtype=torch.int64), t)
+        (output.tr.square().sum() + output.rot.square().sum() + output.tor.square().sum()).backward()
+
+    seconds = median_seconds({kind: (lambda m=m: step(m)) for kind, m in models.items()}, repeats)
+    print(f"convolution, forward + backward: e3nn / fused = {seconds['e3nn'] / seconds['fused']:.2f}")
+
+
+def compare_receptor_sharing(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
+    """One evaluation of 20 poses with the receptor encoded once, and once for each pose."""
+    batch, pos, t = crystal_poses(docker, crystal, 20)
+    model = docker.network.score_model
+    idx = torch.zeros(len(pos), dtype=torch.int64)
+
+    def shared() -> None:
+        context = encode(model, batch)
+        for _ in range(4):
+            model(context, pos, idx, t)
+
+    def separate() -> None:
+        for _ in range(4):
+            for i in range(len(pos)):
+                model(encode(model, batch), pos[i : i + 1], idx[:1], t[i : i + 1])
+
+    with torch.inference_mode():
+        seconds = median_seconds({"shared": shared, "separate": separate}, repeats)
+    print(f"receptor per pose / once for all, 4 steps of 20 poses: {seconds['separate'] / seconds['shared']:.2f}")
+
+
+def measure_training(complexes: list[CrystalComplex], repeats: int) -> None:
+    """Noised poses trained on per second and core, default configuration, without torch.compile."""
+    from discodock.data.crop import crop_complex, crop_radius
+    from discodock.data.prepare import PrepareConfig, featurize
+
+    arrays = []
+    for crystal in complexes[:6]:
+        full = featurize(crystal.receptor, crystal.ligand, PrepareConfig())
+        radius = crop_radius(full["ligand_conformer_pos"][0])
+        arrays.append(crop_complex(full, full["ligand_pos"].mean(axis=0), radius))
+    batch = collate(arrays)
+    task = ScoreTask(ScoreTaskConfig(), max_steps=1)
+    optimizer = torch.optim.AdamW(task.parameters())
+    num_poses = len(arrays) * task.config.poses_per_complex
+    generator = torch.Generator().manual_seed(0)
+
+    def step() -> None:
+        losses = task.losses(batch, torch.rand(num_poses, generator=generator), generator)
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+
+    seconds = median_seconds({"step": step}, repeats)["step"]
+    print(f"training: {num_poses / seconds:.0f} noised poses per second and core")
+
+
+def compare_receptor_sizes(docker: Docker, corpus: Path, repeats: int) -> None:
+    """Pocket docking into receptors of 100 to 1,000 residues: sampling alone, per ligand atom, against the smallest."""
+    found: dict[int, CrystalComplex] = {}
+    for entry in list_complexes(corpus, "val"):
+        if not isinstance(entry, SourceComplex):
+            continue
+        crystal = read_complex(entry)
+        size = len(crystal.receptor.residue_labels)
+        for wanted in RESIDUE_COUNTS:
+            if abs(size - wanted) < 0.1 * wanted and 20 <= len(crystal.crystal_pos) <= 30:
+                found.setdefault(wanted, crystal)
+        if len(found) == len(RESIDUE_COUNTS):
+            break
+    seconds = median_seconds({str(k): (lambda c=c: dock(docker, c)) for k, c in sorted(found.items())}, repeats)
+    for wanted, crystal in sorted(found.items()):
+        num_residues, num_atoms = len(crystal.receptor.residue_labels), len(crystal.crystal_pos)
+        print(f"receptor of {num_residues} residues, {num_atoms} ligand atoms: {seconds[str(wanted)]:.2f} CPU-s")
+
+
+def dock(docker: Docker, crystal: CrystalComplex) -> None:
+    """Dock 40 poses in 20 steps at a displaced centre."""
+    center = displaced_center(crystal.crystal_pos, 2.0, 0, crystal.ligand.name)
+    pocket = Pocket(center, DEFAULT_RADIUS, "benchmark")
+    docker.dock(crystal.receptor, crystal.ligand, pocket, SamplingConfig(samples=40, solver=SolverConfig(steps=20)))
+
+
+def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # noqa: ANN201
+    """The crystal complex as a batch of one, with noised copies of its pose at spread times."""
+    from discodock.data.crop import crop_complex, crop_radius
+    from discodock.data.prepare import PrepareConfig, featurize
+    from discodock.diffusion.noise import GeneratorNoise
+
+    full = featurize(crystal.receptor, crystal.ligand, PrepareConfig(num_conformers=1))
+    radius = crop_radius(full["ligand_conformer_pos"][0])
+    batch = collate([crop_complex(full, np.mean(full["ligand_pos"], axis=0), radius)])
+    topology = batch.topology.select(torch.zeros(num_poses, dtype=torch.int64))
+    t = torch.linspace(0.05, 1, num_poses)
+    noise = GeneratorNoise(torch.Generator().manual_seed(0))
+    clean = batch.ligand_pos.expand(num_poses, -1, -1)
+    return batch, docker.network.process.perturb(clean, topology, t, noise).pos, t
+
+
+def median_seconds(actions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median CPU-seconds of each action over interleaved repeats, after one warm-up each."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for repeat in range(repeats + 1):
+        for name, action in actions.items():
+            started = time.process_time()
+            action()
+            if repeat > 0:
+                times[name].append(time.process_time() - started)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+if __name__ == "__main__":
+    main()
