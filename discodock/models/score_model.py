@@ -92,6 +92,12 @@ class ScoreModel(nn.Module):
         )
         self.readout = GeneralisedForces(*size, config.num_time)
 
+    def compile_layers(self) -> None:
+        """Have `torch.compile` fuse every round of message passing; it needs a C++ compiler and a minute to start."""
+        for module in self.modules():
+            if isinstance(module, InteractionLayer):
+                module.compile(dynamic=True)
+
     def encode(self, receptor: ReceptorGraph, ligand: LigandGraph) -> ComplexContext:
         """Encode B complexes once, for any number of poses and times."""
         features = self.receptor_encoder(receptor)

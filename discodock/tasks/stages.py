@@ -14,7 +14,6 @@ from torch import Tensor
 
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.models.checkpoint import load_checkpoint, save_checkpoint
-from discodock.nn.interaction import InteractionLayer
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.run import RunConfig, fit, write_config
@@ -50,9 +49,7 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
     if config.start_from is not None:
         task.model.load_state_dict(load_checkpoint(config.start_from).weights)
     if config.run.compile:
-        for module in task.model.modules():
-            if isinstance(module, InteractionLayer):
-                module.compile(dynamic=True)
+        task.model.compile_layers()
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
     weights = folder / SCORE_WEIGHTS
 
