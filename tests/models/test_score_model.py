@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 import torch
 
+from discodock.data.batch import move_tensors
 from discodock.geometry.pose import LigandTopology, PoseTangent
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
@@ -156,3 +157,27 @@ def test_score_depends_on_time_and_on_receptor_chemistry():
     other = run(model, dataclasses.replace(receptor, element=(receptor.element + 1) % 5), ligand, pos)
     assert (score.tr - later.tr).abs().max() > 1e-4
     assert (score.tr - other.tr).abs().max() > 1e-5
+
+
+def test_bfloat16_autocast_gives_nearly_the_same_score_and_a_gradient():
+    receptor, ligand, pos = random_complexes(6, SIZES, torch.float32)
+    model = make_model(torch.float32)
+    expected = run(model, receptor, ligand, pos)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        score = run(model, receptor, ligand, pos)
+    assert score.tr.dtype == torch.float32
+    assert_same(score, expected, tolerance=0.1)
+    (score.tr.square().sum() + score.rot.square().sum() + score.tor.square().sum()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_gives_the_score_of_the_cpu():
+    receptor, ligand, pos = random_complexes(7, SIZES, torch.float32)
+    model = make_model(torch.float32)
+    expected = run(model, receptor, ligand, pos)
+    moved = [move_tensors(tree, "cuda") for tree in (receptor, ligand, pos)]
+    t = torch.linspace(0.2, 0.8, len(pos)).cuda()
+    score = run(model.cuda(), *moved, torch.arange(len(pos)).cuda(), t)
+    assert_same(move_tensors(score, "cpu"), expected, tolerance=1e-3)
