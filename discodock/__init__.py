@@ -4,6 +4,7 @@ The public API, imported when first used so that `import discodock` costs nothin
 
 * `dock`: dock one ligand into a pocket; returns ranked poses with scores.
 * `DockingResult`, `DockedPose`: what it returns.
+* `write_result`: write a result's poses, scores and complex into a folder.
 * `DiscodockError`: base of every error raised on purpose.
 """
 
@@ -15,15 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from discodock.errors import DiscodockError
     from discodock.inference.dock import dock
+    from discodock.inference.outputs import write_result
     from discodock.inference.result import DockedPose, DockingResult
 
-__all__ = ["DiscodockError", "DockedPose", "DockingResult", "dock"]
+__all__ = ["DiscodockError", "DockedPose", "DockingResult", "dock", "write_result"]
 
 _HOME: Final = {
     "DiscodockError": "discodock.errors",
     "DockedPose": "discodock.inference.result",
     "DockingResult": "discodock.inference.result",
     "dock": "discodock.inference.dock",
+    "write_result": "discodock.inference.outputs",
 }
 
 

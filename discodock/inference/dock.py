@@ -92,6 +92,10 @@ def dock(
     pocket_center: Sequence[float] | None = None,
     pocket_residues: Sequence[str] = (),
     pocket_radius: float = DEFAULT_RADIUS,
+    cofactors: str | Path | None = None,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    name: str | None = None,
     samples: int = 40,
     steps: int = 20,
     solver: str | None = None,
@@ -111,6 +115,10 @@ def dock(
         pocket_center: point in the pocket, Å, in the protein's frame.
         pocket_residues: residues around the pocket, such as ["A:12", "A:15"].
         pocket_radius: Å from the pocket's centre within which a pose counts as in the pocket.
+        cofactors: further PDB or mmCIF file that belongs to the receptor.
+        keep: receptor residues to keep although a rule would drop them, such as ["HOH", "A:301"].
+        drop: receptor residues to drop.
+        name: of the result; None takes the ligand's.
         samples: poses to draw.
         steps: solver steps from noise to pose.
         solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes the default of `SolverConfig`.
@@ -129,8 +137,9 @@ def dock(
     config = SamplingConfig.checked({"samples": samples, "seed": seed, "solver": walk})
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
     docker = Docker(None if checkpoint is None else Path(checkpoint), device)
-    receptor = read_docking_receptor(Path(protein), record, spec)
-    return docker.dock(receptor, record, resolve_pocket(spec, receptor), config)
+    extra = None if cofactors is None else Path(cofactors)
+    receptor = read_docking_receptor(Path(protein), record, spec, extra=extra, keep=keep, drop=drop)
+    return docker.dock(receptor, record, resolve_pocket(spec, receptor), config, name=name)
 
 
 def pocket_spec(

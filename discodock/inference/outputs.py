@@ -35,13 +35,13 @@ TAG_COLUMNS: Final = ("rank", "sample", "rank_score", "pocket_ok", "stereo_ok", 
 """Columns of `scores.csv` that become SD tags of the poses, prefixed with `discodock_`."""
 
 
-def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any]) -> None:
+def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | None = None) -> None:
     """Write poses, best pose, complex, scores and the record of the run into `folder`, replacing what was there.
 
     Args:
         result: ranked poses.
         folder: the folder of this ligand; it appears under its name only when everything in it is written.
-        run: what goes into `run.json` beside the result's own figures, from `run_record`.
+        run: what goes into `run.json` beside the result's own figures, such as `run_record` gives.
 
     Raises:
         OSError: the folder cannot be written.
@@ -57,7 +57,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any]) ->
         write_poses(result.ligand, positions[:1], tags[:1], draft / BEST_FILE)
         write_complex(result.receptor, result.best.mol, draft / COMPLEX_FILE)
         write_table(draft / SCORES_FILE, SCORE_COLUMNS, rows)
-        record = dict(run) | {
+        record = dict(run or {}) | {
             "name": result.name,
             "pocket": {
                 "source": result.pocket.source,

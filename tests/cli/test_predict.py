@@ -138,25 +138,12 @@ def visible(folder):
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_whole_results_only_and_the_rest_follows(checkpoint, tmp_path):
-    names = ["1cbs_REA", "1bju_GP6", "1uyg_PU2"]
-    rows = [
-        f"{name},{COMPLEXES / name / 'protein.pdb'},{COMPLEXES / name / 'ligand.sdf'},{COMPLEXES / name / 'ligand.sdf'}"
-        for name in names
-    ]
+    names = ["2azr_982", "1cbs_REA", "1bju_GP6"]
+    files = {name: (COMPLEXES / name / "protein.pdb", COMPLEXES / name / "ligand.sdf") for name in names}
+    rows = [f"{name},{protein},{ligand},{ligand}" for name, (protein, ligand) in files.items()]
     (tmp_path / "jobs.csv").write_text("name,protein,ligand,pocket_ligand\n" + "\n".join(rows) + "\n")
-    command = [
-        sys.executable,
-        "-m",
-        "discodock.cli.main",
-        "predict",
-        "--input",
-        "jobs.csv",
-        "-o",
-        "out",
-        "--steps",
-        "80",
-    ]
-    command += ["-n", "20", "--device", "cpu", "--checkpoint", str(checkpoint)]
+    options = "--input jobs.csv -o out -n 4 --steps 100 --device cpu --checkpoint"
+    command = [sys.executable, "-m", "discodock.cli.main", "predict", *options.split(), str(checkpoint)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
     deadline = time.monotonic() + 120

@@ -39,13 +39,22 @@ def test_a_point_and_the_residues_around_it_mean_the_same_place(receptor, ligand
     assert np.linalg.norm(by_residues.center - center) < 4.0
 
 
-def test_every_residue_counts_the_same_and_numbers_do_in_a_single_chain(receptor):
-    first, second = (f"{residue.chain}:{residue.number}" for residue in receptor.residues[10:12])
-    expected = np.mean([receptor.pos[receptor.residue_idx == i].mean(axis=0) for i in (10, 11)], axis=0)
-    center = resolve_pocket(PocketSpec(residues=(first, second)), receptor).center
-    assert center == pytest.approx(expected)
-    alone = resolve_pocket(PocketSpec(residues=tuple(name.split(":")[1] for name in (first, second))), receptor).center
-    assert alone == pytest.approx(center)
+def test_residues_give_the_free_space_between_them_not_their_own_atoms(receptor, ligand):
+    center = heavy_positions(ligand.mol).mean(axis=0)
+    names = near_residues(receptor, center)
+    found = resolve_pocket(PocketSpec(residues=names), receptor).center
+    mean = np.mean(
+        [receptor.pos[receptor.residue_idx == receptor.find_residues(name)[0]].mean(axis=0) for name in names], axis=0
+    )
+    assert np.linalg.norm(receptor.pos - found, axis=1).min() > 2.0
+    assert np.linalg.norm(found - center) <= np.linalg.norm(mean - center) + 1.0
+
+
+def test_numbers_alone_do_in_a_single_chain_and_order_does_not_matter(receptor, ligand):
+    names = near_residues(receptor, heavy_positions(ligand.mol).mean(axis=0))
+    center = resolve_pocket(PocketSpec(residues=names), receptor).center
+    numbers = tuple(name.split(":")[1] for name in names[::-1])
+    assert resolve_pocket(PocketSpec(residues=numbers), receptor).center == pytest.approx(center)
 
 
 @pytest.mark.parametrize(
