@@ -36,7 +36,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed
 
-DATA ?= prepared
+DATA ?= prepared/corpus
 train-default: $(STAMP)
 	$(BIN)/discodock train score --config configs/score.yaml data.root=$(DATA)
 
