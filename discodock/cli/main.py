@@ -12,6 +12,7 @@ from typing import Annotated, Final, cast
 import typer
 
 from discodock.cli import doctor, evaluate, predict, prepare, train
+from discodock.cli.options import modern_spelling
 from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.errors import DiscodockError
 
@@ -50,11 +51,11 @@ def _root(
     pass
 
 
-app.command("predict", help=predict.HELP)(predict.predict)
-app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
-app.add_typer(prepare.app, name="prepare")
-app.add_typer(train.app, name="train")
-app.command("doctor", help=doctor.HELP)(doctor.doctor)
+app.command("predict", help=predict.HELP, short_help="Dock ligands into a pocket.")(predict.predict)
+app.add_typer(prepare.app, name="prepare", short_help="Prepare complexes for training.")
+app.add_typer(train.app, name="train", short_help="Train a network from prepared complexes.")
+app.command("evaluate", help=evaluate.HELP, short_help="Redock crystal complexes: success rates.")(evaluate.evaluate)
+app.command("doctor", help=doctor.HELP, short_help="Print what this machine has and what will be used.")(doctor.doctor)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +68,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         0 all done; 1 some or all jobs failed; 2 the command line or an input is unusable; 130 interrupted by Ctrl-C.
     """
     try:
-        result = app(args=arguments, prog_name="discodock", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        result = app(args=modern_spelling(given), prog_name="discodock", standalone_mode=False)
     except DiscodockError as error:
         return _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,64 +18,113 @@ DEFAULT_STEPS: Final = 20
 POCKET_RADIUS: Final = 10.0
 RELAX_NONE: Final = "none"
 
+CLASSICAL_SPELLINGS: Final = {
+    "-r": "--protein",
+    "--receptor": "--protein",
+    "--protein-path": "--protein",
+    "--autobox-ligand": "--pocket-ligand",
+    "--num-modes": "--samples",
+    "--num-samples": "--samples",
+    "--samples-per-complex": "--samples",
+    "--inference-steps": "--steps",
+    "--out-dir": "--out",
+}
+"""What users of other docking tools type, and its name here."""
+
 # what to dock
 Protein = Annotated[
-    Path | None, typer.Option("--protein", "-p", "--receptor", "-r", help="Protein: PDB or mmCIF, also gzipped.")
+    Path | None, typer.Option("--protein", "-p", metavar="FILE", help="Protein: PDB or mmCIF, also gzipped.")
 ]
 Ligand = Annotated[
     str | None,
-    typer.Option("--ligand", "-l", help="Ligand(s): SDF, MOL, MOL2, PDB, SMILES file or string."),
+    typer.Option("--ligand", "-l", metavar="FILE", help="Ligand(s): SDF, MOL, MOL2, PDB, SMILES file or string."),
 ]
 JobTable = Annotated[
     Path | None,
-    typer.Option("--input", "-i", help="CSV table of jobs: name,protein,ligand[,pocket_ligand,pocket_center,...]."),
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="CSV",
+        help="Table of jobs in place of both: columns name, protein, ligand and, if not given here, pocket_ligand,"
+        " pocket_center or pocket_residues.",
+    ),
 ]
-Name = Annotated[str | None, typer.Option("--name", help="Name of the result's folder [default: the ligand's].")]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Name of the result's folder [default: the ligand's].")
+]
 TemplateSmiles = Annotated[
-    str | None, typer.Option("--template-smiles", help="Chemistry of a ligand that comes as a PDB file.")
+    str | None,
+    typer.Option("--template-smiles", metavar="SMILES", help="Chemistry of a ligand that comes as a PDB file."),
 ]
 Cofactors = Annotated[
-    Path | None, typer.Option("--cofactors", help="Further PDB/mmCIF file that belongs to the receptor.")
+    Path | None,
+    typer.Option("--cofactors", metavar="FILE", help="Further PDB or mmCIF file that belongs to the receptor."),
 ]
-Keep = Annotated[list[str] | None, typer.Option("--keep", help="Receptor residues to keep: HOH, A:301; repeat.")]
-Drop = Annotated[list[str] | None, typer.Option("--drop", help="Receptor residues to drop: SO4, A:301; repeat.")]
+Keep = Annotated[
+    list[str] | None, typer.Option("--keep", metavar="RESIDUE", help="Receptor residue to keep: HOH, A:301; repeat.")
+]
+Drop = Annotated[
+    list[str] | None, typer.Option("--drop", metavar="RESIDUE", help="Receptor residue to drop: SO4, A:301; repeat.")
+]
 
 # where
 PocketLigand = Annotated[
     Path | None,
-    typer.Option("--pocket-ligand", "--autobox_ligand", "--autobox-ligand", help="Ligand in it; gives its centroid."),
+    typer.Option("--pocket-ligand", metavar="FILE", help="A ligand in the pocket; only its centroid is used."),
 ]
 PocketCenter = Annotated[
-    tuple[float, float, float] | None, typer.Option("--pocket-center", help="A point in it: X Y Z, Å.")
+    tuple[float, float, float] | None,
+    typer.Option("--pocket-center", metavar="X Y Z", help="A point in the pocket, Å."),
 ]
-PocketResidues = Annotated[str | None, typer.Option("--pocket-residues", help="Residues around it, such as A:12,A:15.")]
+PocketResidues = Annotated[
+    str | None,
+    typer.Option("--pocket-residues", metavar="LIST", help="Residues around the pocket, such as A:12,A:15."),
+]
 PocketRadius = Annotated[
-    float, typer.Option("--pocket-radius", help="A pose with its centroid this near the centre is in it, Å.")
+    float,
+    typer.Option("--pocket-radius", metavar="R", help="A pose with its centroid this near the centre is in it, Å."),
 ]
-CenterX = Annotated[float | None, typer.Option("--center_x", "--center-x", hidden=True)]
-CenterY = Annotated[float | None, typer.Option("--center_y", "--center-y", hidden=True)]
-CenterZ = Annotated[float | None, typer.Option("--center_z", "--center-z", hidden=True)]
+CenterX = Annotated[float | None, typer.Option("--center-x", hidden=True)]
+CenterY = Annotated[float | None, typer.Option("--center-y", hidden=True)]
+CenterZ = Annotated[float | None, typer.Option("--center-z", hidden=True)]
 
 # how
-Samples = Annotated[
-    int,
-    typer.Option("--samples", "-n", "--num-samples", "--num_modes", help="Poses per ligand.", min=1, max=10_000),
+Samples = Annotated[int, typer.Option("--samples", "-n", metavar="N", help="Poses per ligand.", min=1, max=10_000)]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Solver steps from noise to pose.", min=1, max=1000)]
+Solver = Annotated[
+    str | None,
+    typer.Option("--solver", metavar="NAME", help="euler_maruyama, low_temperature, heun or dpm_solver_pp."),
 ]
-Steps = Annotated[int, typer.Option("--steps", help="Solver steps from noise to pose.", min=1, max=1000)]
-Solver = Annotated[str | None, typer.Option("--solver", help="euler_maruyama, low_temperature, heun or dpm_solver_pp.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of all random numbers; the batch size has no effect.", min=0)]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Of all random numbers; the batch size has no effect.", min=0)
+]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
 Checkpoint = Annotated[
-    Path | None, typer.Option("--checkpoint", help="Weights (.safetensors) [default: those in the package].")
+    Path | None,
+    typer.Option("--checkpoint", metavar="FILE", help="Weights (.safetensors) [default: those in the package]."),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", help="Poses at a time [default: from the free memory].", min=1)
+    int | None,
+    typer.Option("--batch-size", metavar="N", help="Poses at a time [default: from the free memory].", min=1),
 ]
-Relax = Annotated[str, typer.Option("--relax", help="Relaxation of poses; this version has only none.")]
+Relax = Annotated[
+    str, typer.Option("--relax", metavar="NAME", help="Relaxation of the poses; this version has only none.")
+]
 
 # to where
-Out = Annotated[Path, typer.Option("--out", "-o", "--out-dir", "--out_dir", help="Output folder.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is finished already.")]
+
+
+def modern_spelling(arguments: Sequence[str]) -> list[str]:
+    """A command line with option names as they are here: dashes for underscores, and no classical spellings."""
+    modern = []
+    for argument in arguments:
+        name, separator, value = argument.partition("=")
+        if name.startswith("--"):
+            name = name.replace("_", "-")
+        modern.append(CLASSICAL_SPELLINGS.get(name, name) + separator + value)
+    return modern
 
 
 def sampling_config(samples: int, steps: int, solver: str | None, seed: int, batch_size: int | None) -> SamplingConfig:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from discodock.cli.options import modern_spelling
 from discodock.cli.runtime import raise_allocator_thresholds
 
 COMMANDS = ["predict", "evaluate", "doctor", "prepare", "train"]
@@ -29,8 +30,21 @@ def test_every_command_has_help_with_units(cli, command):
         assert "Å" in printed and "Exit code" in printed and "default" in printed
 
 
-def test_hidden_aliases_stay_hidden(cli):
-    assert "--center_x" not in cli("predict", "--help")[1]
+def test_classical_spellings_are_hidden_and_underscores_do(cli):
+    shown = cli("predict", "--help")[1]
+    assert not any(name in shown for name in ("center-x", "autobox", "num-modes", "--receptor"))
+    given = ["-r", "a_b.pdb", "--num_modes=3", "--out_dir", "x", "--center_x", "-1.5", "-l", "C=C"]
+    assert modern_spelling(given) == [
+        "--protein",
+        "a_b.pdb",
+        "--samples=3",
+        "--out",
+        "x",
+        "--center-x",
+        "-1.5",
+        "-l",
+        "C=C",
+    ]
 
 
 def test_version(cli):
