@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,29 +64,36 @@ class SiteDataset(Dataset[Arrays]):
 class ClusterSampler(Sampler[tuple[int, int]]):
     """Draws complexes with a probability that falls with the size of their cluster; every process its own share.
 
-    One epoch is `num_draws` draws; epoch and process seed the draws, so a resumed run continues the same sequence.
+    One epoch is `num_draws` draws, seeded by its number and the process. Where it begins is asked of `count_taken`, the
+    draws used so far, not counted here: a resumed run then continues the same sequence, in the middle of an epoch too.
     """
 
-    def __init__(self, clusters: Sequence[str], num_draws: int, *, exponent: float, seed: int, rank: int = 0) -> None:
+    def __init__(
+        self,
+        clusters: Sequence[str],
+        num_draws: int,
+        *,
+        exponent: float,
+        seed: int,
+        rank: int = 0,
+        count_taken: Callable[[], int] = lambda: 0,
+    ) -> None:
         sizes = Counter(clusters)
         weights = np.array([sizes[c] ** -exponent for c in clusters])
         self.probabilities = weights / weights.sum()
-        self.num_draws, self.seed, self.rank, self.epoch = num_draws, seed, rank, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
+        self.num_draws, self.seed, self.rank, self.count_taken = num_draws, seed, rank, count_taken
 
     def __len__(self) -> int:
         """Draws per epoch."""
         return self.num_draws
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Indices with the number of the crop to take."""
-        generator = np.random.default_rng([self.seed, self.epoch, self.rank])
+        """The rest of the current epoch: indices, each with the number of the crop to take."""
+        epoch, skip = divmod(self.count_taken(), self.num_draws)
+        generator = np.random.default_rng([self.seed, epoch, self.rank])
         idx = generator.choice(len(self.probabilities), size=self.num_draws, p=self.probabilities)
         draws = generator.integers(2**31, size=self.num_draws)
-        return iter([(int(i), int(d)) for i, d in zip(idx, draws, strict=True)])
+        return iter([(int(i), int(d)) for i, d in zip(idx, draws, strict=True)][skip:])
 
 
 class ComplexDataModule(pl.LightningDataModule):
@@ -124,13 +131,13 @@ class ComplexDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Endless variety, in epochs of `steps_per_epoch` batches."""
         config = self.config
-        rank = self.trainer.global_rank if self.trainer else 0
         sampler = ClusterSampler(
             self.train_clusters,
             config.steps_per_epoch * config.batch_size,
             exponent=config.cluster_exponent,
             seed=config.seed,
-            rank=rank,
+            rank=self.trainer.global_rank if self.trainer else 0,
+            count_taken=lambda: self.trainer.global_step * config.batch_size if self.trainer else 0,
         )
         return self._loader(self.train_set, sampler)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -49,6 +50,17 @@ class ExportWeights(Callback):
 
     def _total_hours(self) -> float:
         return self.hours + (time.monotonic() - self._started) / 3600
+
+
+class SaveAtEnd(Callback):
+    """Writes the last checkpoint when training ends between two, for instance at the time limit."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the state of the run."""
+        trainer.save_checkpoint(self.path)
 
 
 class ProgressLog(Callback):

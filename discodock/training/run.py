@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from discodock.errors import ConfigError
 from discodock.settings import Settings
-from discodock.training.callbacks import ExportWeights, ProgressLog, WriteWeights
+from discodock.training.callbacks import ExportWeights, ProgressLog, SaveAtEnd, WriteWeights
 from discodock.training.optim import OptimizerConfig
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,11 @@ def fit(
     )
     if last.is_file():
         logger.info("going on from %s", last)
-    trainer.fit(task, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C, given after the checkpoint is written
+        logger.info("interrupted at step %d; the same command goes on from there", trainer.global_step)
+        raise KeyboardInterrupt from None
 
 
 def resolve_precision(config: RunConfig) -> Any:
@@ -128,4 +132,11 @@ def _callbacks(
         save_on_exception=True,
     )
     ema = EMAWeightAveraging(decay=optimizer.ema_decay)
-    return [ema, ExportWeights(write_weights), ProgressLog(config.max_steps, config.log_every), checkpoint]
+    # the order matters: the end is saved while the averaged weights are still apart from the current ones
+    return [
+        SaveAtEnd(folder / LAST_CHECKPOINT),
+        ema,
+        ExportWeights(write_weights),
+        ProgressLog(config.max_steps, config.log_every),
+        checkpoint,
+    ]

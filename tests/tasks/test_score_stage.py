@@ -36,15 +36,24 @@ def settings(prepared, ids, *overrides) -> ScoreStageConfig:
     return load_config(None, [*TINY, *fixed, *overrides], ScoreStageConfig)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(prepared, tmp_path):
+@pytest.mark.parametrize("interrupted_at", [4, 6])  # at the end of an epoch, and within one, between two checkpoints
+def test_a_resumed_run_equals_an_uninterrupted_one(prepared, tmp_path, interrupted_at):
     plain = ("task.optimizer.decay_fraction=0", "task.poses_per_complex=2")
     whole = train_score(settings(prepared, RIGID, *plain, "run.max_steps=8"), tmp_path / "whole")
-    train_score(settings(prepared, RIGID, *plain, "run.max_steps=4"), tmp_path / "halves")
+    train_score(settings(prepared, RIGID, *plain, f"run.max_steps={interrupted_at}"), tmp_path / "halves")
     halves = train_score(settings(prepared, RIGID, *plain, "run.max_steps=8"), tmp_path / "halves")
     expected, found = load_checkpoint(whole), load_checkpoint(halves)
     assert found.info["step"] == expected.info["step"] == 8
     for name, value in expected.weights.items():
         torch.testing.assert_close(found.weights[name], value, rtol=0, atol=0)
+
+
+def test_the_time_limit_stops_a_run_that_can_go_on(prepared, tmp_path):
+    weights = train_score(settings(prepared, RIGID, "run.max_steps=100000", "run.max_hours=0.001"), tmp_path)
+    reached = load_checkpoint(weights).info["step"]
+    assert 0 < reached < 100000
+    weights = train_score(settings(prepared, RIGID, f"run.max_steps={reached + 2}"), tmp_path)
+    assert load_checkpoint(weights).info["step"] == reached + 2
 
 
 def test_a_folder_of_another_run_is_refused(prepared, tmp_path):
