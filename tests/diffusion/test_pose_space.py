@@ -1,4 +1,5 @@
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -147,3 +148,20 @@ def test_karras_grid_and_callback_reach_the_solver() -> None:
     assert seen == [1, 2, 3, 4, 5]
     assert times == pytest.approx(config.times(PROCESS.config.tr)[:-1].tolist())
     assert times[1] != pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_nothing_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device any `.item()`, `.cpu()` or tensor left on another device raises."""
+    monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: nullcontext())  # which the meta device lacks
+    pos, topology = random_poses(0, dtype=torch.float32)
+    pos = pos.to("meta")
+    fields = (topology.atom_mask, topology.tor_bond, topology.tor_mask, topology.mask_rotate)
+    topology = LigandTopology(*(x.to("meta") for x in fields))
+    t = torch.rand(len(pos), device="meta")
+    noised = PROCESS.perturb(pos, topology, t)
+    losses = PROCESS.losses(noised.score, noised.score, topology, t)
+    start = PROCESS.prior_sample(pos, topology, pos.mean(1))
+    config = SolverConfig(solver=name, steps=3)
+    end = denoise_poses(lambda pos, t: noised.score, PROCESS, topology, start, GeneratorNoise(), config=config)
+    assert end.device.type == losses.tor.device.type == "meta" and end.shape == pos.shape
