@@ -26,7 +26,6 @@ import torch
 from torch import Tensor
 
 from discodock.distributions.tables import cell_position, cumulative_simpson, log_grid, log_position
-from discodock.geometry.rotations import safe_norm
 
 _SWITCH = 1.5  # rad; at this width |k| <= 2 and l <= 7 are both exact to 1e-16
 _MAX_WINDING = 2
@@ -49,7 +48,7 @@ def log_prob(rotvec: Tensor, sigma: Tensor) -> Tensor:
     Returns:
         log f, shape (...); see the module's formulas.
     """
-    return _log_density(safe_norm(rotvec), sigma)
+    return _log_density(_length(rotvec), sigma)
 
 
 def angle_prob(angle: Tensor, sigma: Tensor) -> Tensor:
@@ -67,7 +66,7 @@ def score(rotvec: Tensor, sigma: Tensor) -> Tensor:
     Returns:
         d log f / dw along the rotation axis, 1/rad, shape (..., 3); zero at the identity.
     """
-    return rotvec * _radial_score(safe_norm(rotvec), sigma)[..., None]
+    return rotvec * _radial_score(_length(rotvec), sigma)[..., None]
 
 
 def sample(sigma: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
@@ -90,7 +89,7 @@ def from_normal(normal: Tensor, sigma: Tensor) -> Tensor:
         Rotation vectors in radians of norm at most pi, shape (..., 3).
     """
     table = _cast(_angle_table, normal)  # (_NUM_SIGMAS, _NUM_RADII)
-    radius = safe_norm(normal)
+    radius = _length(normal)
     sigma = sigma.clamp(max=_TABLE_RANGE[1]).expand_as(radius)
     row, row_part = log_position(sigma, *_TABLE_RANGE, _NUM_SIGMAS)
     column, column_part = cell_position(radius / _MAX_RADIUS, _NUM_RADII)
@@ -222,3 +221,8 @@ def _cached_cast(build: object, dtype: torch.dtype, device: torch.device) -> Ten
 
 def _cast(build: object, like: Tensor) -> Tensor:
     return _cached_cast(build, like.dtype, like.device)
+
+
+def _length(vec: Tensor) -> Tensor:
+    """Norm over the last dimension whose gradient at zero is zero and not NaN; distributions know no geometry."""
+    return vec.square().sum(-1).clamp(min=torch.finfo(vec.dtype).tiny).sqrt()
