@@ -1,0 +1,42 @@
+"""Codebook codes: the choice of one of K learned vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet
+
+
+class Codebook(CodeSpace):
+    """A code with a fixed number of entries, the same for every sample.
+
+    Source: the codes of the image models, arXiv 2407.03300.
+    """
+
+    kind: Literal["codebook"] = "codebook"
+    codebook_size: int = Field(default=64, ge=2, description="number of entries")
+
+    def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:
+        """All entries, shape (codebook_size,); see `CodeSpace.mask`."""
+        return torch.ones(self.codebook_size, dtype=torch.bool, device=device)
+
+    def embedding(self, channels: int) -> CodebookEmbedding:
+        """A new `CodebookEmbedding`."""
+        return CodebookEmbedding(self.codebook_size, channels)
+
+
+class CodebookEmbedding(CodeEmbedding):
+    """One learned vector per entry."""
+
+    def __init__(self, codebook_size: int, channels: int) -> None:
+        super().__init__(channels)
+        self.table = nn.Parameter(torch.randn(codebook_size, channels))
+
+    def chosen(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+        """The chosen vector, shape (B, channels)."""
+        return weights.to(self.table) @ self.table

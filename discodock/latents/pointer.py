@@ -1,0 +1,75 @@
+"""Pointer codes: the choice of one node among a variable number of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet, absence
+
+
+class Pointer(CodeSpace):
+    """A code that points at one node of a named set of nodes; the entries are that sample's own nodes.
+
+    Source: the codes of DisCo-DiffDock, arXiv 2407.03300.
+    """
+
+    kind: Literal["pointer"] = "pointer"
+    nodes: str = Field(default="nodes", min_length=1, description="name of the set of nodes that the code points into")
+
+    def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:
+        """The mask of the set of nodes, shape (B, N); see `CodeSpace.mask`."""
+        if self.nodes not in node_masks:
+            raise ValueError(
+                f"a code points into the nodes {self.nodes!r}; given are: {', '.join(node_masks) or 'none'}"
+            )
+        return node_masks[self.nodes].to(device)
+
+    def embedding(self, channels: int) -> PointerEmbedding:
+        """A new `PointerEmbedding`; the features of the nodes must have as many channels."""
+        return PointerEmbedding(self.nodes, channels)
+
+
+class PointerEmbedding(CodeEmbedding):
+    """The features of the node pointed at; and a learned mark at that node, among the features of all nodes."""
+
+    def __init__(self, nodes: str, channels: int) -> None:
+        super().__init__(channels)
+        self.nodes = nodes
+        self.mark = nn.Parameter(torch.randn(channels))
+        self.null_mark = nn.Parameter(torch.randn(channels))
+
+    def chosen(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+        """Features of the node pointed at, shape (B, channels)."""
+        return gather_nodes(weights, nodes[self.nodes].features)
+
+    def marks(self, weights: Tensor, mask: Tensor) -> Tensor:
+        """Features of every node that say whether it is the one pointed at.
+
+        Args:
+            weights: shape (B, N).
+            mask: real nodes, bool, shape (B, N).
+
+        Returns:
+            `mark` times its weight at every node; `null_mark` at every real node of a sample without this code;
+            zero in the padding. Shape (B, N, channels).
+        """
+        without = absence(weights)[:, None] * mask
+        return weights[:, :, None].to(self.mark) * self.mark + without[:, :, None].to(self.mark) * self.null_mark
+
+
+def gather_nodes(weights: Tensor, values: Tensor) -> Tensor:
+    """What the node pointed at has, sum_n w_n v_n: features, vectors or positions.
+
+    Args:
+        weights: shape (B, N).
+        values: finite everywhere, the padding too, shape (B, N, ...).
+
+    Returns:
+        Shape (B, ...); zero for the null code.
+    """
+    return torch.einsum("bn,bn...->b...", weights.to(values), values)

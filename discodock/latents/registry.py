@@ -1,0 +1,122 @@
+"""The kinds of codes, and a layout of several of them: what an encoder infers and a prior predicts, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from discodock.latents.categorical import NULL_CODE, SamplingConfig, hard_codes, one_hot
+from discodock.latents.codebook import Codebook
+from discodock.latents.noise import NoiseLike
+from discodock.latents.pointer import Pointer, PointerEmbedding
+from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet
+from discodock.settings import Settings
+
+AnyCodeSpace = Annotated[Pointer | Codebook, Field(discriminator="kind")]
+"""The type of a code space in a configuration: the kinds of `CODE_SPACES`, told apart by `kind`."""
+
+
+class CodeLayout(Settings):
+    """Several codes, of mixed kinds, in the order in which the prior draws them.
+
+    Lists and tuples over codes have one tensor per code, because each may have its own number of entries N_i: logits
+    and weights (B, N_i), masks (B, N_i) or (N_i,). Hard codes are one int64 tensor of shape (B, num_codes).
+    """
+
+    spaces: tuple[AnyCodeSpace, ...] = Field(min_length=1, description="the codes, first drawn first")
+
+    @property
+    def num_codes(self) -> int:
+        """How many codes there are."""
+        return len(self.spaces)
+
+    def masks(self, node_masks: Mapping[str, Tensor], device: torch.device) -> tuple[Tensor, ...]:
+        """The entries of every code that exist, given masks (B, N) of named sets of nodes; see `CodeSpace.mask`."""
+        return tuple(space.mask(node_masks, device) for space in self.spaces)
+
+    def relax(
+        self, logits: Sequence[Tensor], masks: Sequence[Tensor], temperature: float, noise: NoiseLike
+    ) -> tuple[Tensor, ...]:
+        """Draw one-hot weights with the gradient of a Gumbel-softmax; see `CodeSpace.relax`."""
+        rows = zip(self.spaces, logits, masks, strict=True)
+        return tuple(space.relax(each, mask, temperature, noise) for space, each, mask in rows)
+
+    def sample(
+        self,
+        logits: Sequence[Tensor],
+        masks: Sequence[Tensor],
+        noise: NoiseLike,
+        sampling: SamplingConfig | None = None,
+    ) -> Tensor:
+        """Draw hard codes, each by its own logits, as an encoder does; shape (B, num_codes)."""
+        rows = zip(self.spaces, logits, masks, strict=True)
+        return torch.stack([space.sample(each, mask, noise, sampling) for space, each, mask in rows], dim=1)
+
+    def probs(self, logits: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Probabilities of all entries of every code: the soft targets of the prior, when the encoder gives them."""
+        rows = zip(self.spaces, logits, masks, strict=True)
+        return tuple(space.log_probs(each, mask).exp() for space, each, mask in rows)
+
+    def one_hot(self, codes: Tensor, masks: Sequence[Tensor], dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
+        """Weights of hard codes of shape (B, num_codes), where null codes are rows of zeros."""
+        columns = zip(codes.unbind(1), masks, strict=True)
+        return tuple(one_hot(column, mask.shape[-1], dtype) for column, mask in columns)
+
+
+def stack_hard_codes(weights: Sequence[Tensor]) -> Tensor:
+    """Hard codes of the weights of every code, int64, shape (B, num_codes), null codes where weights are zero."""
+    return torch.stack([hard_codes(each) for each in weights], dim=1)
+
+
+def null_codes(num_samples: int, layout: CodeLayout, device: torch.device) -> Tensor:
+    """Hard codes of samples without any code, int64, shape (B, num_codes)."""
+    return torch.full((num_samples, layout.num_codes), NULL_CODE, dtype=torch.int64, device=device)
+
+
+class CodesEmbedding(nn.Module):
+    """What a network consumes of the codes: one vector per code, and marks at the nodes that pointers choose.
+
+    Every network that reads codes has an embedding of its own: the score model for instance, and the prior.
+    """
+
+    def __init__(self, layout: CodeLayout, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.codes = nn.ModuleList(space.embedding(channels) for space in layout.spaces)
+
+    def forward(self, weights: Sequence[Tensor], nodes: Mapping[str, NodeSet]) -> Tensor:
+        """One vector per code, for cross-attention, or summed for a shift.
+
+        Args:
+            weights: of every code, shape (B, N_i), rows of zeros for null codes.
+            nodes: features of the sets of nodes that pointers choose from, shape (B, N, channels).
+
+        Returns:
+            Shape (B, num_codes, channels).
+        """
+        rows = zip(self.codes, weights, strict=True)
+        return torch.stack([cast(CodeEmbedding, code)(each, nodes) for code, each in rows], dim=1)
+
+    def marks(self, weights: Sequence[Tensor], name: str, mask: Tensor) -> Tensor:
+        """Features for the nodes of one set, summed over the codes that point into it.
+
+        Args:
+            weights: of every code, shape (B, N_i).
+            name: of the set of nodes.
+            mask: its real nodes, bool, shape (B, N).
+
+        Returns:
+            Shape (B, N, channels); zero in the padding, and everywhere if no code points into the set.
+        """
+        marks = mask.new_zeros(*mask.shape, self.channels, dtype=next(self.parameters()).dtype)
+        for code, each in zip(self.codes, weights, strict=True):
+            if isinstance(code, PointerEmbedding) and code.nodes == name:
+                marks = marks + code.marks(each, mask)
+        return marks
+
+
+CODE_SPACES: Final[dict[str, type[CodeSpace]]] = {"pointer": Pointer, "codebook": Codebook}

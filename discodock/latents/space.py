@@ -1,0 +1,101 @@
+"""What every kind of code is: a choice among entries, and a learned vector for each choice that networks consume."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from discodock.latents import categorical
+from discodock.latents.categorical import SamplingConfig
+from discodock.latents.noise import NoiseLike
+from discodock.latents.relaxation import gumbel_softmax, straight_through
+from discodock.settings import Settings
+
+
+@dataclass(frozen=True)
+class NodeSet:
+    """The nodes of B samples that a code may point at, padded to N.
+
+    Attributes:
+        features: finite everywhere, the padding too, shape (B, N, channels).
+        mask: true for real nodes, bool, shape (B, N).
+    """
+
+    features: Tensor
+    mask: Tensor
+
+
+class CodeSpace(Settings, ABC):
+    """One discrete code: which entries it chooses from, and how choices are drawn. It has no weights.
+
+    A code is either hard, an int64 entry per sample with `categorical.NULL_CODE` for none, or weights of shape (B, N):
+    one-hot rows, rows of zeros for none. To add a kind, subclass this in a module of its own and name it in
+    `registry.CODE_SPACES` and `registry.AnyCodeSpace`; the tests of all kinds then run on it.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:
+        """The entries that exist, bool, shape (B, N) or (N,), given the masks (B, N) of named sets of nodes.
+
+        Raises:
+            ValueError: the code chooses among nodes that are not given.
+        """
+
+    @abstractmethod
+    def embedding(self, channels: int) -> CodeEmbedding:
+        """A new module that turns weights of this code into vectors of `channels` numbers."""
+
+    def log_probs(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """Log-probabilities of all entries, nats, shape (B, N); see `categorical.masked_log_softmax`."""
+        return categorical.masked_log_softmax(logits, mask)
+
+    def log_prob(self, logits: Tensor, mask: Tensor, codes: Tensor) -> Tensor:
+        """Log-probability of hard codes (B,), nats, shape (B,); see `categorical.log_prob`."""
+        return categorical.log_prob(logits, mask, codes)
+
+    def relax(self, logits: Tensor, mask: Tensor, temperature: float, noise: NoiseLike) -> Tensor:
+        """Draw one-hot weights (B, N) with the gradient of a Gumbel-softmax: for training the encoder."""
+        return straight_through(gumbel_softmax(logits, mask, temperature, noise))
+
+    def sample(self, logits: Tensor, mask: Tensor, noise: NoiseLike, sampling: SamplingConfig | None = None) -> Tensor:
+        """Draw hard codes (B,), inside the mask without exception; see `categorical.sample`."""
+        return categorical.sample(logits, mask, noise, sampling)
+
+
+class CodeEmbedding(nn.Module, ABC):
+    """A vector for every choice of one code, and a learned one, `null_code`, for none."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.null_code = nn.Parameter(torch.randn(channels))
+
+    @abstractmethod
+    def chosen(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+        """The vector of the choice, linear in the weights, shape (B, channels); zero for none."""
+
+    def forward(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+        """The vector of each sample's code.
+
+        Args:
+            weights: one-hot, relaxed or zero rows, shape (B, N).
+            nodes: sets of nodes by name; kinds that choose among nodes read theirs.
+
+        Returns:
+            Shape (B, channels).
+        """
+        chosen = self.chosen(weights, nodes)
+        return chosen + absence(weights).to(chosen)[:, None] * self.null_code
+
+
+def absence(weights: Tensor) -> Tensor:
+    """One where a code is the null code, zero where it is present, shape (B,), for weights of shape (B, N).
+
+    It has no gradient: whether a code is there is decided by dropout, not by the encoder.
+    """
+    return 1 - weights.detach().sum(-1)

@@ -1,0 +1,235 @@
+from typing import get_args
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from discodock.latents.categorical import NULL_CODE, one_hot
+from discodock.latents.pointer import Pointer, PointerEmbedding, gather_nodes
+from discodock.latents.registry import (
+    CODE_SPACES,
+    AnyCodeSpace,
+    CodeLayout,
+    CodesEmbedding,
+    null_codes,
+    stack_hard_codes,
+)
+from discodock.latents.relaxation import gumbel_softmax
+from tests.latents.kinds import (
+    CHANNELS,
+    EXAMPLES,
+    KINDS,
+    MIXED,
+    NUM_SAMPLES,
+    SEEDS,
+    generator,
+    make_case,
+    node_masks,
+    node_sets,
+    random_logits,
+)
+
+CPU = torch.device("cpu")
+
+
+def mixed(seed):
+    nodes = node_sets(seed)
+    masks = MIXED.masks(node_masks(nodes), CPU)
+    return nodes, masks, [random_logits(mask, seed + i) for i, mask in enumerate(masks)]
+
+
+def test_every_kind_is_registered_can_be_configured_and_has_an_example():
+    assert set(EXAMPLES) == set(CODE_SPACES)
+    assert set(get_args(get_args(AnyCodeSpace)[0])) == set(CODE_SPACES.values())
+    for kind, space in CODE_SPACES.items():
+        assert space().kind == kind
+        assert CodeLayout.model_validate({"spaces": [{"kind": kind}]}).spaces == (space(),)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_log_prob_sums_to_one_over_the_entries(kind, seed):
+    case = make_case(kind, seed)
+    codes = torch.arange(case.logits.shape[1])
+    rows = [case.space.log_prob(case.logits, case.mask, codes[i].expand(NUM_SAMPLES)) for i in codes]
+    total = torch.stack(rows).exp().sum(0)
+    torch.testing.assert_close(total, torch.ones_like(total), atol=1e-12, rtol=0)
+    torch.testing.assert_close(torch.stack(rows, dim=1), case.space.log_probs(case.logits, case.mask))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_masked_entries_are_never_drawn(kind, seed):
+    case = make_case(kind, seed)
+    mask = case.mask.expand(case.logits.shape)
+    noise = generator(seed)
+    for _ in range(200):
+        assert mask.gather(1, case.space.sample(case.logits, case.mask, noise)[:, None]).all()
+        assert case.space.relax(case.logits, case.mask, 1.0, noise)[~mask].sum() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_draws_of_either_sort_have_the_stated_probabilities(kind, seed):
+    case = make_case(kind, seed)
+    logits, mask = case.logits[:1], case.mask.expand(case.logits.shape)[:1]
+    expected = case.space.log_probs(logits, mask).exp()[0]
+    rows = 10_000
+    codes = case.space.sample(logits.expand(rows, -1), mask.expand(rows, -1), generator(seed))
+    found = one_hot(codes, logits.shape[1], torch.float64).mean(0)
+    torch.testing.assert_close(found, expected, atol=0.025, rtol=0)
+    relaxed = case.space.relax(logits.expand(rows, -1), mask.expand(rows, -1), 0.7, generator(seed)).mean(0)
+    torch.testing.assert_close(relaxed, expected, atol=0.025, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_forward_is_one_hot_and_the_gradient_is_the_softmax_s(kind, seed, temperature):
+    case = make_case(kind, seed)
+    logits = case.logits.clone().requires_grad_()
+    direction = torch.randn(logits.shape, generator=generator(seed), dtype=torch.float64)
+    hard = case.space.relax(logits, case.mask, temperature, generator(seed))
+    assert set(hard.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(hard.sum(1), torch.ones(NUM_SAMPLES, dtype=torch.float64))
+    (found,) = torch.autograd.grad((hard * direction).sum(), logits)
+
+    soft = gumbel_softmax(logits, case.mask, temperature, generator(seed)).detach()
+    assert torch.equal(hard.argmax(1), soft.argmax(1))
+    expected = soft * (direction - (soft * direction).sum(1, keepdim=True)) / temperature
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    assert (found[~case.mask.expand(found.shape)] == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_embedding_is_linear_in_the_weights_and_learned_where_there_is_no_code(kind, seed):
+    case = make_case(kind, seed)
+    embedding = case.space.embedding(CHANNELS).double()
+    num_entries = case.logits.shape[1]
+    weights = case.space.log_probs(case.logits, case.mask).exp()
+    each = [one_hot(torch.full((NUM_SAMPLES,), n), num_entries, torch.float64) for n in range(num_entries)]
+    vectors = torch.stack([embedding(row, case.nodes) for row in each], dim=1)
+    torch.testing.assert_close(embedding(weights, case.nodes), (weights[:, :, None] * vectors).sum(1))
+    none = embedding(torch.zeros_like(weights), case.nodes)
+    assert torch.equal(none, embedding.null_code.expand(NUM_SAMPLES, -1))
+    none.sum().backward()
+    assert (embedding.null_code.grad == NUM_SAMPLES).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_code_that_is_there_has_nothing_of_the_null_code(kind):
+    case = make_case(kind, 0)
+    embedding = case.space.embedding(CHANNELS)  # float32, where rounding would show
+    nodes = {name: type(each)(each.features.float(), each.mask) for name, each in case.nodes.items()}
+    weights = case.space.relax(case.logits.float(), case.mask, 0.9, generator(0))
+    before = embedding(weights, nodes)
+    with torch.no_grad():
+        embedding.null_code += 1e6
+    assert torch.equal(embedding(weights, nodes), before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gradient_reaches_the_encoder_and_stays_within_its_sample(kind):
+    case = make_case(kind, 1)
+    logits = torch.zeros_like(case.logits).requires_grad_()
+    mask = torch.ones_like(logits, dtype=torch.bool)
+    weights = case.space.relax(logits, mask, 1.0, generator(0))
+    vectors = case.space.embedding(CHANNELS).double()(weights, case.nodes)
+    (grad,) = torch.autograd.grad(vectors[2].square().sum(), logits)
+    assert grad[2].abs().min() > 0
+    assert grad[[0, 1, 3]].abs().max() == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pointers_follow_a_permutation_of_the_nodes(seed):
+    case = make_case("pointer", seed)
+    order = torch.randperm(case.logits.shape[1], generator=generator(seed))
+    nodes = {name: type(each)(each.features[:, order], each.mask[:, order]) for name, each in case.nodes.items()
+             if name == "points"}  # fmt: skip
+    weights = gumbel_softmax(case.logits, case.mask, 1.0, generator(seed))
+    embedding = case.space.embedding(CHANNELS).double()
+    torch.testing.assert_close(embedding(weights[:, order], nodes), embedding(weights, case.nodes))
+    marks = embedding.marks(weights, case.mask)
+    torch.testing.assert_close(embedding.marks(weights[:, order], case.mask[:, order]), marks[:, order])
+    torch.testing.assert_close(
+        case.space.log_probs(case.logits[:, order], case.mask[:, order]),
+        case.space.log_probs(case.logits, case.mask)[:, order],
+    )
+
+
+def test_pointers_gather_what_their_node_has_and_mark_it():
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    embedding = PointerEmbedding("points", 2)
+    weights = one_hot(torch.tensor([1, NULL_CODE]), 3, torch.float32)
+    marks = embedding.marks(weights, mask)
+    zero = torch.zeros(2)
+    assert torch.equal(marks[0], torch.stack([zero, embedding.mark, zero]))
+    assert torch.equal(marks[1], embedding.null_mark.expand(3, 2))
+    assert torch.equal(embedding.marks(weights[[1, 0]], mask)[0], torch.stack([embedding.null_mark] * 2 + [zero]))
+    pos = torch.arange(18.0).reshape(2, 3, 3)
+    assert torch.equal(gather_nodes(weights, pos), torch.stack([pos[0, 1], torch.zeros(3)]))
+
+
+def test_a_pointer_without_its_nodes_is_refused_by_name():
+    with pytest.raises(ValueError, match="'points'; given are: atoms"):
+        Pointer(nodes="points").mask({"atoms": torch.ones(1, 2, dtype=torch.bool)}, CPU)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_layout_draws_every_code_from_its_own_logits(seed):
+    nodes, masks, logits = mixed(seed)
+    weights = MIXED.relax(logits, masks, 1.0, generator(seed))
+    assert [tuple(each.shape) for each in weights] == [(NUM_SAMPLES, 6), (NUM_SAMPLES, 3), (NUM_SAMPLES, 4)]
+    codes = stack_hard_codes(weights)
+    assert all(torch.equal(a, b) for a, b in zip(MIXED.one_hot(codes, masks, torch.float64), weights, strict=True))
+    noise = generator(seed)
+    expected = [space.sample(each, mask, noise) for space, each, mask in zip(MIXED.spaces, logits, masks, strict=True)]
+    assert torch.equal(MIXED.sample(logits, masks, generator(seed)), torch.stack(expected, dim=1))
+    assert torch.equal(codes, MIXED.sample(logits, masks, generator(seed)))  # the same noise, the same codes
+    for probs, mask in zip(MIXED.probs(logits, masks), masks, strict=True):
+        torch.testing.assert_close(probs.sum(1), torch.ones(NUM_SAMPLES, dtype=torch.float64))
+        assert probs[~mask.expand(probs.shape)].sum() == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_layout_is_embedded_code_by_code_and_marked_set_by_set(seed):
+    nodes, masks, logits = mixed(seed)
+    layout = CodeLayout(spaces=(*MIXED.spaces, Pointer(nodes="others")))
+    weights = (*MIXED.relax(logits, masks, 1.0, generator(seed)), torch.zeros(NUM_SAMPLES, 4, dtype=torch.float64))
+    embedding = CodesEmbedding(layout, CHANNELS).double()
+    vectors = embedding(weights, nodes)
+    assert vectors.shape == (NUM_SAMPLES, 4, CHANNELS)
+    for i in range(4):
+        assert torch.equal(vectors[:, i], embedding.codes[i](weights[i], nodes))
+    marks = embedding.marks(weights, "others", nodes["others"].mask)
+    by_hand = sum(embedding.codes[i].marks(weights[i], nodes["others"].mask) for i in (2, 3))
+    torch.testing.assert_close(marks, by_hand)
+    assert (marks[~nodes["others"].mask] == 0).all()
+    assert embedding.marks(weights, "elsewhere", torch.ones(NUM_SAMPLES, 9, dtype=torch.bool)).abs().sum() == 0
+
+
+def test_null_codes_are_rows_of_zeros_in_every_space():
+    nodes, masks, _ = mixed(0)
+    codes = null_codes(NUM_SAMPLES, MIXED, CPU)
+    weights = MIXED.one_hot(codes, masks)
+    assert all(each.abs().sum() == 0 for each in weights)
+    assert torch.equal(stack_hard_codes(weights), codes)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"spaces": []},
+        {"spaces": [{"kind": "pointr"}]},
+        {"spaces": [{"kind": "codebook", "codebook_size": 1}]},
+        {"spaces": [{"kind": "pointer", "codebook_size": 8}]},
+    ],
+)
+def test_layouts_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ValidationError):
+        CodeLayout.model_validate(bad)
+
+
+def test_a_layout_survives_its_configuration_file():
+    assert CodeLayout.model_validate_json(MIXED.model_dump_json()) == MIXED
