@@ -22,7 +22,7 @@ The pocket is named by one of --pocket-ligand, --pocket-center and --pocket-resi
 --out with poses.sdf (best first), best.sdf, complex_rank1.pdb, scores.csv and run.json; summary.csv has a row for
 each ligand. Finished ligands are kept when the command runs again.
 
-rank_score is the agreement between samples: neither an affinity nor a probability.
+rank_score combines the agreement between samples with their contacts: neither an affinity nor a probability.
 
 Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is unusable."""
 

@@ -17,10 +17,11 @@ from discodock.chem.receptor_features import receptor_arrays
 from discodock.chem.write import check_chemistry, pose_mols
 from discodock.data.crop import crop_complex, crop_radius
 from discodock.errors import InputError
+from discodock.inference.contacts import contact_scores
 from discodock.inference.device import choose_device
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
-from discodock.inference.ranking import consensus_scores, pairwise_rmsd
+from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SamplingConfig, StepCallback, sample_poses
 
@@ -189,7 +190,10 @@ def _rank(
     pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, pocket: Pocket, automorphisms: np.ndarray
 ) -> tuple[DockedPose, ...]:
     """Poses with their scores, best first; equal scores keep the order of the samples. `pos` has shape (N, L, 3)."""
-    scores = consensus_scores(pairwise_rmsd(pos, automorphisms))
+    agreements = agreement(pairwise_rmsd(pos, automorphisms))
+    elements = [ligand.mol.GetAtomWithIdx(int(index)).GetSymbol() for index in heavy_indices(ligand.mol)]
+    contacts = contact_scores(pos, elements, receptor.pos, receptor.element)
+    scores = rank_scores(agreements, contacts)
     order = np.argsort(-scores, kind="stable")
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
@@ -202,6 +206,8 @@ def _rank(
                 rank=rank,
                 sample=int(sample),
                 rank_score=float(scores[sample]),
+                agreement=float(agreements[sample]),
+                contact_score=float(contacts[sample]),
                 pocket_ok=bool(offset <= pocket.radius),
                 min_dist_protein=float(gap),
                 stereo_problem=check_chemistry(ligand.mol, mol),

@@ -31,7 +31,9 @@ COMPLEX_FILE: Final = "complex_rank1.pdb"
 SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
 
-TAG_COLUMNS: Final = ("rank", "sample", "rank_score", "pocket_ok", "stereo_ok", "min_dist_protein", "seed")
+TAG_COLUMNS: Final = (
+    "rank", "sample", "rank_score", "agreement", "contact_score", "pocket_ok", "stereo_ok", "min_dist_protein", "seed",
+)  # fmt: skip
 """Columns of `scores.csv` that become SD tags of the poses, prefixed with `discodock_`."""
 
 

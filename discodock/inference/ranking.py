@@ -1,4 +1,4 @@
-"""Ranking of sampled poses by how well they agree with each other."""
+"""Ranking of sampled poses: how well they agree with each other, and how well they touch the receptor."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import Final
 
 import numpy as np
 
-AGREEMENT_WIDTH: Final = 2.0
-"""RMSD in Å at which two poses still clearly agree; the same figure as the usual success criterion."""
+AGREEMENT_WIDTH: Final = 1.5
+"""RMSD in Å within which two poses count as the same binding mode."""
+
+CONTACT_WEIGHT: Final = 0.2
+"""Weight of the contact score against the logarithm of the agreement; 0.1 to 0.8 rank about equally well."""
 
 
 def pairwise_rmsd(poses: np.ndarray, automorphisms: np.ndarray) -> np.ndarray:
@@ -31,16 +34,29 @@ def pairwise_rmsd(poses: np.ndarray, automorphisms: np.ndarray) -> np.ndarray:
     return np.sqrt(mean_square.clip(min=0.0))
 
 
-def consensus_scores(distances: np.ndarray) -> np.ndarray:
-    """How densely the samples lie around each pose: the mean over all samples of exp(-d²/(2·2² Å²)).
+def agreement(distances: np.ndarray) -> np.ndarray:
+    """How densely the samples lie around each pose: the mean over all samples of exp(-d²/(2·1.5² Å²)).
 
-    The sampler draws from what the network believes, so the densest region is its most probable binding mode. This is
-    agreement, neither a probability of being right nor an affinity; a ranking model replaces it later.
+    The sampler draws from what the network believes, so the densest region is its most probable binding mode.
 
     Args:
         distances: RMSD between all pairs of poses, Å, shape (N, N).
 
     Returns:
-        Scores in (0, 1], higher is better, shape (N,).
+        Values in (0, 1], higher is better, shape (N,).
     """
     return np.exp(-(distances**2) / (2 * AGREEMENT_WIDTH**2)).mean(axis=1)
+
+
+def rank_scores(agreements: np.ndarray, contacts: np.ndarray) -> np.ndarray:
+    """What poses of one ligand are ranked by, ln(agreement) - 0.2 contact score; higher is better, shape (N,).
+
+    Neither an affinity nor a probability of being right, and not comparable between ligands; a trained ranking model is
+    to replace it. On 40 val complexes (20 poses each of an early checkpoint, 58 % with a pose below 2 Å) the pose
+    ranked first was below 2 Å for 40 % by this, 33 % by agreement and 29 % by contacts alone.
+
+    Args:
+        agreements: from `agreement`, shape (N,).
+        contacts: from `contacts.contact_scores`, shape (N,).
+    """
+    return np.log(agreements) - CONTACT_WEIGHT * contacts

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rdkit import Chem
 
 SCORE_COLUMNS: Final = (
-    "id", "rank", "sample", "rank_score", "confidence", "p_rmsd_lt_2", "latent_code", "pocket_ok", "stereo_ok",
-    "min_dist_protein", "seed", "seconds", "status", "message",
+    "id", "rank", "sample", "rank_score", "agreement", "contact_score", "confidence", "p_rmsd_lt_2", "latent_code",
+    "pocket_ok", "stereo_ok", "min_dist_protein", "seed", "seconds", "status", "message",
 )  # fmt: skip
 """Columns of `scores.csv`; `confidence`, `p_rmsd_lt_2`, `latent_code` stay empty until the models behind them exist."""
 
@@ -30,7 +30,9 @@ class DockedPose:
         pos: its heavy atoms in the receptor's frame, Å, shape (L, 3).
         rank: 1 for the best.
         sample: number of the random stream it came from, 0 for the first.
-        rank_score: agreement with the other samples, in (0, 1]; what poses are ranked by. No affinity, no probability.
+        rank_score: what poses are ranked by, from the next two; higher is better. No affinity, no probability.
+        agreement: how densely the other samples lie around it, in (0, 1].
+        contact_score: how well it touches the receptor, lower is better; compares poses of one ligand only.
         pocket_ok: whether its centroid lies within the pocket's radius.
         min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
         stereo_problem: None if the chemistry of the input came back, else what differs.
@@ -41,6 +43,8 @@ class DockedPose:
     rank: int
     sample: int
     rank_score: float
+    agreement: float
+    contact_score: float
     pocket_ok: bool
     min_dist_protein: float
     stereo_problem: str | None
@@ -85,6 +89,8 @@ class DockingResult:
             "rank": pose.rank,
             "sample": pose.sample,
             "rank_score": round(pose.rank_score, 4),
+            "agreement": round(pose.agreement, 4),
+            "contact_score": round(pose.contact_score, 3),
             "pocket_ok": pose.pocket_ok,
             "stereo_ok": pose.stereo_problem is None,
             "min_dist_protein": round(pose.min_dist_protein, 3),
