@@ -135,8 +135,9 @@ class CodePrior:
             Nats, shape (B,); num_codes times its mean estimates the cross-entropy of all codes together.
         """
         check_codes(positions, self.layout.num_codes)
-        logits = self._logits(hide_from(codes, positions[:, None]))
-        return self._against(logits, targets).gather(1, positions[:, None]).squeeze(1)
+        column = positions.to(codes.device)[:, None]
+        logits = self._logits(hide_from(codes, column))
+        return self._against(logits, targets).gather(1, column).squeeze(1)
 
     def _against(self, logits: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
         rows = zip(logits, self.masks, targets, strict=True)

@@ -90,6 +90,7 @@ def test_top_k_keeps_exactly_k_of_equals_and_a_mask_comes_first():
     mask = torch.tensor([False, True, False, True])
     logits = torch.tensor([[9.0, 0.0, 9.0, 1.0]])
     assert likely_entries(logits, mask, SamplingConfig(top_p=0.5)).tolist() == [[False, False, False, True]]
+    assert torch.equal(likely_entries(logits, mask, SamplingConfig(top_k=3)), mask[None])  # fewer than k are left
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -5,6 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from discodock.latents.categorical import NULL_CODE, one_hot
+from discodock.latents.codebook import CodebookEmbedding
 from discodock.latents.pointer import Pointer, PointerEmbedding, gather_nodes
 from discodock.latents.registry import (
     CODE_SPACES,
@@ -169,6 +170,13 @@ def test_pointers_gather_what_their_node_has_and_mark_it():
     assert torch.equal(embedding.marks(weights[[1, 0]], mask)[0], torch.stack([embedding.null_mark] * 2 + [zero]))
     pos = torch.arange(18.0).reshape(2, 3, 3)
     assert torch.equal(gather_nodes(weights, pos), torch.stack([pos[0, 1], torch.zeros(3)]))
+
+
+def test_a_codebook_looks_up_the_row_of_its_table():
+    embedding = CodebookEmbedding(3, 2)
+    weights = one_hot(torch.tensor([2, 0, NULL_CODE]), 3, torch.float32)
+    rows = torch.stack([embedding.table[2], embedding.table[0], embedding.null_code])
+    assert torch.equal(embedding(weights, {}), rows)
 
 
 def test_a_pointer_without_its_nodes_is_refused_by_name():

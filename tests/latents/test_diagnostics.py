@@ -29,6 +29,7 @@ def test_entropy_agrees_with_scipy_and_takes_zeros(seed):
 def test_usage_of_a_spread_and_of_a_collapsed_code():
     spread = code_usage(torch.arange(4).repeat(10), 8)
     assert (spread.used, spread.entropy, spread.perplexity) == pytest.approx((0.5, math.log(4), 4))
+    assert code_usage(torch.tensor([0, 1, 1]), 8).used == 2 / 8
     collapsed = code_usage(torch.zeros(10, dtype=torch.int64), 8)
     assert (collapsed.used, collapsed.entropy, collapsed.perplexity) == pytest.approx((1 / 8, 0, 1))
     for bad in ([], [8], [-1]):
