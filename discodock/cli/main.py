@@ -13,7 +13,7 @@ import typer
 
 from discodock.cli import doctor, evaluate, predict, prepare, train
 from discodock.cli.options import modern_spelling
-from discodock.cli.runtime import raise_allocator_thresholds
+from discodock.cli.runtime import keep_ctrl_c_from_rdkit, raise_allocator_thresholds
 from discodock.errors import DiscodockError
 
 EXIT_FAILED: Final = 1
@@ -103,6 +103,7 @@ def _fail_usage(error: Exception) -> int:
 def main() -> None:
     """Entry point of the installed `discodock` script."""
     raise_allocator_thresholds()
+    keep_ctrl_c_from_rdkit()
     sys.exit(run())
 
 

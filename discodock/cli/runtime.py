@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import logging
+import signal
 import sys
+import threading
 from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
@@ -32,3 +35,22 @@ def raise_allocator_thresholds() -> bool:
 def hide_reader_notes() -> None:
     """Keep what the readers of files log off the terminal: docking reports the same with each result."""
     logging.getLogger("discodock.chem").addHandler(logging.NullHandler())
+
+
+def keep_ctrl_c_from_rdkit() -> None:
+    """Receive Ctrl-C in a thread of its own and pass it to Python, so that it always ends the command.
+
+    RDKit puts its own handler in place while it embeds conformers: Ctrl-C then only cancels the embedding, and the
+    program goes on as if nothing had happened. Here SIGINT is blocked in all threads, so no handler ever runs, and one
+    thread waits for it. Does nothing where threads cannot wait for signals (Windows).
+    """
+    if not hasattr(signal, "sigwait"):
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def wait() -> None:
+        while True:
+            signal.sigwait({signal.SIGINT})
+            _thread.interrupt_main()
+
+    threading.Thread(target=wait, name="ctrl-c", daemon=True).start()
