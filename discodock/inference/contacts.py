@@ -13,6 +13,8 @@ RADII: Final = {"C": 1.9, "N": 1.8, "O": 1.7, "S": 2.0, "P": 2.1, "F": 1.5, "Cl"
 OTHER_RADIUS: Final = 1.2
 POLAR: Final = ("N", "O")
 HYDROPHOBIC: Final = ("C", "S", "F", "Cl", "Br", "I")
+Elements = Sequence[str] | np.ndarray
+
 MAX_DISTANCE: Final = 8.0  # Å between atoms, as in Vina
 
 WEIGHTS: Final = {"gauss1": -0.0356, "gauss2": -0.00516, "repulsion": 0.840, "hydrophobic": -0.0351, "polar": -0.587}
@@ -23,7 +25,7 @@ SOFTENING: Final = 0.3
 
 
 def contact_scores(
-    poses: np.ndarray, ligand_elements: Sequence[str], receptor_pos: np.ndarray, receptor_elements: Sequence[str]
+    poses: np.ndarray, ligand_elements: Elements, receptor_pos: np.ndarray, receptor_elements: Elements
 ) -> np.ndarray:
     """Contact score of N poses, shape (N,); lower is better.
 
