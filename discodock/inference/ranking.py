@@ -52,7 +52,7 @@ def rank_scores(agreements: np.ndarray, contacts: np.ndarray) -> np.ndarray:
     """What poses of one ligand are ranked by, ln(agreement) - 0.4 contact score; higher is better, shape (N,).
 
     Neither an affinity nor a probability of being right, and not comparable between ligands; a trained ranking model is
-    to replace it. On 40 val and 40 train complexes, 20 poses each of early checkpoints (59 % with a pose below 2 Å), the
+    to replace it. On 40 val and 40 train complexes, 20 poses each of early checkpoints (59 % with one below 2 Å), the
     pose ranked first was below 2 Å for 35 % by this, for 30 % by agreement and for 31 % by contacts alone.
 
     Args:
