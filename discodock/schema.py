@@ -64,7 +64,7 @@ FIELDS: Final = {
     "ligand_bond_type": "(B,) uint8, index into BOND_TYPES",
     "ligand_hops": "(L, L) uint8, bonds on the shortest path, clipped at MAX_HOPS, 0 on the diagonal",
     "ligand_tor_bond": "(T, 2) int16, rotatable bonds (fixed end, moving end)",
-    "ligand_mask_rotate": "(T, L) bool, atoms on the moving side of each rotatable bond (the smaller side, its end atom in)",
+    "ligand_mask_rotate": "(T, L) bool, atoms on the moving (smaller) side of each rotatable bond, its end atom in",
     "ligand_automorphisms": "(S, L) int16, symmetry permutations of the heavy-atom graph, identity first",
 }
 """Every field of a prepared complex, with shape, dtype and unit."""
