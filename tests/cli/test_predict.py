@@ -136,7 +136,13 @@ def visible(folder):
     return {path for path in folder.iterdir() if path.is_dir()} if folder.exists() else set()
 
 
+def hear_ctrl_c():
+    """In the child: take Ctrl-C even when the tests run in the background of a shell, which makes it be ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT between processes on Windows")
 def test_ctrl_c_leaves_whole_results_only_and_the_rest_follows(checkpoint, tmp_path):
     names = ["2azr_982", "1cbs_REA", "1bju_GP6"]
     files = {name: (COMPLEXES / name / "protein.pdb", COMPLEXES / name / "ligand.sdf") for name in names}
@@ -145,7 +151,9 @@ def test_ctrl_c_leaves_whole_results_only_and_the_rest_follows(checkpoint, tmp_p
     options = "--input jobs.csv -o out -n 4 --steps 100 --device cpu --checkpoint"
     command = [sys.executable, "-m", "discodock.cli.main", "predict", *options.split(), str(checkpoint)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=hear_ctrl_c
+    )
     deadline = time.monotonic() + 120
     while not any(path.name in names for path in visible(tmp_path / "out")) and process.poll() is None:
         assert time.monotonic() < deadline, "no result within two minutes"
