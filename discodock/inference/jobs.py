@@ -87,12 +87,11 @@ def read_jobs(table: Path, default_pocket: PocketSpec | None) -> list[Job]:
     jobs: list[Job] = []
     for row in _read_rows(table):
         name = folder_name(row["name"])
-        protein = _resolve(row["protein"], table)
+        protein = Path(_resolve(row["protein"], table))
         try:
             pocket = _row_pocket(row, table, default_pocket)
             template = row.get("template_smiles") or None
-            ligand = str(_resolve(row["ligand"], table))
-            jobs += jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template)
+            jobs += jobs_of_ligand(protein, _resolve(row["ligand"], table), pocket, name=name, template_smiles=template)
         except InputError as error:
             jobs.append(Job(name, protein, default_pocket or PocketSpec(), None, str(error)))
     return jobs
@@ -175,7 +174,9 @@ def _numbers(text: str, column: str, count: int) -> list[float]:
     return values
 
 
-def _resolve(text: str, table: Path) -> Path:
-    """A path as written in a table: relative to the table's folder where that exists, else as it stands."""
-    beside = table.parent / text
-    return beside if beside.exists() else Path(text)
+def _resolve(text: str, table: Path) -> str:
+    """A path in a table: relative to the table's folder where that exists, else, as a SMILES is, taken as it stands."""
+    try:
+        return str(table.parent / text) if (table.parent / text).exists() else text
+    except OSError:  # a long SMILES is no possible file name
+        return text

@@ -1,0 +1,69 @@
+"""Jobs from a table: where paths start, SMILES that look like paths, names as folders."""
+
+import pytest
+
+from discodock.errors import InputError
+from discodock.inference.jobs import check_names, folder_name, jobs_of_ligand, read_jobs
+from discodock.inference.pocket import PocketSpec
+from tests.tiny import SMALL
+
+POCKET = PocketSpec(center=(0.0, 0.0, 0.0))
+LONG_SMILES = "[CH3]" + "[CH2]" * 60  # longer than any file name may be
+
+
+def write_table(folder, *rows, header="name,protein,ligand"):
+    table = folder / "jobs.csv"
+    table.write_text("\n".join([header, *rows]) + "\n")
+    return table
+
+
+def test_paths_start_at_the_table_and_else_at_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "here.sdf").write_text((SMALL / "ligand.sdf").read_text())
+    table = write_table(tmp_path, "a,protein.pdb,here.sdf")
+    (job,) = read_jobs(table, POCKET)
+    assert job.problem is None and job.ligand.source == str(tmp_path / "here.sdf")
+    assert str(job.protein) == "protein.pdb"
+
+
+@pytest.mark.parametrize("smiles", ["F/C=C/F", "C/C=C/C.Cl", r"F/C=C\F", LONG_SMILES])
+def test_smiles_are_left_as_they_are(tmp_path, smiles):
+    (job,) = read_jobs(write_table(tmp_path, f"a,p.pdb,{smiles}"), POCKET)
+    assert job.problem is None, job.problem
+    assert repr(smiles) in job.ligand.source
+
+
+def test_pockets_of_rows_win_over_the_common_one(tmp_path):
+    header = "name,protein,ligand,pocket_center,pocket_residues,pocket_radius"
+    rows = (
+        "a,p.pdb,CCO,,,",
+        "b,p.pdb,CCO,1 2;-3.5,,",
+        "c,p.pdb,CCO,,A:12 B:7,6",
+        "d,p.pdb,CCO,1 2,,",
+        "e,p.pdb,CCO,,,5",
+    )
+    jobs = read_jobs(write_table(tmp_path, *rows, header=header), POCKET)
+    assert jobs[0].pocket == POCKET
+    assert jobs[1].pocket.center == (1.0, 2.0, -3.5)
+    assert jobs[2].pocket.residues == ("A:12", "B:7") and jobs[2].pocket.radius == 6.0
+    assert "not 3 numbers" in jobs[3].problem
+    assert jobs[4].pocket == PocketSpec(center=(0.0, 0.0, 0.0), radius=5.0)
+
+
+def test_a_row_without_any_pocket_says_how_to_name_one(tmp_path):
+    (job,) = read_jobs(write_table(tmp_path, "a,p.pdb,CCO"), None)
+    assert "--pocket-center" in job.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("plain-1.2", "plain-1.2"), ("../../etc", "etc"), ("a b/c", "a_b_c"), ("  ", "ligand"), ("x" * 500, "x" * 120),
+     ("α-pinene", "α-pinene"), (".hidden", "hidden")],
+)  # fmt: skip
+def test_names_become_folders_inside_the_output(name, folder):
+    assert folder_name(name) == folder
+
+
+def test_names_that_differ_in_case_or_spelling_alone_collide(tmp_path):
+    jobs = jobs_of_ligand(SMALL, "CCO", POCKET, name="A b") + jobs_of_ligand(SMALL, "CC", POCKET, name="a_b")
+    with pytest.raises(InputError, match="share names"):
+        check_names(jobs)
