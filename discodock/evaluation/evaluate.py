@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import heapq
 import json
@@ -22,7 +21,7 @@ from discodock.evaluation.metrics import SUCCESS_RMSD, Redocking, compute_metric
 from discodock.evaluation.rmsd import symmetric_rmsd
 from discodock.inference.complexes import CrystalComplex, SourceComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker
-from discodock.inference.outputs import run_record, write_json, write_table
+from discodock.inference.outputs import read_table, run_record, write_json, write_table
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
 from discodock.inference.sample import SamplingConfig
 from discodock.settings import Settings
@@ -207,13 +206,11 @@ def _earlier_rows(out: Path, record: dict[str, Any]) -> dict[str, dict[str, str]
     """
     try:
         earlier = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
-        with (out / TABLE_FILE).open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
     except (OSError, ValueError):
         return {}
     if _identity(earlier) != _identity(record):
         raise InputError(f"{out}: holds an evaluation with other settings or another checkpoint; choose another --out")
-    return {row["id"]: row for row in rows if row["status"] == "ok"}
+    return {row["id"]: row for row in read_table(out / TABLE_FILE) if row["status"] == "ok"}
 
 
 def _identity(record: dict[str, Any]) -> dict[str, Any]:

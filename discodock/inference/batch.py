@@ -12,7 +12,7 @@ from typing import Any, Final
 from discodock.errors import DiscodockError, InputError
 from discodock.inference.dock import Docker, read_docking_receptor
 from discodock.inference.jobs import Job
-from discodock.inference.outputs import fingerprint, read_run, run_record, write_result, write_table
+from discodock.inference.outputs import fingerprint, read_run, read_table, run_record, write_result, write_table
 from discodock.inference.pocket import resolve_pocket
 from discodock.inference.result import DockingResult
 from discodock.inference.sample import SamplingConfig
@@ -204,5 +204,9 @@ def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, objec
 
 
 def _write_summary(out: Path, outcomes: Sequence[JobOutcome]) -> None:
+    """Write the rows of this run, after those of earlier runs into the same folder that it has not replaced."""
     out.mkdir(parents=True, exist_ok=True)
-    write_table(out / SUMMARY_FILE, SUMMARY_COLUMNS, [outcome.row for outcome in outcomes])
+    path = out / SUMMARY_FILE
+    names = {outcome.row["name"] for outcome in outcomes}
+    earlier = [row for row in read_table(path) if row.get("name") not in names]
+    write_table(path, SUMMARY_COLUMNS, [*earlier, *(outcome.row for outcome in outcomes)])

@@ -108,6 +108,15 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     write_atomically(path, buffer.getvalue().encode("utf-8"))
 
 
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a table that `write_table` wrote; none if there is no such file or it cannot be read."""
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a mapping as readable JSON in one go.
 

@@ -125,6 +125,12 @@ def test_a_changed_setting_docks_again(predict, tmp_path, change):
     assert (tmp_path / "out" / "a" / "run.json").stat().st_mtime_ns > before
 
 
+def test_the_summary_has_a_row_for_every_ligand_in_the_folder(predict, tmp_path):
+    for name in ("a", "b", "a"):
+        predict("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", name)
+    assert [row["name"] for row in table(tmp_path / "out" / "summary.csv")] == ["b", "a"]
+
+
 def test_files_with_bad_records_fail_for_these_alone(predict, tmp_path):
     mixed = tmp_path / "mixed.sdf"
     mixed.write_text("broken\nrecord\n$$$$\n" + LIGAND.read_text())
