@@ -93,7 +93,7 @@ Samples = Annotated[int, typer.Option("--samples", "-n", metavar="N", help="Pose
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Solver steps from noise to pose.", min=1, max=1000)]
 Solver = Annotated[
     str | None,
-    typer.Option("--solver", metavar="NAME", help="euler_maruyama, low_temperature, heun or dpm_solver_pp."),
+    typer.Option("--solver", metavar="NAME", help="low_temperature (default), euler_maruyama, heun or dpm_solver_pp."),
 ]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", help="Of all random numbers; the batch size has no effect.", min=0)

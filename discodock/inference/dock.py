@@ -122,7 +122,7 @@ def dock(
         name: of the result; None takes the ligand's.
         samples: poses to draw.
         steps: solver steps from noise to pose.
-        solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes the default of `SolverConfig`.
+        solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes `sample.default_solver`.
         seed: of all random numbers.
         device: auto, cpu, cuda, cuda:N or mps.
         checkpoint: weights; None takes those that ship with the package.
