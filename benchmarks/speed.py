@@ -65,7 +65,8 @@ def compare_docking(docker: Docker, complexes: list[CrystalComplex], repeats: in
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"docking, 40 poses x 20 steps, {len(complexes)} complexes: median {statistics.median(seconds.values()):.2f}"
-        f" CPU-s ({min(seconds.values()):.2f} to {max(seconds.values()):.2f}), {per_pose:.3f} a pose; peak {peak:.2f} GiB"
+        f" CPU-s ({min(seconds.values()):.2f} to {max(seconds.values()):.2f}), {per_pose:.3f} a pose;"
+        f" peak {peak:.2f} GiB"
     )
     print(f"  DiffDock-S, tuned, over this: {DIFFDOCK_S_SECONDS_PER_POSE / per_pose:.0f} times (published yardstick)")
 
