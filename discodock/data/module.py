@@ -31,10 +31,10 @@ class DataConfig(Settings):
     )
     center_jitter: float = Field(3.0, ge=0, description="largest offset of the crop's centre from the ligand's, Å")
     max_ligand_atoms: int = Field(60, gt=0, description="larger ligands are left out of training")
-    num_val: int = Field(48, ge=0, description="validation complexes, spread over clusters, fixed by the seed")
+    num_val: int = Field(48, ge=0, description="validation complexes, spread over clusters, the same in every run")
     num_workers: int = Field(0, ge=0, description="loader processes; 0 loads in the training process")
     ids: tuple[str, ...] | None = Field(None, description="train and validate on just these complexes (overfitting)")
-    seed: int = Field(0, description="of sampling, crops and validation subset")
+    seed: int = Field(0, description="of sampling and crops")
 
 
 class SiteDataset(Dataset[Arrays]):
@@ -123,7 +123,7 @@ class ComplexDataModule(pl.LightningDataModule):
         if not train:
             raise PreparedDataError(f"{config.root}: no complex of the train split; prepare with --splits")
         self.train_clusters = [row.cluster for row in train]
-        val = spread_over_clusters(val, config.num_val, config.seed)
+        val = spread_over_clusters(val, config.num_val)
         jitter, seed = config.center_jitter, config.seed
         self.train_set = SiteDataset(store, [row.id for row in train], center_jitter=jitter, seed=seed)
         self.val_set = SiteDataset(store, [row.id for row in val], center_jitter=jitter, seed=seed)
@@ -166,9 +166,12 @@ def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:
     return direction / np.linalg.norm(direction) * generator.uniform(0, largest)
 
 
-def spread_over_clusters(rows: Sequence[IndexRow], num: int, seed: int) -> list[IndexRow]:
-    """At most `num` rows, taken in turn from shuffled clusters, so that large families do not crowd out the rest."""
-    generator = np.random.default_rng(seed)
+def spread_over_clusters(rows: Sequence[IndexRow], num: int) -> list[IndexRow]:
+    """At most `num` rows, taken in turn from shuffled clusters, so that large families do not crowd out the rest.
+
+    The choice is the same in every run, so that validation figures of runs can be compared.
+    """
+    generator = np.random.default_rng(0)
     by_cluster: dict[str, list[IndexRow]] = {}
     for i in generator.permutation(len(rows)):
         by_cluster.setdefault(rows[i].cluster, []).append(rows[i])
