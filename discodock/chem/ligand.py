@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 MAX_HEAVY_ATOMS = 150
 FLAT_Z = 1e-3  # Å: coordinates this close to z = 0 are a drawing
+SHOWN_CHARACTERS = 60  # of a SMILES string in messages
 MIN_BOND, MAX_BOND = 0.5, 4.0  # Å: outside, the coordinates are no structure
 
 
@@ -112,8 +113,8 @@ def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> I
     if isinstance(source, str) and not _names_file(text):
         raw = parse_smiles(text) if text else RawLigand("", None, "empty string")
         if raw.mol is None:
-            raise InputError(f"{text!r}: no such file and no SMILES string: {raw.problem}; check the spelling")
-        yield _finish_or_error(raw, raw.title or "ligand", f"SMILES {text!r}", None)
+            raise InputError(f"{_shown(text)!r}: no such file and no SMILES string: {raw.problem}; check the spelling")
+        yield _finish_or_error(raw, raw.title or "ligand", f"SMILES {_shown(text)!r}", None)
         return
     content = load_text(path)
     file_format = detect_format(content, path)
@@ -135,6 +136,10 @@ def _names_file(text: str) -> bool:
         return bool(text) and (Path(text).exists() or Path(text).suffix.lower() in LIGAND_SUFFIXES)
     except (OSError, ValueError):  # a long SMILES is no possible file name
         return False
+
+
+def _shown(smiles: str) -> str:
+    return smiles if len(smiles) <= SHOWN_CHARACTERS else f"{smiles[:SHOWN_CHARACTERS]}…"
 
 
 def _stem(path: Path) -> str:
