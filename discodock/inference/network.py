@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.errors import CheckpointError
-from discodock.models.checkpoint import load_checkpoint
+from discodock.latents.registry import CodeLayout
+from discodock.models.checkpoint import CODES_PART, SCORE_PART, load_checkpoint
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 
 
@@ -52,14 +53,16 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
     checkpoint = load_checkpoint(path)
     remedy = "use the discodock version that wrote it, or another --checkpoint"
     try:
-        score_model = ScoreModel(ScoreModelConfig(**checkpoint.config["model"]))
+        codes = checkpoint.config.get(CODES_PART)
+        layout = None if codes is None else CodeLayout(**codes["layout"])
+        score_model = ScoreModel(ScoreModelConfig(**checkpoint.config["model"]), layout)
         process = PoseProcess(PoseProcessConfig(**checkpoint.config["process"]))
     except (KeyError, TypeError, ValidationError) as error:
         raise CheckpointError(
             f"{path}: its configuration is not usable here ({type(error).__name__}); {remedy}"
         ) from error
     try:
-        score_model.load_state_dict(checkpoint.weights)
+        score_model.load_state_dict(checkpoint.part(SCORE_PART))
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights do not fit its configuration; {remedy}") from error
     score_model.requires_grad_(False)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from discodock import schema
 from discodock.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+SCORE_PART = "model"
+CODES_PART = "codes"
+"""Names of parts of a checkpoint: the score model and the code encoder. Each has a block in `Checkpoint.config`."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +28,8 @@ class Checkpoint:
     """Weights and what they need to be understood.
 
     Attributes:
-        weights: by parameter name.
-        config: `model` and `process` settings, as plain data.
+        weights: by part and parameter name, such as `model.readout.fields.weight`.
+        config: settings of every part, and of the `process`, as plain data.
         info: how the weights came to be: step, code version, data, figures.
         sha256: of the file.
     """
@@ -31,6 +38,39 @@ class Checkpoint:
     config: dict[str, Any]
     info: dict[str, Any]
     sha256: str
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Weights of one part by parameter name; empty if the file lacks it. Old files hold a bare score model."""
+        if name == SCORE_PART and not any(key.startswith(f"{SCORE_PART}.") for key in self.weights):
+            return self.weights
+        return {k.removeprefix(f"{name}."): value for k, value in self.weights.items() if k.startswith(f"{name}.")}
+
+
+def prefixed(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of one part as they are named in a checkpoint."""
+    return {f"{name}.{key}": value for key, value in weights.items()}
+
+
+def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Load weights of an earlier network; parameters that it did not have keep their initial values, and are logged.
+
+    Args:
+        module: to be trained on.
+        weights: by parameter name.
+        source: what the weights are, for messages.
+
+    Raises:
+        CheckpointError: a weight is unknown to the module or has another shape, or none is there at all.
+    """
+    own = module.state_dict()
+    wrong = [k for k, value in weights.items() if k not in own or own[k].shape != value.shape]
+    if wrong or not weights:
+        problem = f"{wrong[0]} does not fit" if wrong else "it has no such weights"
+        raise CheckpointError(f"{source}: cannot start from it, {problem}; give the sizes of its configuration")
+    module.load_state_dict(weights, strict=False)
+    new = sorted({".".join(key.split(".")[:4]) for key in own if key not in weights})
+    if new:
+        logger.info("%s: not in it, begun afresh: %s", source, ", ".join(new))
 
 
 def save_checkpoint(path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any]) -> None:

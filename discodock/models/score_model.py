@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -9,15 +10,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from discodock import schema
 from discodock.geometry.pose import PoseTangent
+from discodock.latents.registry import CodeLayout
+from discodock.models.code_conditioning import CodeConditioning, CodeContext, zeroed
+from discodock.models.code_nodes import code_nodes
 from discodock.models.encoders import LigandEncoder, ReceptorEncoder
 from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges
 from discodock.models.readout import GeneralisedForces
-from discodock.nn.convolution import Edges
 from discodock.nn.features import Features
-from discodock.nn.interaction import InteractionLayer, make_edges
-from discodock.nn.neighbors import flat_index, radius_pairs
+from discodock.nn.interaction import InteractionLayer
 from discodock.nn.radial import GaussianBasis, TimeEmbedding
 from discodock.settings import Settings
 
@@ -47,22 +49,28 @@ class ComplexContext:
         receptor_sources: projected receptor features of each layer, each of shape (all receptor atoms, channels).
         ligand: the padded molecular graphs.
         ligand_scalars: graph features of ligand atoms, shape (B, L, S).
+        codes: what discrete codes may choose; None for a network without codes.
     """
 
     receptor: ReceptorGraph
     receptor_sources: tuple[Tensor, ...]
     ligand: LigandGraph
     ligand_scalars: Tensor
+    codes: CodeContext | None = None
 
 
 class ScoreModel(nn.Module):
     """Unit-scale score of ligand poses over translation, rotation and torsions.
 
     SE(3)-equivariant: rotating receptor and poses rotates `tr` and `rot` and leaves `tor`; under a reflection `tr` is
-    polar, `rot` axial, `tor` changes sign. Receptor features do not depend on pose or time (`encode`).
+    polar, `rot` axial, `tor` changes sign. Receptor features do not depend on pose, time or codes (`encode`).
+
+    Args:
+        config: sizes.
+        layout: discrete codes that the network reads; None for a network without.
     """
 
-    def __init__(self, config: ScoreModelConfig) -> None:
+    def __init__(self, config: ScoreModelConfig, layout: CodeLayout | None = None) -> None:
         super().__init__()
         self.config = config
         size = (config.num_scalars, config.num_vectors)
@@ -77,20 +85,23 @@ class ScoreModel(nn.Module):
         self.time_embedding = TimeEmbedding(config.num_time)
         self.ligand_basis = GaussianBasis(config.num_basis, config.ligand_cutoff)
         self.contact_basis = GaussianBasis(config.num_basis, config.contact_cutoff)
-        num_pair_attr = schema.MAX_HOPS + 1 + len(schema.BOND_TYPES) + 1
+        self.codes = None if layout is None else CodeConditioning(layout, config.num_scalars, config.num_basis)
+        edge_attr: tuple[int, ...] = (config.num_basis + NUM_PAIR_ATTR, config.num_basis)
+        degrees: tuple[float, ...] = (12.0, 20.0)
+        if self.codes is not None and self.codes.residue_pointers:
+            edge_attr, degrees = (*edge_attr, self.codes.num_edge_attr), (*degrees, len(self.codes.residue_pointers))
         self.layers = nn.ModuleList(
-            InteractionLayer(
-                *size,
-                (config.num_basis + num_pair_attr, config.num_basis),
-                mean_degrees=(12.0, 20.0),
-                convolution=config.convolution,
-            )
+            InteractionLayer(*size, edge_attr, mean_degrees=degrees, convolution=config.convolution)
             for _ in range(config.num_layers)
         )
         self.time_shifts = nn.ModuleList(
             nn.Linear(config.num_time, 2 * config.num_scalars) for _ in range(config.num_layers)
         )
         self.readout = GeneralisedForces(*size, config.num_time)
+        if len(edge_attr) == 3:  # the virtual nodes of codes are heard only once training says so
+            for layer in self.layers:
+                zeroed(cast(InteractionLayer, layer).convolution(2).out_scalars)
+                zeroed(cast(InteractionLayer, layer).convolution(2).out_vectors)
 
     def compile_layers(self) -> None:
         """Have `torch.compile` fuse every round of message passing; it needs a C++ compiler and a minute to start."""
@@ -105,9 +116,20 @@ class ScoreModel(nn.Module):
         flat = self.ligand_encoder(ligand)
         scalars = flat.new_zeros(*ligand.topology.atom_mask.shape, flat.shape[1])
         scalars[ligand.topology.atom_mask] = flat
-        return ComplexContext(receptor, sources, ligand, scalars)
+        codes = None
+        if self.codes is not None:
+            nodes = code_nodes(receptor, ligand)
+            codes = CodeContext(nodes, scalars, nodes.pool(features))
+        return ComplexContext(receptor, sources, ligand, scalars, codes)
 
-    def forward(self, context: ComplexContext, pos: Tensor, pose_complex: Tensor, t: Tensor) -> PoseTangent:
+    def forward(
+        self,
+        context: ComplexContext,
+        pos: Tensor,
+        pose_complex: Tensor,
+        t: Tensor,
+        codes: Sequence[Tensor] | None = None,
+    ) -> PoseTangent:
         """Unit-scale scores of P poses.
 
         Args:
@@ -115,52 +137,35 @@ class ScoreModel(nn.Module):
             pos: ligand atoms in the frame of the receptor, Å, shape (P, L, 3).
             pose_complex: the complex of each pose, int64, shape (P,).
             t: diffusion time of each pose in [0, 1], shape (P,).
+            codes: weights (P, N_i) of every code of the layout, rows of zeros for null codes; None for no codes.
 
         Returns:
             tr (P, 3), rot (P, 3), tor (P, T), of about unit variance; `PoseProcess.to_score` scales them.
+
+        Raises:
+            ValueError: there are codes, and the network was made without.
         """
-        topology = context.ligand.topology.select(pose_complex)
+        config, topology = self.config, context.ligand.topology.select(pose_complex)
         mask = topology.atom_mask
         time = self.time_embedding(t)
         scalars = context.ligand_scalars[pose_complex][mask]
-        features = Features(scalars, scalars.new_zeros(scalars.shape[0], 3, self.config.num_vectors))
-        edges = [self._ligand_edges(context, pos, pose_complex, mask), self._contacts(context, pos, pose_complex, mask)]
+        edges = [
+            ligand_edges(context.ligand, pos, pose_complex, self.ligand_basis, config.ligand_cutoff),
+            contact_edges(context.receptor, mask, pos, pose_complex, self.contact_basis, config.contact_cutoff),
+        ]
+        virtual: Features | None = None
+        if self.codes is not None and context.codes is not None:
+            effect = self.codes(context.codes, codes, pos, pose_complex)
+            scalars, virtual = scalars + effect.shift, effect.virtual
+            edges += [] if effect.edges is None else [effect.edges]
+        elif codes is not None:
+            raise ValueError("a score model without a code layout was given codes")
+        features = Features(scalars, scalars.new_zeros(scalars.shape[0], 3, config.num_vectors))
         atom_pose = torch.arange(pos.shape[0], device=pos.device).repeat_interleave(mask.sum(dim=1))
-        for layer, time_shift, source in zip(self.layers, self.time_shifts, context.receptor_sources, strict=True):
+        for module, time_shift, contacts in zip(self.layers, self.time_shifts, context.receptor_sources, strict=True):
+            layer = cast(InteractionLayer, module)
             gain, shift = time_shift(time).index_select(0, atom_pose).chunk(2, dim=-1)
             features = Features(features.scalars * (1 + gain) + shift, features.vectors)
-            features = layer(features, edges, [None, source])
+            sources = [None, contacts] + ([] if virtual is None else [layer.convolution(2).project(virtual)])
+            features = layer(features, edges, sources)
         return self.readout(features, pos, topology, time)
-
-    def _ligand_edges(self, context: ComplexContext, pos: Tensor, pose_complex: Tensor, mask: Tensor) -> Edges:
-        """Ligand-ligand edges, which know the bond and the number of bonds between their ends."""
-        pairs = radius_pairs(pos, mask, pos, mask, self.config.ligand_cutoff, is_self=True)
-        pair_complex = pose_complex[pairs.sample]
-        hops = context.ligand.hops[pair_complex, pairs.target, pairs.source]
-        bond_type = context.ligand.bond_type[pair_complex, pairs.target, pairs.source]
-        attr = torch.cat(
-            [
-                nn.functional.one_hot(hops, schema.MAX_HOPS + 1),
-                nn.functional.one_hot(bond_type, len(schema.BOND_TYPES) + 1),
-            ],
-            dim=-1,
-        )
-        index = flat_index(mask)
-        target, source = index[pairs.sample, pairs.target], index[pairs.sample, pairs.source]
-        return make_edges(target, source, pairs.vec, self.ligand_basis, self.config.ligand_cutoff, attr.to(pos.dtype))
-
-    def _contacts(self, context: ComplexContext, pos: Tensor, pose_complex: Tensor, mask: Tensor) -> Edges:
-        """Edges from receptor atoms to ligand atoms."""
-        receptor = context.receptor
-        pairs = radius_pairs(
-            pos,
-            mask,
-            receptor.pos[pose_complex],
-            receptor.mask[pose_complex],
-            self.config.contact_cutoff,
-            is_self=False,
-        )
-        target = flat_index(mask)[pairs.sample, pairs.target]
-        source = flat_index(receptor.mask)[pose_complex[pairs.sample], pairs.source]
-        no_attr = pos.new_zeros(target.shape[0], 0)
-        return make_edges(target, source, pairs.vec, self.contact_basis, self.config.contact_cutoff, no_attr)

@@ -26,16 +26,30 @@ class RedockingConfig(Settings):
 
 @torch.no_grad()
 def redock(
-    model: ScoreModel, process: PoseProcess, batch: ComplexBatch, config: RedockingConfig, *, seed: int
+    model: ScoreModel,
+    process: PoseProcess,
+    batch: ComplexBatch,
+    config: RedockingConfig,
+    *,
+    seed: int,
+    codes: tuple[Tensor, ...] | None = None,
 ) -> Tensor:
     """Sample poses from random orientations and torsions at the (displaced) centre of each complex's crop.
+
+    Args:
+        model: in evaluation mode.
+        process: that it was trained for.
+        batch: the complexes.
+        config: how many poses.
+        seed: of all random numbers.
+        codes: weights (B * num_samples, N_i) of every code; None for no codes.
 
     Returns:
         Symmetry-corrected RMSD to the crystal pose in Å, shape (B, num_samples).
     """
     num_complexes, num_conformers = batch.conformer_pos.shape[:2]
     device = batch.conformer_pos.device
-    pose_complex = torch.arange(num_complexes, device=device).repeat_interleave(config.num_samples)
+    pose_complex = repeat_complexes(batch, config.num_samples)
     conformer = torch.arange(len(pose_complex), device=device) % num_conformers
     topology = batch.topology.select(pose_complex)
     context = encode(model, batch)
@@ -48,7 +62,12 @@ def redock(
         noise,
     )
     pos = denoise_poses(
-        lambda pos, t: model(context, pos, pose_complex, t), process, topology, start, noise, config=config.solver
+        lambda pos, t: model(context, pos, pose_complex, t, codes),
+        process,
+        topology,
+        start,
+        noise,
+        config=config.solver,
     )
     rmsd = symmetric_rmsd(pos, batch.ligand_pos[pose_complex], batch.automorphisms[pose_complex], topology)
     return rmsd.view(num_complexes, config.num_samples)
@@ -73,4 +92,15 @@ def symmetric_rmsd(pos: Tensor, reference: Tensor, automorphisms: Tensor, topolo
 
 def encode(model: ScoreModel, batch: ComplexBatch) -> ComplexContext:
     """Run the time-free encoders on a batch."""
-    return model.encode(ReceptorGraph(**batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology))
+    return model.encode(*graphs(batch))
+
+
+def graphs(batch: ComplexBatch) -> tuple[ReceptorGraph, LigandGraph]:
+    """The batch as the networks take it."""
+    return ReceptorGraph(**batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
+
+
+def repeat_complexes(batch: ComplexBatch, num_each: int) -> Tensor:
+    """The complex of each pose, when every complex has `num_each` in a row, int64, shape (B * num_each,)."""
+    num_complexes = batch.ligand_pos.shape[0]
+    return torch.arange(num_complexes, device=batch.ligand_pos.device).repeat_interleave(num_each)

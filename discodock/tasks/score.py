@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,10 +12,15 @@ from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
 from discodock.diffusion.noise import GeneratorNoise
-from discodock.diffusion.process import PoseProcess, PoseProcessConfig
-from discodock.models.score_model import ScoreModel, ScoreModelConfig
+from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
+from discodock.geometry.pose import LigandTopology
+from discodock.latents.diagnostics import entropy
+from discodock.latents.dropout import drop_weights
+from discodock.models.code_encoder import CodeDraw, CodeEncoder
+from discodock.models.score_model import ComplexContext, ScoreModel, ScoreModelConfig
 from discodock.settings import Settings
-from discodock.tasks.redocking import RedockingConfig, encode, redock
+from discodock.tasks.codes import CodesConfig
+from discodock.tasks.redocking import RedockingConfig, encode, graphs, redock, repeat_complexes
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
 COMPONENTS = ("tr", "rot", "tor")
@@ -25,6 +31,7 @@ class ScoreTaskConfig(Settings):
     """The score model, its diffusion process, and how they are trained."""
 
     model: ScoreModelConfig = Field(default_factory=ScoreModelConfig, description="network sizes")
+    codes: CodesConfig | None = Field(None, description="discrete codes, learned jointly; none: no codes")
     process: PoseProcessConfig = Field(default_factory=PoseProcessConfig, description="noise and loss weights")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     redocking: RedockingConfig = Field(default_factory=RedockingConfig, description="sampled poses in validation")
@@ -33,21 +40,49 @@ class ScoreTaskConfig(Settings):
     seed: int = Field(0, description="of the noise, with step and process number")
 
 
+@dataclass(frozen=True)
+class NoisedBatch:
+    """Noised poses of a batch of complexes.
+
+    Attributes:
+        complexes: the batch.
+        pose_complex: the complex of each pose, int64, shape (P,).
+        t: time of each pose, shape (P,).
+        topology: of each pose.
+        noised: positions and the kernel's score.
+    """
+
+    complexes: ComplexBatch
+    pose_complex: Tensor
+    t: Tensor
+    topology: LigandTopology
+    noised: NoisedPose
+
+
 class ScoreTask(pl.LightningModule):
-    """Denoising score matching on the pose manifold (DiffDock, arXiv 2210.01776, section 4)."""
+    """Denoising score matching on the pose manifold (DiffDock, arXiv 2210.01776, section 4), with codes end to end."""
 
     def __init__(self, config: ScoreTaskConfig, max_steps: int) -> None:
         super().__init__()
         self.config, self.max_steps = config, max_steps
-        self.model = ScoreModel(config.model)
+        codes = config.codes
+        self.model = ScoreModel(config.model, None if codes is None else codes.layout)
+        self.code_encoder = None if codes is None else CodeEncoder(codes.encoder, codes.layout)
         self.process = PoseProcess(config.process)
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
-        """Mean loss of `poses_per_complex` fresh noise draws of each complex."""
+        """Mean loss of `poses_per_complex` fresh noise draws of each complex, each with codes of its own."""
         generator = self._generator(self.global_step)
         num_poses = batch.ligand_pos.shape[0] * self.config.poses_per_complex
         t = sample_times(num_poses, self.config.time_alpha, generator).to(self.device)
-        losses = self.losses(batch, t, generator)
+        poses = self.perturb(batch, t, generator)
+        codes = None
+        if self.config.codes is not None:
+            temperature = self.config.codes.temperature.temperature(self.global_step)
+            drawn = self.draw_codes(batch, poses.pose_complex, generator, temperature)
+            kept = self.config.codes.dropout.draw(num_poses, len(drawn.weights), generator, self.device)
+            codes = drop_weights(drawn.weights, kept)
+        losses = self.losses(encode(self.model, batch), poses, codes)
         loss = torch.stack([losses[name] for name in COMPONENTS])
         weights = loss.new_tensor([getattr(self.config.process, f"{name}_weight") for name in COMPONENTS])
         total = (weights * loss).sum()
@@ -56,42 +91,87 @@ class ScoreTask(pl.LightningModule):
         return total
 
     def validation_step(self, batch: ComplexBatch, batch_idx: int) -> None:
-        """Losses per component and fifth of the time axis; now and then, redocking success."""
+        """Losses per component and fifth of the time axis, and redocking success; with codes also `val_oracle`.
+
+        `val` is without codes; `val_oracle` has the same noise, and the codes that the encoder reads off the answer.
+        """
         num_complexes = batch.ligand_pos.shape[0]
         generator = self._generator(-1 - batch_idx)
+        context = encode(self.model, batch)
         for time_bin in range(NUM_TIME_BINS):
             t = (time_bin + torch.rand(2 * num_complexes, generator=generator)) / NUM_TIME_BINS
-            losses = self.losses(batch, t.to(self.device), generator)
-            for name in COMPONENTS:
-                self.log(f"val_bins/{name}_{time_bin}", losses[name], batch_size=num_complexes)
-                self.log(f"val/{name}", losses[name], batch_size=num_complexes)
+            poses = self.perturb(batch, t.to(self.device), generator)
+            self._log_losses("val", self.losses(context, poses), time_bin, num_complexes)
+            if self.code_encoder is not None:
+                drawn = self.draw_codes(batch, poses.pose_complex, generator)
+                self._log_losses("val_oracle", self.losses(context, poses, drawn.weights), time_bin, num_complexes)
+                self._log_codes(drawn, num_complexes)
         if not self.trainer.sanity_checking and self.config.redocking.num_samples > 0:
-            rmsd = redock(self.model, self.process, batch, self.config.redocking, seed=batch_idx)  # (B, num_samples)
-            self.log("val/sample_lt2", (rmsd < 2).float().mean(), batch_size=num_complexes, prog_bar=True)
-            self.log("val/oracle_lt2", (rmsd < 2).any(dim=1).float().mean(), batch_size=num_complexes, prog_bar=True)
-            self.log("val/sample_rmsd", rmsd.mean(), batch_size=num_complexes)
+            self._log_redocking("val", batch, batch_idx, None)
+            if self.code_encoder is not None:
+                pose_complex = repeat_complexes(batch, self.config.redocking.num_samples)
+                drawn = self.draw_codes(batch, pose_complex, generator)
+                self._log_redocking("val_oracle", batch, batch_idx, drawn.weights)
 
     def configure_optimizers(self) -> Any:
         """AdamW with the trapezoidal schedule."""
         config = self.config.optimizer
-        optimizer = torch.optim.AdamW(self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        groups: list[dict[str, Any]] = [{"params": list(self.model.parameters())}]
+        if self.config.codes is not None and self.code_encoder is not None:
+            rate = config.learning_rate * self.config.codes.learning_rate_factor
+            groups.append({"params": list(self.code_encoder.parameters()), "lr": rate})
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, self.max_steps, config)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def losses(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """Mean losses of len(t) noised poses, spread evenly over the batch's complexes."""
+    def perturb(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> NoisedBatch:
+        """Noise len(t) poses, spread evenly over the batch's complexes."""
         num_complexes, num_conformers = batch.conformer_pos.shape[:2]
-        pose_complex = torch.arange(num_complexes, device=self.device).repeat_interleave(len(t) // num_complexes)
+        pose_complex = repeat_complexes(batch, len(t) // num_complexes)
         conformer = torch.randint(num_conformers, (len(t),), generator=generator).to(self.device)
-        clean = batch.conformer_pos[pose_complex, conformer]
         topology = batch.topology.select(pose_complex)
+        clean = batch.conformer_pos[pose_complex, conformer]
         noised = self.process.perturb(clean, topology, t, GeneratorNoise(generator))
-        output = self.model(encode(self.model, batch), noised.pos, pose_complex, t)
-        losses = self.process.losses(output, noised.score, topology, t)
+        return NoisedBatch(batch, pose_complex, t, topology, noised)
+
+    def draw_codes(
+        self, batch: ComplexBatch, pose_complex: Tensor, generator: torch.Generator, temperature: float = 1.0
+    ) -> CodeDraw:
+        """Encode the bound complexes once, and draw codes for each pose."""
+        assert self.code_encoder is not None
+        bound = self.code_encoder(*graphs(batch), batch.ligand_pos)
+        return self.code_encoder.draw(bound, pose_complex, GeneratorNoise(generator), temperature)
+
+    def losses(
+        self, context: ComplexContext, poses: NoisedBatch, codes: tuple[Tensor, ...] | None = None
+    ) -> dict[str, Tensor]:
+        """Mean losses of noised poses."""
+        output = self.model(context, poses.noised.pos, poses.pose_complex, poses.t, codes)
+        losses = self.process.losses(output, poses.noised.score, poses.topology, poses.t)
         tor = losses.tor.sum() / losses.has_tor.sum().clamp(min=1)
         return {"tr": losses.tr.mean(), "rot": losses.rot.mean(), "tor": tor}
+
+    def _log_losses(self, prefix: str, losses: dict[str, Tensor], time_bin: int, batch_size: int) -> None:
+        for name in COMPONENTS:
+            self.log(f"{prefix}_bins/{name}_{time_bin}", losses[name], batch_size=batch_size)
+            self.log(f"{prefix}/{name}", losses[name], batch_size=batch_size)
+
+    def _log_codes(self, drawn: CodeDraw, batch_size: int) -> None:
+        """Perplexity of the encoder's distribution of each code, and how many entries there are to choose from."""
+        for index, probs in enumerate(drawn.probs):
+            self.log(f"val_codes/perplexity_{index}", entropy(probs).exp().mean(), batch_size=batch_size)
+            self.log(f"val_codes/entries_{index}", (probs > 0).sum(-1).float().mean(), batch_size=batch_size)
+
+    def _log_redocking(
+        self, prefix: str, batch: ComplexBatch, batch_idx: int, codes: tuple[Tensor, ...] | None
+    ) -> None:
+        """Success of sampled poses (B, num_samples), over samples and of the best sample."""
+        rmsd = redock(self.model, self.process, batch, self.config.redocking, seed=batch_idx, codes=codes)
+        self.log(f"{prefix}/sample_lt2", (rmsd < 2).float().mean(), batch_size=len(rmsd), prog_bar=True)
+        self.log(f"{prefix}/oracle_lt2", (rmsd < 2).any(dim=1).float().mean(), batch_size=len(rmsd), prog_bar=True)
+        self.log(f"{prefix}/sample_rmsd", rmsd.mean(), batch_size=len(rmsd))
 
     def _generator(self, draw: int) -> torch.Generator:
         """A CPU stream of its own for each step and process, so that a resumed run repeats the uninterrupted one."""

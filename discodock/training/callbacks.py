@@ -90,5 +90,7 @@ class ProgressLog(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the validation metrics."""
-        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-        logger.info("validation %s", " ".join(f"{k.split('/')[1]} {v:.3f}" for k, v in metrics.items()))
+        metrics = {
+            k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val") and "_bins/" not in k
+        }
+        logger.info("validation %s", " ".join(f"{k.removeprefix('val/')} {v:.3f}" for k, v in metrics.items()))

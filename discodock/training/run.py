@@ -111,13 +111,20 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     path = folder / "config.yaml"
     if (folder / LAST_CHECKPOINT).is_file():
         began_with = yaml.safe_load(path.read_text()) if path.is_file() else {}
-        changed = [key for key in config if key != "run" and config[key] != began_with.get(key)]
+        changed = [key for key in config if key != "run" and _given(config[key]) != _given(began_with.get(key))]
         if changed:
             raise ConfigError(
                 f"{folder}: holds a run that began with another {changed[0]!r} block; give another --out, or delete it"
             )
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def _given(tree: Any) -> Any:
+    """Nested settings without those that are none, which an older version may not have had."""
+    if not isinstance(tree, dict):
+        return tree
+    return {key: _given(value) for key, value in tree.items() if value is not None}
 
 
 def _callbacks(

@@ -62,6 +62,13 @@ def test_a_folder_of_another_run_is_refused(prepared, tmp_path):
         train_score(settings(prepared, RIGID, "run.max_steps=8", "task.optimizer.learning_rate=1"), tmp_path)
 
 
+def test_a_run_of_an_older_version_goes_on(prepared, tmp_path):
+    train_score(settings(prepared, RIGID, "run.max_steps=1"), tmp_path)
+    config = tmp_path / "config.yaml"
+    config.write_text("".join(line for line in config.read_text().splitlines(True) if line != "  codes: null\n"))
+    assert load_checkpoint(train_score(settings(prepared, RIGID, "run.max_steps=2"), tmp_path)).info["step"] == 2
+
+
 def test_unknown_complex_is_refused(prepared, tmp_path):
     with pytest.raises(ConfigError, match="9xyz_ABC"):
         train_score(settings(prepared, ("9xyz_ABC",), "run.max_steps=4"), tmp_path)

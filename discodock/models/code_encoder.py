@@ -1,0 +1,210 @@
+"""The code encoder: which codes describe how a ligand is bound, read off the bound complex."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from discodock.latents.codebook import Codebook
+from discodock.latents.noise import NoiseLike
+from discodock.latents.pointer import Pointer, gather_nodes
+from discodock.latents.registry import AnyCodeSpace, CodeLayout
+from discodock.models.code_nodes import LIGAND, RESIDUES, check_layout, code_nodes, pointers_into
+from discodock.models.encoders import LigandEncoder, ReceptorEncoder
+from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges, reverse_edges
+from discodock.nn.features import Features
+from discodock.nn.interaction import InteractionLayer
+from discodock.nn.radial import GaussianBasis
+from discodock.settings import Settings
+
+
+class CodeEncoderConfig(Settings):
+    """Sizes of the code encoder."""
+
+    num_scalars: int = Field(32, gt=0, description="scalar (0e) channels of every node")
+    num_vectors: int = Field(8, gt=0, description="vector (1o) channels of every node")
+    num_layers: int = Field(2, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")
+    num_receptor_layers: int = Field(1, ge=0, description="rounds of receptor convolutions")
+    num_ligand_layers: int = Field(2, ge=0, description="rounds over the molecular graph")
+    num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
+    ligand_cutoff: float = Field(6.0, gt=0, description="ligand-ligand edges, Å")
+    contact_cutoff: float = Field(6.0, gt=0, description="receptor-ligand edges, Å")
+    receptor_cutoff: float = Field(4.5, gt=0, description="receptor-receptor edges, Å")
+    code_reach: float = Field(16.0, gt=0, description="farthest distance resolved between pointed nodes, Å")
+    convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
+
+
+@dataclass(frozen=True)
+class BoundComplexes:
+    """What the encoder makes of B bound complexes; invariant but for the positions.
+
+    Attributes:
+        features: of the nodes of each set, padding zero, shape (B, N, S).
+        pos: of the same nodes, Å, shape (B, N, 3).
+        masks: real nodes, bool, shape (B, N).
+        summary: mean over ligand atoms, shape (B, S).
+    """
+
+    features: dict[str, Tensor]
+    pos: dict[str, Tensor]
+    masks: dict[str, Tensor]
+    summary: Tensor
+
+
+@dataclass(frozen=True)
+class CodeDraw:
+    """Codes of P poses drawn from the encoder.
+
+    Attributes:
+        weights: one-hot, with the gradient of a Gumbel-softmax, shape (P, N_i) of every code.
+        probs: of every code given the earlier ones drawn, shape (P, N_i).
+    """
+
+    weights: tuple[Tensor, ...]
+    probs: tuple[Tensor, ...]
+
+
+class CodeEncoder(nn.Module):
+    """q(z_1 ... z_m given the bound complex) = prod_i q(z_i given z_<i, complex), invariant under rigid motions.
+
+    The codes are drawn one after the other, unlike DisCo-Diff's, whose codes are independent given the complex: "this
+    atom" and "the residue beside it" then fit together from the first step on, before either has settled.
+    """
+
+    def __init__(self, config: CodeEncoderConfig, layout: CodeLayout) -> None:
+        super().__init__()
+        check_layout(layout)
+        self.config, self.layout = config, layout
+        size = (config.num_scalars, config.num_vectors)
+        self.receptor_encoder = ReceptorEncoder(
+            *size,
+            num_layers=config.num_receptor_layers,
+            cutoff=config.receptor_cutoff,
+            num_basis=config.num_basis,
+            convolution=config.convolution,
+        )
+        self.ligand_encoder = LigandEncoder(config.num_scalars, num_layers=config.num_ligand_layers)
+        self.ligand_basis = GaussianBasis(config.num_basis, config.ligand_cutoff)
+        self.contact_basis = GaussianBasis(config.num_basis, config.contact_cutoff)
+        self.layers = nn.ModuleList(
+            InteractionLayer(
+                *size,
+                (config.num_basis + NUM_PAIR_ATTR, config.num_basis),
+                mean_degrees=(12.0, 20.0),
+                convolution=config.convolution,
+            )
+            for _ in range(config.num_layers)
+        )
+        self.receptor_layer = None
+        if pointers_into(layout, RESIDUES):
+            self.receptor_layer = InteractionLayer(
+                *size, (config.num_basis,), mean_degrees=(5.0,), convolution=config.convolution
+            )
+            self.receptor_layer.norm.vector_gain.requires_grad_(False)  # only the sources' vectors count here
+        self.heads = nn.ModuleList(CodeHead(config, layout, index) for index in range(layout.num_codes))
+
+    def forward(self, receptor: ReceptorGraph, ligand: LigandGraph, pos: Tensor) -> BoundComplexes:
+        """Encode B complexes with their ligands bound at `pos`, Å, shape (B, L, 3)."""
+        config, mask = self.config, ligand.topology.atom_mask
+        own = torch.arange(len(pos), device=pos.device)
+        atoms = self.receptor_encoder(receptor)
+        scalars = self.ligand_encoder(ligand)
+        features = Features(scalars, scalars.new_zeros(scalars.shape[0], 3, config.num_vectors))
+        contacts = contact_edges(receptor, mask, pos, own, self.contact_basis, config.contact_cutoff)
+        edges = [ligand_edges(ligand, pos, own, self.ligand_basis, config.ligand_cutoff), contacts]
+        for module in self.layers:
+            layer = cast(InteractionLayer, module)
+            features = layer(features, edges, [None, layer.convolution(1).project(atoms)])
+        if self.receptor_layer is not None:
+            source = self.receptor_layer.convolution(0).project(features)
+            atoms = self.receptor_layer(atoms, [reverse_edges(contacts)], [source])
+        nodes = code_nodes(receptor, ligand)
+        padded = features.scalars.new_zeros(*mask.shape, config.num_scalars)
+        padded[mask] = features.scalars
+        return BoundComplexes(
+            features={LIGAND: padded, RESIDUES: nodes.pool(atoms).scalars},
+            pos={LIGAND: pos, RESIDUES: nodes.residue_pos},
+            masks=nodes.masks,
+            summary=padded.sum(dim=1) / mask.sum(dim=1, keepdim=True),
+        )
+
+    def draw(self, bound: BoundComplexes, pose_complex: Tensor, noise: NoiseLike, temperature: float = 1.0) -> CodeDraw:
+        """Draw the codes of P poses independently.
+
+        Args:
+            bound: from `forward`.
+            pose_complex: the complex of each pose, int64, shape (P,).
+            noise: where the Gumbel numbers come from.
+            temperature: of the Gumbel-softmax whose gradient the weights have; which codes are drawn does not depend on
+                it.
+        """
+        weights: list[Tensor] = []
+        probs: list[Tensor] = []
+        masks = self.layout.masks({n: m[pose_complex] for n, m in bound.masks.items()}, pose_complex.device)
+        for space, head, mask in zip(self.layout.spaces, self.heads, masks, strict=True):
+            logits = head(bound, pose_complex, weights)
+            weights.append(space.relax(logits, mask, temperature, noise))
+            probs.append(space.log_probs(logits, mask).exp())
+        return CodeDraw(tuple(weights), tuple(probs))
+
+
+class CodeHead(nn.Module):
+    """Logits of one code given the earlier ones.
+
+    Node n has the logit f(h_n, codes < i) - c min_j |x_n - x_j| over earlier pointers j into other sets of nodes, c a
+    learned rate: at the beginning a pointer prefers what lies beside the nodes that are pointed at already.
+    """
+
+    def __init__(self, config: CodeEncoderConfig, layout: CodeLayout, index: int) -> None:
+        super().__init__()
+        self.space, self.earlier = layout.spaces[index], layout.spaces[:index]
+        self.pointers = _earlier_pointers(self.space, self.earlier)
+        width = config.num_scalars
+        self.node = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
+        self.choices = nn.ModuleList(nn.Linear(_choice_width(space, width), width) for space in self.earlier)
+        self.basis = GaussianBasis(config.num_basis, config.code_reach)
+        self.distances = nn.ModuleDict({str(j): nn.Linear(config.num_basis, width, bias=False) for j in self.pointers})
+        entries = self.space.codebook_size if isinstance(self.space, Codebook) else 1
+        self.out = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, entries))
+        crosses = isinstance(self.space, Pointer) and set(self.pointers.values()) - {self.space.nodes}
+        self.closeness = nn.Parameter(torch.ones(()), requires_grad=bool(crosses))
+
+    def forward(self, bound: BoundComplexes, pose_complex: Tensor, weights: Sequence[Tensor]) -> Tensor:
+        """Logits (P, N_i), given the weights (P, N_j) of the earlier codes."""
+        shift = bound.summary.new_zeros(len(pose_complex), bound.summary.shape[1])
+        for linear, space, each in zip(self.choices, self.earlier, weights, strict=True):
+            shift = shift + linear(_choice(space, each, bound, pose_complex))
+        if isinstance(self.space, Codebook):
+            return self.out(self.node(bound.summary)[pose_complex] + shift)
+        name = self.space.nodes
+        hidden = self.node(bound.features[name])[pose_complex] + shift[:, None]
+        nearest: list[Tensor] = []
+        for j, other in self.pointers.items():
+            target = gather_nodes(weights[j], bound.pos[other][pose_complex])
+            vec = bound.pos[name][pose_complex] - target[:, None]
+            distance = (vec.square().sum(dim=-1) + 1e-6).sqrt()
+            hidden = hidden + self.distances[str(j)](self.basis(distance.flatten())).view_as(hidden)
+            nearest += [distance] if other != name else []
+        logits = self.out(hidden).squeeze(-1)
+        return logits - self.closeness * torch.stack(nearest).amin(dim=0) if nearest else logits
+
+
+def _earlier_pointers(space: AnyCodeSpace, earlier: Sequence[AnyCodeSpace]) -> dict[int, str]:
+    """Earlier pointers, whose distance from the nodes of a pointer counts: number -> set of nodes."""
+    is_pointer = isinstance(space, Pointer)
+    return {j: other.nodes for j, other in enumerate(earlier) if is_pointer and isinstance(other, Pointer)}
+
+
+def _choice_width(space: AnyCodeSpace, width: int) -> int:
+    return width if isinstance(space, Pointer) else space.codebook_size
+
+
+def _choice(space: AnyCodeSpace, weights: Tensor, bound: BoundComplexes, pose_complex: Tensor) -> Tensor:
+    """What an earlier code chose: the features of its node, or the weights of the codebook's entries."""
+    return gather_nodes(weights, bound.features[space.nodes][pose_complex]) if isinstance(space, Pointer) else weights

@@ -1,0 +1,69 @@
+import csv
+import logging
+
+import pytest
+import torch
+
+from discodock.errors import CheckpointError
+from discodock.inference.network import load_network
+from discodock.models.checkpoint import load_checkpoint
+from discodock.tasks.codes import CodesConfig
+from discodock.tasks.score import ScoreTask
+from discodock.tasks.stages import train_score
+from tests.tasks.test_score_stage import RIGID, settings
+
+CODES = ("task.codes.encoder.num_scalars=8", "task.codes.encoder.num_vectors=4", "task.poses_per_complex=2")
+
+
+def test_a_resumed_run_with_codes_equals_an_uninterrupted_one(prepared, tmp_path):
+    plain = (*CODES, "task.optimizer.decay_fraction=0", "task.codes.dropout.whole=0.5")
+    whole = train_score(settings(prepared, RIGID, *plain, "run.max_steps=6"), tmp_path / "whole")
+    train_score(settings(prepared, RIGID, *plain, "run.max_steps=3"), tmp_path / "halves")
+    halves = train_score(settings(prepared, RIGID, *plain, "run.max_steps=6"), tmp_path / "halves")
+    expected, found = load_checkpoint(whole), load_checkpoint(halves)
+    assert {name.split(".")[0] for name in found.weights} == {"model", "codes"}
+    for name, value in expected.weights.items():
+        torch.testing.assert_close(found.weights[name], value, rtol=0, atol=0)
+
+
+def test_the_file_holds_everything_that_codes_need_and_is_read_for_docking(prepared, tmp_path):
+    config = settings(prepared, RIGID, *CODES, "run.max_steps=2")
+    path = train_score(config, tmp_path)
+    checkpoint = load_checkpoint(path)
+    assert CodesConfig(**checkpoint.config["codes"]) == config.task.codes
+    task = ScoreTask(config.task, 1)
+    task.code_encoder.load_state_dict(checkpoint.part("codes"))
+    network = load_network(path, torch.device("cpu"))
+    assert network.score_model.codes.layout == config.task.codes.layout
+
+
+def test_a_run_with_codes_starts_from_a_network_without(prepared, tmp_path, caplog):
+    plain = train_score(settings(prepared, RIGID, "run.max_steps=2"), tmp_path / "plain")
+    rate = ("run.max_steps=1", "task.optimizer.learning_rate=1e-30", f"start_from={plain}")
+    with caplog.at_level(logging.INFO):
+        path = train_score(settings(prepared, RIGID, *CODES, *rate), tmp_path / "codes")
+    assert "layers.1.convolutions.2" in caplog.text
+    found = load_checkpoint(path).part("model")
+    for name, value in load_checkpoint(plain).part("model").items():
+        torch.testing.assert_close(found[name], value)
+    wrong = settings(prepared, RIGID, *CODES, *rate, "task.model.num_scalars=20")
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train_score(wrong, tmp_path / "wrong")
+
+
+def test_validation_compares_codes_with_none_on_the_same_noise(prepared, tmp_path):
+    more = ("run.max_steps=2", "run.validate_every=2", "task.optimizer.learning_rate=1e-30", "run.log_every=1")
+    train_score(settings(prepared, RIGID, *CODES, *more, "task.redocking.num_samples=2"), tmp_path)
+    with open(tmp_path / "logs/version_0/metrics.csv", newline="") as file:
+        metrics = {name: float(value) for row in csv.DictReader(file) for name, value in row.items() if value}
+    for name in ("tr", "rot", "tor", "sample_rmsd"):  # a new network does not hear the codes yet
+        assert metrics[f"val_oracle/{name}"] == pytest.approx(metrics[f"val/{name}"], rel=1e-3)
+    assert 1 < metrics["val_codes/perplexity_0"] <= metrics["val_codes/entries_0"]
+
+
+def test_the_encoder_has_a_learning_rate_of_its_own(prepared):
+    config = settings(prepared, RIGID, *CODES, "task.codes.learning_rate_factor=3")
+    task = ScoreTask(config.task, 10)
+    score, encoder = task.configure_optimizers()["optimizer"].param_groups
+    assert encoder["initial_lr"] == pytest.approx(3 * score["initial_lr"])
+    assert sum(map(len, (score["params"], encoder["params"]))) == len(list(task.parameters()))
