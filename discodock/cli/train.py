@@ -34,3 +34,21 @@ def score(
     settings = load_config(config, overrides or [], ScoreStageConfig)
     weights = train_score(settings, out)
     print(f"weights: {weights}")
+
+
+@app.command("site")
+def site(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance configs/site.yaml.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/site"),
+    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as run.max_steps=1000")] = None,
+) -> None:
+    """Train the site model: where on a whole protein a ligand binds."""
+    import logging
+
+    from discodock.config import load_config
+    from discodock.tasks.site_stage import SiteStageConfig, train_site
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    weights = train_site(load_config(config, overrides or [], SiteStageConfig), out)
+    print(f"weights: {weights}")

@@ -43,22 +43,8 @@ class ComplexBatch:
 
 def collate(complexes: Sequence[Arrays]) -> ComplexBatch:
     """Pad and stack cropped complexes (`discodock.schema.FIELDS`)."""
-    receptor = {
-        name: pad([c[f"receptor_{name}"] for c in complexes])
-        for name in ("pos", "element", "residue_type", "atom_name", "residue_idx")
-    }
-    receptor["mask"] = pad([np.ones(len(c["receptor_pos"]), dtype=bool) for c in complexes])
-    ligand = {
-        "atom_feat": pad([c["ligand_atom_feat"] for c in complexes]),
-        "bond_type": pad([_bond_matrix(c) for c in complexes]),
-        "hops": pad([c["ligand_hops"] for c in complexes]),
-    }
-    topology = LigandTopology(
-        atom_mask=pad([np.ones(len(c["ligand_pos"]), dtype=bool) for c in complexes]),
-        tor_bond=pad([c["ligand_tor_bond"] for c in complexes]),
-        tor_mask=pad([np.ones(len(c["ligand_tor_bond"]), dtype=bool) for c in complexes]),
-        mask_rotate=pad([c["ligand_mask_rotate"] for c in complexes]),
-    )
+    receptor = collate_receptors(complexes)
+    ligand, topology = collate_ligands(complexes)
     return ComplexBatch(
         receptor,
         ligand,
@@ -67,6 +53,31 @@ def collate(complexes: Sequence[Arrays]) -> ComplexBatch:
         conformer_pos=pad(_repeat_to_longest([c["ligand_conformer_pos"] for c in complexes])),
         automorphisms=pad(_repeat_to_longest([c["ligand_automorphisms"] for c in complexes])),
     )
+
+
+def collate_receptors(complexes: Sequence[Arrays]) -> dict[str, Tensor]:
+    """Fields of `models.graphs.ReceptorGraph` by name, shapes (B, R, ...)."""
+    receptor = {
+        name: pad([c[f"receptor_{name}"] for c in complexes])
+        for name in ("pos", "element", "residue_type", "atom_name", "residue_idx")
+    }
+    return receptor | {"mask": pad([np.ones(len(c["receptor_pos"]), dtype=bool) for c in complexes])}
+
+
+def collate_ligands(complexes: Sequence[Arrays]) -> tuple[dict[str, Tensor], LigandTopology]:
+    """Fields of `models.graphs.LigandGraph` by name, shapes (B, L, ...), and its topology."""
+    ligand = {
+        "atom_feat": pad([c["ligand_atom_feat"] for c in complexes]),
+        "bond_type": pad([_bond_matrix(c) for c in complexes]),
+        "hops": pad([c["ligand_hops"] for c in complexes]),
+    }
+    topology = LigandTopology(
+        atom_mask=pad([np.ones(len(c["ligand_atom_feat"]), dtype=bool) for c in complexes]),
+        tor_bond=pad([c["ligand_tor_bond"] for c in complexes]),
+        tor_mask=pad([np.ones(len(c["ligand_tor_bond"]), dtype=bool) for c in complexes]),
+        mask_rotate=pad([c["ligand_mask_rotate"] for c in complexes]),
+    )
+    return ligand, topology
 
 
 def pad(arrays: Sequence[np.ndarray]) -> Tensor:
@@ -95,7 +106,7 @@ def move_tensors(tree: T, device: torch.device | str) -> T:
 
 def _bond_matrix(arrays: Arrays) -> np.ndarray:
     """1 + bond type for bonded pairs, 0 elsewhere, shape (L, L)."""
-    num_atoms = len(arrays["ligand_pos"])
+    num_atoms = len(arrays["ligand_atom_feat"])
     matrix = np.zeros((num_atoms, num_atoms), dtype=np.int64)
     matrix[tuple(arrays["ligand_bond_index"])] = arrays["ligand_bond_type"].astype(np.int64) + 1
     return matrix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,8 +21,8 @@ from discodock.errors import ConfigError, PreparedDataError
 from discodock.settings import Settings
 
 
-class DataConfig(Settings):
-    """Where the prepared complexes are and how batches are drawn from them."""
+class StoreConfig(Settings):
+    """Where the prepared complexes are and how batches of whole complexes are drawn from them."""
 
     root: Path = Field(Path("prepared/corpus"), description="folder written by `discodock prepare`")
     batch_size: int = Field(4, gt=0, description="complexes per step and process")
@@ -29,12 +30,17 @@ class DataConfig(Settings):
     cluster_exponent: float = Field(
         0.5, ge=0, le=1, description="a complex is drawn with probability ~ cluster size ** -exponent; 0 = all alike"
     )
-    center_jitter: float = Field(3.0, ge=0, description="largest offset of the crop's centre from the ligand's, Å")
     max_ligand_atoms: int = Field(60, gt=0, description="larger ligands are left out of training")
     num_val: int = Field(48, ge=0, description="validation complexes, spread over clusters, the same in every run")
     num_workers: int = Field(0, ge=0, description="loader processes; 0 loads in the training process")
     ids: tuple[str, ...] | None = Field(None, description="train and validate on just these complexes (overfitting)")
     seed: int = Field(0, description="of sampling and crops")
+
+
+class DataConfig(StoreConfig):
+    """As `StoreConfig`, for complexes that are cropped around their site."""
+
+    center_jitter: float = Field(3.0, ge=0, description="largest offset of the crop's centre from the ligand's, Å")
 
 
 class SiteDataset(Dataset[Arrays]):
@@ -96,12 +102,20 @@ class ClusterSampler(Sampler[tuple[int, int]]):
         return iter([(int(i), int(d)) for i, d in zip(idx, draws, strict=True)][skip:])
 
 
-class ComplexDataModule(pl.LightningDataModule):
-    """Batches of cropped complexes for training, and a fixed subset of the validation split."""
+class StoreDataModule(pl.LightningDataModule, ABC):
+    """Batches of complexes for training, and a fixed subset of the validation split."""
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: StoreConfig) -> None:
         super().__init__()
         self.config = config
+
+    @abstractmethod
+    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> Dataset[Any]:
+        """The chosen complexes of a store, as `collate` takes them; keys as in `SiteDataset`."""
+
+    @abstractmethod
+    def collate(self, complexes: Sequence[Any]) -> Any:
+        """A batch, which moves itself by `to(device)`."""
 
     def setup(self, stage: str | None = None) -> None:
         """Open the store and choose the complexes.
@@ -124,9 +138,8 @@ class ComplexDataModule(pl.LightningDataModule):
             raise PreparedDataError(f"{config.root}: no complex of the train split; prepare with --splits")
         self.train_clusters = [row.cluster for row in train]
         val = spread_over_clusters(val, config.num_val)
-        jitter, seed = config.center_jitter, config.seed
-        self.train_set = SiteDataset(store, [row.id for row in train], center_jitter=jitter, seed=seed)
-        self.val_set = SiteDataset(store, [row.id for row in val], center_jitter=jitter, seed=seed)
+        self.train_set = self.dataset(store, [row.id for row in train])
+        self.val_set = self.dataset(store, [row.id for row in val])
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Endless variety, in epochs of `steps_per_epoch` batches."""
@@ -145,19 +158,35 @@ class ComplexDataModule(pl.LightningDataModule):
         """The validation subset, in order."""
         return self._loader(self.val_set, None)
 
-    def transfer_batch_to_device(self, batch: ComplexBatch, device: torch.device, dataloader_idx: int) -> ComplexBatch:
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Our batches move themselves."""
         return batch.to(device)
 
-    def _loader(self, dataset: SiteDataset, sampler: ClusterSampler | None) -> DataLoader[Any]:
+    def _loader(self, dataset: Dataset[Any], sampler: ClusterSampler | None) -> DataLoader[Any]:
         return DataLoader(
             dataset,
             batch_size=self.config.batch_size,
             sampler=sampler,
-            collate_fn=collate,
+            collate_fn=self.collate,
             num_workers=self.config.num_workers,
             persistent_workers=self.config.num_workers > 0,
         )
+
+
+class ComplexDataModule(StoreDataModule):
+    """Batches of complexes cropped around their displaced site."""
+
+    def __init__(self, config: DataConfig) -> None:
+        super().__init__(config)
+        self.center_jitter = config.center_jitter
+
+    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> SiteDataset:
+        """Random crops."""
+        return SiteDataset(store, ids, center_jitter=self.center_jitter, seed=self.config.seed)
+
+    def collate(self, complexes: Sequence[Arrays]) -> ComplexBatch:
+        """See `discodock.data.batch.collate`."""
+        return collate(complexes)
 
 
 def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ logger = logging.getLogger(__name__)
 
 SCORE_PART = "model"
 CODES_PART = "codes"
-"""Names of parts of a checkpoint: the score model and the code encoder. Each has a block in `Checkpoint.config`."""
+SITE_PART = "site"
+"""Names of parts of a checkpoint: score model, code encoder, site model. Each has a block in `Checkpoint.config`."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +115,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: its configuration is damaged; fetch or write the checkpoint again") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(weights, config, info, digest)
+
+
+def pack_checkpoints(paths: Sequence[Path], out: Path) -> None:
+    """Put the parts of several files into one, such as a score model with codes and a site model trained beside it.
+
+    Args:
+        paths: files written by the stages of training; of a part that several of them hold, the first file's is taken.
+        out: the file to write.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
+    weights: dict[str, Tensor] = {}
+    config: dict[str, Any] = {}
+    info: dict[str, Any] = {}
+    for path in paths:
+        found = load_checkpoint(path)
+        for part in [name for name in found.config if name not in config]:
+            config[part] = found.config[part]
+            weights |= prefixed(part, found.part(part))
+        info[path.name] = found.info
+    save_checkpoint(out, weights, config, info)

@@ -45,3 +45,24 @@ class LigandGraph:
     bond_type: Tensor
     hops: Tensor
     topology: LigandTopology
+
+
+@dataclass(frozen=True)
+class ResidueGraph:
+    """Residues of B whole receptors, padded to N.
+
+    Attributes:
+        pos: centroids of their heavy atoms, Å, shape (B, N, 3).
+        mask: true for real residues, bool, shape (B, N).
+        scalars: pooled atom features of `SiteModel.encode_receptor`, shape (B, N, 2 S).
+        vectors: likewise, shape (B, N, 3, V).
+        cavity_scalars: from `geometry.cavities.cavity_features`, shape (B, N, cavities.NUM_SCALARS).
+        cavity_vectors: likewise, shape (B, N, 3, cavities.NUM_VECTORS).
+    """
+
+    pos: Tensor
+    mask: Tensor
+    scalars: Tensor
+    vectors: Tensor
+    cavity_scalars: Tensor
+    cavity_vectors: Tensor

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
+
+MAX_DISTANCES: Final = 16_000_000
+"""Distances computed at a time: 64 MB in float32, however large the sets of points are."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,52 @@ def radius_pairs(
         cutoff: in Å.
         is_self: the two sets are one set; leave out pairs of a point with itself.
     """
-    distance = torch.cdist(
-        target_pos.detach(), source_pos.detach(), compute_mode="donot_use_mm_for_euclid_dist"
-    )  # (G, M, N)
-    close = (distance < cutoff) & target_mask[:, :, None] & source_mask[:, None, :]
-    if is_self:
-        close = close & ~torch.eye(close.shape[1], dtype=torch.bool, device=close.device)
-    sample, target, source = close.nonzero(as_tuple=True)
+    blocks = _close_pairs(target_pos.detach(), target_mask, source_pos.detach(), source_mask, cutoff, is_self=is_self)
+    sample, target, source = (torch.cat(each) for each in zip(*blocks, strict=True))
     vec = target_pos[sample, target] - source_pos[sample, source]
     return PairList(sample, target, source, vec)
+
+
+def nearest_pairs(pos: Tensor, mask: Tensor, cutoff: float, max_neighbors: int) -> PairList:
+    """For every point of a set its nearest other points: those closer than `cutoff`, at most `max_neighbors`.
+
+    Args:
+        pos: in Å, shape (G, N, 3).
+        mask: true for real points, bool, shape (G, N).
+        cutoff: in Å.
+        max_neighbors: per target; the neighbours of a target come nearest first.
+    """
+    distance = torch.cdist(pos.detach(), pos.detach(), compute_mode="donot_use_mm_for_euclid_dist")  # (G, N, N)
+    distance = distance.masked_fill(~mask[:, None, :], torch.inf)
+    distance.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    nearest = distance.topk(min(max_neighbors, pos.shape[1]), dim=2, largest=False)
+    is_edge = (nearest.values < cutoff) & mask[:, :, None]
+    sample, target, rank = is_edge.nonzero(as_tuple=True)
+    source = nearest.indices[sample, target, rank]
+    return PairList(sample, target, source, pos[sample, target] - pos[sample, source])
+
+
+def _close_pairs(
+    target_pos: Tensor, target_mask: Tensor, source_pos: Tensor, source_mask: Tensor, cutoff: float, *, is_self: bool
+) -> Iterator[tuple[Tensor, ...]]:
+    """Blocks of (sample, target, source), in order; large sets of points are taken a few targets at a time."""
+    num_samples, num_targets, num_sources = len(target_pos), target_pos.shape[1], source_pos.shape[1]
+    is_small = num_samples * num_targets * num_sources <= MAX_DISTANCES
+    samples = num_samples if is_small else 1
+    targets = max(1, num_targets if is_small else MAX_DISTANCES // max(1, num_sources))
+    for first_sample in range(0, max(1, num_samples), max(1, samples)):
+        rows = slice(first_sample, first_sample + samples)
+        for first_target in range(0, max(1, num_targets), targets):
+            columns = slice(first_target, first_target + targets)
+            distance = torch.cdist(
+                target_pos[rows, columns], source_pos[rows], compute_mode="donot_use_mm_for_euclid_dist"
+            )
+            close = (distance < cutoff) & target_mask[rows, columns, None] & source_mask[rows, None, :]
+            if is_self:
+                own = torch.arange(first_target, first_target + close.shape[1], device=close.device)
+                close = close & (own[:, None] != torch.arange(num_sources, device=close.device))
+            sample, target, source = close.nonzero(as_tuple=True)
+            yield sample + first_sample, target + first_target, source
 
 
 def flat_index(mask: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
+import pytest
 import torch
 
-from discodock.nn.neighbors import flat_index, radius_pairs
+from discodock.nn import neighbors
+from discodock.nn.neighbors import flat_index, nearest_pairs, radius_pairs
 from discodock.nn.radial import GaussianBasis, smooth_cutoff
 
 
@@ -50,3 +52,30 @@ def test_gaussian_basis_tells_distances_apart():
     basis = GaussianBasis(16, 6.0)(torch.linspace(0, 6, 61))
     gram = basis @ basis.T
     assert (torch.diagonal(gram) > gram.diagonal(offset=10).max()).all()
+
+
+@pytest.mark.parametrize("is_self", [True, False])
+def test_large_sets_are_searched_in_blocks_with_the_same_result(monkeypatch, is_self):
+    torch.manual_seed(0)
+    pos = torch.randn(3, 20, 3) * 2
+    mask = torch.rand(3, 20) < 0.8
+    whole = radius_pairs(pos, mask, pos, mask, 2.5, is_self=is_self)
+    monkeypatch.setattr(neighbors, "MAX_DISTANCES", 60)
+    blocks = radius_pairs(pos, mask, pos, mask, 2.5, is_self=is_self)
+    for name in ("sample", "target", "source", "vec"):
+        torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=0, atol=0)
+
+
+def test_nearest_pairs_are_the_nearest_of_the_radius_pairs():
+    torch.manual_seed(0)
+    pos = torch.randn(2, 12, 3) * 3
+    mask = torch.rand(2, 12) < 0.8
+    pairs = nearest_pairs(pos, mask, 5.0, 3)
+    every = radius_pairs(pos, mask, pos, mask, 5.0, is_self=True)
+    for sample, target in mask.nonzero().tolist():
+        chosen = (every.sample == sample) & (every.target == target)
+        expected = every.vec[chosen].norm(dim=1).sort().values[:3]
+        found = pairs.vec[(pairs.sample == sample) & (pairs.target == target)].norm(dim=1)
+        torch.testing.assert_close(found, expected)
+    assert mask[pairs.sample, pairs.source].all()
+    assert (pairs.target != pairs.source).all()

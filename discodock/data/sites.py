@@ -1,0 +1,110 @@
+"""Whole receptors by residue, for learning where ligands bind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from discodock.data.batch import Arrays, collate_ligands, collate_receptors, move_tensors, pad
+from discodock.data.module import StoreConfig, StoreDataModule
+from discodock.data.store import PreparedStore
+from discodock.geometry.cavities import cavity_features, residue_centroids
+from discodock.geometry.pose import LigandTopology
+
+EncodeReceptor = Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]]
+"""Fields of `models.graphs.ReceptorGraph`, one receptor -> scalars (1, N, S) and vectors (1, N, 3, V) of residues."""
+
+
+@dataclass(frozen=True)
+class SiteBatch:
+    """B receptors and ligands padded.
+
+    Attributes:
+        residues: fields of `models.graphs.ResidueGraph` by name, shapes (B, N, ...).
+        ligand: fields of `models.graphs.LigandGraph` by name but the topology, shapes (B, L, ...).
+        topology: padding masks and rotatable bonds of the ligands.
+        ligand_center: centroids of the crystal ligands, Å, shape (B, 3).
+    """
+
+    residues: dict[str, Tensor]
+    ligand: dict[str, Tensor]
+    topology: LigandTopology
+    ligand_center: Tensor
+
+    def to(self, device: torch.device | str) -> SiteBatch:
+        """A copy on `device`."""
+        return move_tensors(self, device)
+
+
+class ReceptorDataset(Dataset[Arrays]):
+    """Whole receptors as residues, with their ligands; what is computed once is kept in memory."""
+
+    def __init__(self, store: PreparedStore, ids: Sequence[str], encode: EncodeReceptor) -> None:
+        self.store, self.ids, self.encode = store, list(ids), encode
+        self._loaded: dict[str, Arrays] = {}
+
+    def __len__(self) -> int:
+        """Number of complexes."""
+        return len(self.ids)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
+        """Residues and ligand of a complex; the draw in a key `(idx, draw)` makes no difference."""
+        complex_id = self.ids[key if isinstance(key, int) else key[0]]
+        if complex_id not in self._loaded:
+            arrays = self.store.load(complex_id)
+            ligand = {name: value for name, value in arrays.items() if name.startswith("ligand_")}
+            self._loaded[complex_id] = residue_arrays(arrays, self.encode) | ligand
+        return self._loaded[complex_id]
+
+
+class SiteDataModule(StoreDataModule):
+    """Batches of whole receptors."""
+
+    def __init__(self, config: StoreConfig, encode: EncodeReceptor) -> None:
+        super().__init__(config)
+        self.encode = encode
+
+    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> ReceptorDataset:
+        """Whole receptors."""
+        return ReceptorDataset(store, ids, self.encode)
+
+    def collate(self, complexes: Sequence[Arrays]) -> SiteBatch:
+        """See `collate_residues`."""
+        return collate_residues(complexes)
+
+
+def residue_arrays(arrays: Arrays, encode: EncodeReceptor) -> Arrays:
+    """A receptor by residue: centroids, pooled atom features, cavities.
+
+    Args:
+        arrays: a prepared complex (`discodock.schema.FIELDS`); only its receptor is read.
+        encode: the network's view of the atoms.
+
+    Returns:
+        `residue_pos` and so on, named as in `models.graphs.ResidueGraph`, float32, in the frame of `arrays`.
+    """
+    pos, residue_idx = arrays["receptor_pos"], arrays["receptor_residue_idx"]
+    scalars, vectors = encode(collate_receptors([arrays]))
+    cavity_scalars, cavity_vectors = cavity_features(pos, residue_idx)
+    return {
+        "residue_pos": residue_centroids(pos, residue_idx).astype("float32"),
+        "residue_scalars": scalars[0].float().cpu().numpy(),
+        "residue_vectors": vectors[0].float().cpu().numpy(),
+        "residue_cavity_scalars": cavity_scalars,
+        "residue_cavity_vectors": cavity_vectors,
+    }
+
+
+def collate_residues(complexes: Sequence[Arrays]) -> SiteBatch:
+    """Pad and stack complexes of `ReceptorDataset`."""
+    names = ("pos", "scalars", "vectors", "cavity_scalars", "cavity_vectors")
+    residues = {name: pad([c[f"residue_{name}"] for c in complexes]) for name in names}
+    residues["mask"] = pad([np.ones(len(c["residue_pos"]), dtype=bool) for c in complexes])
+    ligand, topology = collate_ligands(complexes)
+    center = torch.stack([torch.from_numpy(c["ligand_pos"].mean(axis=0)) for c in complexes])
+    return SiteBatch(residues, ligand, topology, center)

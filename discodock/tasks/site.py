@@ -1,0 +1,125 @@
+"""The site stage: learn at which residue of a whole protein a ligand binds, and where beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from discodock.data.sites import SiteBatch
+from discodock.models.graphs import LigandGraph, ReceptorGraph, ResidueGraph
+from discodock.models.site_model import SiteModel, SiteModelConfig, SitePrediction
+from discodock.models.sites import MAX_SITES, distinct_sites
+from discodock.settings import Settings
+from discodock.training.optim import OptimizerConfig, learning_rate_factor
+
+
+class SiteTaskConfig(Settings):
+    """The site model and how it is trained."""
+
+    model: SiteModelConfig = Field(default_factory=SiteModelConfig, description="network sizes")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
+    width: float = Field(3.0, gt=0, description="a residue is right with weight exp(-d^2 / 2 width^2), Å")
+    reach: float = Field(12.0, gt=0, description="farthest right residue from the crystal centroid, Å")
+    offset_reach: float = Field(10.0, gt=0, description="farthest residue whose offset is trained, Å")
+    offset_weight: float = Field(0.2, ge=0, description="of the offset's loss, per Å, against the cross-entropy")
+    seed: int = Field(0, description="of the weights and of dropout")
+    success_radius: float = Field(6.0, gt=0, description="a site this near to the crystal centroid is found, Å")
+
+
+class SiteTask(pl.LightningModule):
+    """Cross-entropy of the site code against its geometric encoder, and a robust loss of the offsets."""
+
+    def __init__(self, config: SiteTaskConfig, max_steps: int) -> None:
+        super().__init__()
+        self.config, self.max_steps = config, max_steps
+        self.model = SiteModel(config.model)
+
+    def encode_receptor(self, receptor: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Residue features of one receptor, for the data set to keep."""
+        return self.model.encode_receptor(ReceptorGraph(**receptor))
+
+    def training_step(self, batch: SiteBatch, batch_idx: int) -> Tensor:
+        """Loss of a batch of complexes."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            # a stream of its own for each step and process, so that a resumed run repeats the uninterrupted one
+            torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % (1 << 63))
+            prediction = self._predict(batch)
+        losses = self.losses(prediction, batch)
+        total = losses["code"] + self.config.offset_weight * losses["offset"]
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
+        self.log("train/loss", total.detach(), prog_bar=True)
+        return total
+
+    def validation_step(self, batch: SiteBatch, batch_idx: int) -> None:
+        """The losses, and how often the crystal site is among the first and the first few distinct sites."""
+        num_complexes = len(batch.ligand_center)
+        prediction = self._predict(batch)
+        found = {f"val/{name}": value for name, value in self.losses(prediction, batch).items()}
+        distance = site_distances(prediction, batch.ligand_center)  # (B, MAX_SITES)
+        radius = self.config.success_radius
+        found["val/top1"] = (distance[:, 0] < radius).float().mean()
+        found["val/top5"] = (distance < radius).any(dim=1).float().mean()
+        self.log_dict(found, batch_size=num_complexes)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the trapezoidal schedule."""
+        config = self.config.optimizer
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, self.max_steps, config)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def losses(self, prediction: SitePrediction, batch: SiteBatch) -> dict[str, Tensor]:
+        """Mean cross-entropy in nats (`code`), and mean error of the predicted centres of near residues (`offset`)."""
+        distance = (batch.residues["pos"] - batch.ligand_center[:, None]).norm(dim=-1)
+        distance = distance.masked_fill(~prediction.mask, torch.inf)
+        target = site_targets(distance, self.config.width, self.config.reach)
+        code = prediction.prior().cross_entropy(target.argmax(dim=1, keepdim=True), (target,)).mean()
+        near = distance < self.config.offset_reach
+        goal = batch.ligand_center[:, None].expand_as(prediction.center)[near]
+        return {"code": code, "offset": F.huber_loss(prediction.center[near], goal)}
+
+    def _predict(self, batch: SiteBatch) -> SitePrediction:
+        return self.model(ResidueGraph(**batch.residues), LigandGraph(**batch.ligand, topology=batch.topology))
+
+
+def site_targets(distance: Tensor, width: float, reach: float) -> Tensor:
+    """The site code's encoder: q(residue | complex) ~ exp(-d^2 / 2 width^2) over d < reach, or the nearest.
+
+    Args:
+        distance: of residue centroids from the crystal ligand's, infinite in the padding, Å, shape (B, N).
+        width: Å.
+        reach: Å.
+
+    Returns:
+        Probabilities, shape (B, N).
+    """
+    nearest = distance.amin(dim=1, keepdim=True)
+    is_right = (distance < reach) | (distance == nearest)
+    return torch.softmax((-0.5 * (distance / width) ** 2).masked_fill(~is_right, -torch.inf), dim=1)
+
+
+def site_distances(prediction: SitePrediction, ligand_center: Tensor) -> Tensor:
+    """Distances of the distinct sites' centres from the crystal ligands', most probable first.
+
+    Args:
+        prediction: of B receptors.
+        ligand_center: Å, shape (B, 3).
+
+    Returns:
+        Å, shape (B, MAX_SITES); infinite where there are fewer sites.
+    """
+    distance = ligand_center.new_full((len(ligand_center), MAX_SITES), torch.inf)
+    for row, center in enumerate(ligand_center):
+        mask = prediction.mask[row]
+        probs = torch.softmax(prediction.logits[row, mask].float(), dim=0)
+        for rank, site in enumerate(distinct_sites(probs, prediction.center[row, mask])):
+            distance[row, rank] = (site.center - center).norm()
+    return distance
