@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 import torch
 from pydantic import Field
@@ -22,6 +22,9 @@ from discodock.nn.features import Features
 from discodock.nn.interaction import InteractionLayer
 from discodock.nn.radial import GaussianBasis
 from discodock.settings import Settings
+
+FIRST_LOOK: Final = 3.0
+"""Initial slope of logits over distances, 1/Å; nodes differ by an Å or two in it, so that a few of them stand out."""
 
 
 class CodeEncoderConfig(Settings):
@@ -131,7 +134,7 @@ class CodeEncoder(nn.Module):
             features={LIGAND: padded, RESIDUES: nodes.pool(atoms).scalars},
             pos={LIGAND: pos, RESIDUES: nodes.residue_pos},
             masks=nodes.masks,
-            summary=padded.sum(dim=1) / mask.sum(dim=1, keepdim=True),
+            summary=masked_mean(padded, mask),
         )
 
     def draw(self, bound: BoundComplexes, pose_complex: Tensor, noise: NoiseLike, temperature: float = 1.0) -> CodeDraw:
@@ -157,8 +160,10 @@ class CodeEncoder(nn.Module):
 class CodeHead(nn.Module):
     """Logits of one code given the earlier ones.
 
-    Node n has the logit f(h_n, codes < i) - c min_j |x_n - x_j| over earlier pointers j into other sets of nodes, c a
-    learned rate: at the beginning a pointer prefers what lies beside the nodes that are pointed at already.
+    Node n has the logit f(h_n, codes < i) + c e_n, where c is learned and e_n is where a pointer looks at first: beside
+    the first earlier pointer into the other set that has no partner yet; else a residue beside the ligand's centroid,
+    an atom far from it, and from the atoms pointed at already. "The outermost atom, and the residue beside it" says
+    something about the pose from the first step on; random codes would teach the score model not to listen.
     """
 
     def __init__(self, config: CodeEncoderConfig, layout: CodeLayout, index: int) -> None:
@@ -172,8 +177,7 @@ class CodeHead(nn.Module):
         self.distances = nn.ModuleDict({str(j): nn.Linear(config.num_basis, width, bias=False) for j in self.pointers})
         entries = self.space.codebook_size if isinstance(self.space, Codebook) else 1
         self.out = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, entries))
-        crosses = isinstance(self.space, Pointer) and set(self.pointers.values()) - {self.space.nodes}
-        self.closeness = nn.Parameter(torch.ones(()), requires_grad=bool(crosses))
+        self.first_look = nn.Parameter(torch.tensor(FIRST_LOOK), requires_grad=isinstance(self.space, Pointer))
 
     def forward(self, bound: BoundComplexes, pose_complex: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """Logits (P, N_i), given the weights (P, N_j) of the earlier codes."""
@@ -184,15 +188,36 @@ class CodeHead(nn.Module):
             return self.out(self.node(bound.summary)[pose_complex] + shift)
         name = self.space.nodes
         hidden = self.node(bound.features[name])[pose_complex] + shift[:, None]
-        nearest: list[Tensor] = []
+        distances: dict[int, Tensor] = {}
         for j, other in self.pointers.items():
             target = gather_nodes(weights[j], bound.pos[other][pose_complex])
-            vec = bound.pos[name][pose_complex] - target[:, None]
-            distance = (vec.square().sum(dim=-1) + 1e-6).sqrt()
-            hidden = hidden + self.distances[str(j)](self.basis(distance.flatten())).view_as(hidden)
-            nearest += [distance] if other != name else []
-        logits = self.out(hidden).squeeze(-1)
-        return logits - self.closeness * torch.stack(nearest).amin(dim=0) if nearest else logits
+            distances[j] = node_distances(bound.pos[name][pose_complex], target)
+            hidden = hidden + self.distances[str(j)](self.basis(distances[j].flatten())).view_as(hidden)
+        look = self._first_look(bound, pose_complex, distances)
+        return self.out(hidden).squeeze(-1) + self.first_look * look
+
+    def _first_look(self, bound: BoundComplexes, pose_complex: Tensor, distances: dict[int, Tensor]) -> Tensor:
+        """e_n in Å, shape (P, N)."""
+        name = cast(Pointer, self.space).nodes
+        same = [distances[j] for j, other in self.pointers.items() if other == name]
+        others = [distances[j] for j, other in self.pointers.items() if other != name]
+        if len(same) < len(others):
+            return -others[len(same)]
+        if same and name == LIGAND:
+            return torch.stack(same).amin(dim=0)
+        center = masked_mean(bound.pos[LIGAND], bound.masks[LIGAND])[pose_complex]
+        away = node_distances(bound.pos[name][pose_complex], center)
+        return away if name == LIGAND else -away
+
+
+def node_distances(pos: Tensor, target: Tensor) -> Tensor:
+    """Distances in Å of nodes (P, N, 3) from one point each (P, 3), shape (P, N)."""
+    return ((pos - target[:, None]).square().sum(dim=-1) + 1e-6).sqrt()
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of values (B, N, C) over real nodes, shape (B, C)."""
+    return (values * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
 def _earlier_pointers(space: AnyCodeSpace, earlier: Sequence[AnyCodeSpace]) -> dict[int, str]:

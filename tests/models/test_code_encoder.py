@@ -154,3 +154,19 @@ def test_inputs_are_left_as_they_were():
     draw(make_encoder(LAYOUTS["default"]), receptor, ligand, pos)
     assert torch.equal(before[0], receptor.pos)
     assert torch.equal(before[1], pos)
+
+
+def test_a_new_encoder_points_at_outer_atoms_and_the_residues_beside_them():
+    receptor, ligand, pos = random_complexes(8, [(120, 12)])
+    spaces = LAYOUTS["default"].spaces * 2
+    encoder = make_encoder(LAYOUTS["default"].model_copy(update={"spaces": spaces}))
+    bound, own = encoder(receptor, ligand, pos), torch.zeros(200, dtype=torch.int64)
+    codes = stack_hard_codes(encoder.draw(bound, own, torch.Generator().manual_seed(0)).weights)
+    atoms, residues = bound.pos["ligand"][0], bound.pos["residues"][0]
+    center = atoms.mean(dim=0)
+    assert (atoms[codes[:, 0]] - center).norm(dim=-1).mean() > 1.2 * (atoms - center).norm(dim=-1).mean()
+    assert (atoms[codes[:, 2]] - atoms[codes[:, 0]]).norm(dim=-1).mean() > 1.2 * torch.cdist(atoms, atoms).mean()
+    for pair in (0, 2):
+        nearest = torch.cdist(atoms[codes[:, pair]], residues).amin(dim=1)
+        found = (atoms[codes[:, pair]] - residues[codes[:, pair + 1]]).norm(dim=-1)
+        assert (found - nearest).mean() < 1.0
