@@ -52,3 +52,23 @@ def site(
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     weights = train_site(load_config(config, overrides or [], SiteStageConfig), out)
     print(f"weights: {weights}")
+
+
+@app.command("prior")
+def prior(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance configs/prior.yaml.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/prior"),
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value, such as start_from=runs/codes/score.safetensors")
+    ] = None,
+) -> None:
+    """Train the prior of the codes, from the encoder of a trained network with codes."""
+    import logging
+
+    from discodock.config import load_config
+    from discodock.tasks.prior_stage import PriorStageConfig, train_prior
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    weights = train_prior(load_config(config, overrides or [], PriorStageConfig), out)
+    print(f"weights: {weights}")

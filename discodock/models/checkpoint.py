@@ -21,8 +21,9 @@ logger = logging.getLogger(__name__)
 
 SCORE_PART = "model"
 CODES_PART = "codes"
+PRIOR_PART = "prior"
 SITE_PART = "site"
-"""Names of parts of a checkpoint: score model, code encoder, site model. Each has a block in `Checkpoint.config`."""
+"""Parts of a checkpoint: score model, code encoder, prior, site model. Each has a block in `Checkpoint.config`."""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class ScoreTask(pl.LightningModule):
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
         """Mean loss of `poses_per_complex` fresh noise draws of each complex, each with codes of its own."""
-        generator = self._generator(self.global_step)
+        generator = self.generator(self.global_step)
         num_poses = batch.ligand_pos.shape[0] * self.config.poses_per_complex
         t = sample_times(num_poses, self.config.time_alpha, generator).to(self.device)
         poses = self.perturb(batch, t, generator)
@@ -96,7 +96,7 @@ class ScoreTask(pl.LightningModule):
         `val` is without codes; `val_oracle` has the same noise, and the codes that the encoder reads off the answer.
         """
         num_complexes = batch.ligand_pos.shape[0]
-        generator = self._generator(-1 - batch_idx)
+        generator = self.generator(-1 - batch_idx)
         context = encode(self.model, batch)
         for time_bin in range(NUM_TIME_BINS):
             t = (time_bin + torch.rand(2 * num_complexes, generator=generator)) / NUM_TIME_BINS
@@ -173,7 +173,7 @@ class ScoreTask(pl.LightningModule):
         self.log(f"{prefix}/oracle_lt2", (rmsd < 2).any(dim=1).float().mean(), batch_size=len(rmsd), prog_bar=True)
         self.log(f"{prefix}/sample_rmsd", rmsd.mean(), batch_size=len(rmsd))
 
-    def _generator(self, draw: int) -> torch.Generator:
+    def generator(self, draw: int) -> torch.Generator:
         """A CPU stream of its own for each step and process, so that a resumed run repeats the uninterrupted one."""
         seed = hash((self.config.seed, draw, self.global_rank)) % (1 << 63)
         return torch.Generator().manual_seed(seed)

@@ -1,0 +1,191 @@
+"""The pose-code prior: which codes an unbound ligand will have at a site, before anything is docked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from discodock import schema
+from discodock.latents.codebook import Codebook
+from discodock.latents.pointer import Pointer
+from discodock.latents.prior import CodePrior
+from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.latents.space import NodeSet
+from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, code_nodes
+from discodock.models.encoders import LigandEncoder, ReceptorEncoder
+from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.models.score_model import ScoreModelConfig
+from discodock.nn.radial import GaussianBasis
+from discodock.settings import Settings
+
+NUM_SHAPE = 3
+"""Features of an atom's place in the molecular graph: mean and largest number of bonds to the rest, and its size."""
+
+
+class CodePriorConfig(Settings):
+    """Sizes of the pose-code prior; its encoders have those of the score model."""
+
+    num_channels: int = Field(64, gt=0, description="channels of the tokens, a multiple of the heads")
+    num_heads: int = Field(4, gt=0, description="attention heads")
+    num_rounds: int = Field(3, ge=0, description="rounds of attention between ligand atoms and residues")
+    num_basis: int = Field(16, gt=1, description="radial basis functions of distances between residues")
+    reach: float = Field(24.0, gt=0, description="farthest distance resolved between residues, Å")
+    dropout: float = Field(0.1, ge=0, lt=1, description="of the encoders' features and of every update of the tokens")
+
+
+@dataclass(frozen=True)
+class PriorContext:
+    """What the codes of B complexes are drawn from, computed once: T = L + N tokens, ligand atoms before residues.
+
+    Attributes:
+        nodes: the sets of nodes of the codes.
+        tokens: shape (B, T, C).
+        bias: of the attention of every round and head, minus infinity towards padding, shape (B, rounds, heads, T, T).
+    """
+
+    nodes: CodeNodes
+    tokens: Tensor
+    bias: Tensor
+
+
+class CodePriorNetwork(nn.Module):
+    """p(z_1 ... z_m given crop and unbound ligand) = prod_i p(z_i given z_<i, crop, ligand), invariant.
+
+    It sees no coordinates of the ligand, only its graph: not even a conformer, so nothing of the bound pose can leak.
+    """
+
+    def __init__(self, config: CodePriorConfig, layout: CodeLayout, encoders: ScoreModelConfig) -> None:
+        super().__init__()
+        check_layout(layout)
+        self.config, self.layout = config, layout
+        width, num_biases = config.num_channels, config.num_rounds * config.num_heads
+        self.receptor_encoder = ReceptorEncoder(
+            encoders.num_scalars,
+            encoders.num_vectors,
+            num_layers=encoders.num_receptor_layers,
+            cutoff=encoders.receptor_cutoff,
+            num_basis=encoders.num_basis,
+            convolution=encoders.convolution,
+        )
+        self.ligand_encoder = LigandEncoder(encoders.num_scalars, num_layers=encoders.num_ligand_layers)
+        self.basis = GaussianBasis(config.num_basis, config.reach)
+        self.dropout = nn.Dropout(config.dropout)
+        self.atom_token = nn.Linear(encoders.num_scalars + NUM_SHAPE, width)
+        self.residue_token = nn.Linear(encoders.num_scalars + encoders.num_vectors + config.num_basis, width)
+        self.hop_bias = nn.Embedding(schema.MAX_HOPS + 1, num_biases)
+        self.distance_bias = nn.Linear(config.num_basis, num_biases)
+        self.cross_bias = nn.Parameter(torch.zeros(2, num_biases))
+        self.embedding = CodesEmbedding(layout, width)
+        self.rounds = nn.ModuleList(AttentionRound(config) for _ in range(config.num_rounds))
+        self.norm = nn.LayerNorm(width)
+        self.heads = nn.ModuleList(
+            nn.Linear(width, space.codebook_size if isinstance(space, Codebook) else 1) for space in layout.spaces
+        )
+
+    def encode(self, receptor: ReceptorGraph, ligand: LigandGraph, center: Tensor) -> PriorContext:
+        """Encode B complexes once, for any number of draws.
+
+        Args:
+            receptor: crops.
+            ligand: unbound molecules.
+            center: of each site, in the frame of the crop, Å, shape (B, 3).
+        """
+        nodes, atom_mask = code_nodes(receptor, ligand), ligand.topology.atom_mask
+        pooled = nodes.pool(self.receptor_encoder(receptor))
+        distance = (nodes.residue_pos - center[:, None]).norm(dim=-1)
+        norms = (pooled.vectors.square().sum(dim=2) + 1e-6).sqrt()
+        residues = self.residue_token(
+            torch.cat([self.dropout(pooled.scalars), self.dropout(norms), self._expand(distance)], dim=-1)
+        )
+        flat = self.ligand_encoder(ligand)
+        scalars = flat.new_zeros(*atom_mask.shape, flat.shape[1])
+        scalars[atom_mask] = flat
+        atoms = self.atom_token(torch.cat([self.dropout(scalars), graph_shape(ligand).to(flat.dtype)], dim=-1))
+        return PriorContext(nodes, torch.cat([atoms, residues], dim=1), self._bias(nodes, ligand))
+
+    def prior(self, context: PriorContext, sample_complex: Tensor) -> CodePrior:
+        """The distribution of the codes of P samples, each of its own complex, int64, shape (P,)."""
+        masks = {name: mask[sample_complex] for name, mask in context.nodes.masks.items()}
+        return CodePrior(
+            self.layout,
+            lambda codes: self.code_logits(context, sample_complex, codes),
+            self.layout.masks(masks, sample_complex.device),
+        )
+
+    def code_logits(self, context: PriorContext, sample_complex: Tensor, codes: Tensor) -> tuple[Tensor, ...]:
+        """Logits (P, N_i) of every code given hard codes (P, num_codes), null where unknown."""
+        masks = {name: mask[sample_complex] for name, mask in context.nodes.masks.items()}
+        num_atoms = masks[LIGAND].shape[1]
+        tokens = context.tokens[sample_complex]
+        weights = self.layout.one_hot(codes, self.layout.masks(masks, codes.device), tokens.dtype)
+        atoms, residues = tokens.split([num_atoms, tokens.shape[1] - num_atoms], dim=1)
+        sets = {LIGAND: NodeSet(atoms, masks[LIGAND]), RESIDUES: NodeSet(residues, masks[RESIDUES])}
+        marks = torch.cat([self.embedding.marks(weights, name, masks[name]) for name in (LIGAND, RESIDUES)], dim=1)
+        tokens = tokens + marks + self.embedding(weights, sets).sum(dim=1, keepdim=True)
+        bias = context.bias[sample_complex].to(tokens.dtype)
+        for index, module in enumerate(self.rounds):
+            tokens = module(tokens, bias[:, index])
+        tokens = self.norm(tokens)
+        mask = torch.cat([masks[LIGAND], masks[RESIDUES]], dim=1)[..., None]
+        mean = (tokens * mask).sum(dim=1) / mask.sum(dim=1)
+        by_set = {LIGAND: tokens[:, :num_atoms], RESIDUES: tokens[:, num_atoms:]}
+        return tuple(
+            head(by_set[space.nodes]).squeeze(-1) if isinstance(space, Pointer) else head(mean)
+            for space, head in zip(self.layout.spaces, self.heads, strict=True)
+        )
+
+    def _expand(self, distance: Tensor) -> Tensor:
+        """Radial basis in a new last dimension."""
+        return self.basis(distance.flatten()).view(*distance.shape, -1)
+
+    def _bias(self, nodes: CodeNodes, ligand: LigandGraph) -> Tensor:
+        """Attention biases of all rounds and heads, shape (B, rounds, heads, T, T)."""
+        num_atoms, num_residues = (nodes.masks[name].shape[1] for name in (LIGAND, RESIDUES))
+        between_atoms = self.hop_bias(ligand.hops)  # (B, L, L, biases)
+        between_residues = self.distance_bias(self._expand(torch.cdist(nodes.residue_pos, nodes.residue_pos)))
+        from_residues, from_atoms = self.cross_bias.to(between_atoms.dtype)[:, None, None, None]
+        batch = len(between_atoms)
+        upper = torch.cat([between_atoms, from_residues.expand(batch, num_atoms, num_residues, -1)], dim=2)
+        lower = torch.cat([from_atoms.expand(batch, num_residues, num_atoms, -1), between_residues], dim=2)
+        bias = torch.cat([upper, lower], dim=1).unflatten(-1, (self.config.num_rounds, self.config.num_heads))
+        mask = torch.cat([nodes.masks[LIGAND], nodes.masks[RESIDUES]], dim=1)
+        return bias.permute(0, 3, 4, 1, 2).masked_fill(~mask[:, None, None, None], -torch.inf)
+
+
+class AttentionRound(nn.Module):
+    """Attention with pair biases, then a feed-forward update, both on normalised tokens and added to them."""
+
+    def __init__(self, config: CodePriorConfig) -> None:
+        super().__init__()
+        width = config.num_channels
+        self.num_heads = config.num_heads
+        self.attention_norm, self.update_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.update = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor, bias: Tensor) -> Tensor:
+        """Tokens (P, T, C) after one round with attention biases (P, heads, T, T)."""
+        split = self.qkv(self.attention_norm(tokens)).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=bias)
+        tokens = tokens + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
+        return tokens + self.dropout(self.update(self.update_norm(tokens)))
+
+
+def graph_shape(ligand: LigandGraph) -> Tensor:
+    """Mean and largest number of bonds from each atom to the others, and log of their number, shape (B, L, 3)."""
+    mask = ligand.topology.atom_mask
+    num_atoms = mask.sum(dim=1)[:, None].float()
+    hops = ligand.hops.float() * mask[:, None]
+    size = num_atoms.log().expand(mask.shape)
+    return torch.stack([hops.sum(dim=2) / num_atoms, hops.amax(dim=2), size], dim=-1) * mask[..., None]
+
+
+def score_encoders(score_weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a score model's encoders, under the names that they have in the prior as well."""
+    names = ("receptor_encoder.", "ligand_encoder.")
+    return {key: value for key, value in score_weights.items() if key.startswith(names)}

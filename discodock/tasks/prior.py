@@ -1,0 +1,144 @@
+"""Stage 2: learn the prior of the pose codes from a frozen encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from discodock.data.batch import ComplexBatch
+from discodock.diffusion.noise import GeneratorNoise
+from discodock.latents.categorical import SamplingConfig
+from discodock.latents.diagnostics import entropy
+from discodock.latents.prior import random_positions
+from discodock.latents.registry import CodeLayout, stack_hard_codes
+from discodock.models.code_encoder import CodeDraw
+from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork, PriorContext
+from discodock.settings import Settings
+from discodock.tasks.code_baseline import CategoryBaseline
+from discodock.tasks.redocking import RedockingConfig, graphs, redock, repeat_complexes
+from discodock.tasks.score import ScoreTask, ScoreTaskConfig
+from discodock.training.optim import OptimizerConfig, learning_rate_factor
+
+
+class PriorTaskConfig(Settings):
+    """The pose-code prior and how it is trained."""
+
+    prior: CodePriorConfig = Field(default_factory=CodePriorConfig, description="network sizes")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
+    draws_per_complex: int = Field(8, gt=0, description="draws of codes that share one receptor embedding in a step")
+    from_score_model: bool = Field(True, description="start from the score model's encoders; false: afresh")
+    frozen_steps: int = Field(0, ge=0, description="first steps, in which the receptor and ligand encoders stay as is")
+    encoder_learning_rate_factor: float = Field(0.3, ge=0, description="their learning rate over the rest's; 0: frozen")
+    sampling: SamplingConfig = Field(default_factory=SamplingConfig, description="of codes for redocking in validation")
+    redocking: RedockingConfig = Field(
+        default_factory=lambda: RedockingConfig(num_samples=0), description="sampled poses in validation"
+    )
+    seed: int = Field(0, description="of weights, draws and dropout, with step and process number")
+
+
+class PriorTask(pl.LightningModule):
+    """Cross-entropy of the prior against the encoder's soft distribution, one random code of every draw in a step.
+
+    Source: DisCo-Diff, arXiv 2407.03300, stage 2.
+    """
+
+    def __init__(self, config: PriorTaskConfig, stage_one: ScoreTask, max_steps: int) -> None:
+        super().__init__()
+        self.config, self.max_steps = config, max_steps
+        self.stage_one = stage_one.requires_grad_(False)
+        self.layout = layout_of(stage_one.config)
+        self.prior = CodePriorNetwork(config.prior, self.layout, stage_one.config.model)
+        self.baseline = CategoryBaseline(self.layout)
+
+    def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
+        """Estimated cross-entropy of all codes together, nats."""
+        generator = self.stage_one.generator(self.global_step)
+        pose_complex = repeat_complexes(batch, self.config.draws_per_complex)
+        drawn = self.draw(batch, pose_complex, generator)
+        self.baseline.count(batch, pose_complex, drawn.probs)
+        positions = random_positions(len(pose_complex), self.layout.num_codes, generator).to(self.device)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
+            prior = self.prior.prior(self.encode(batch), pose_complex)
+            each = prior.cross_entropy_at(stack_hard_codes(drawn.weights), drawn.probs, positions)
+        loss = self.layout.num_codes * each.mean()
+        self.log("train/nats", loss.detach(), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: ComplexBatch, batch_idx: int) -> None:
+        """Cross-entropy of each code in nats, next to what is possible and what is trivial; now and then, redocking.
+
+        `entropy` is the encoder's own, which no prior can beat; `uniform` and `marginal` know nothing of this complex.
+        """
+        num_complexes = batch.ligand_pos.shape[0]
+        generator = self.stage_one.generator(-1 - batch_idx)
+        pose_complex = repeat_complexes(batch, self.config.draws_per_complex)
+        drawn = self.draw(batch, pose_complex, generator)
+        context = self.encode(batch)
+        prior = self.prior.prior(context, pose_complex)
+        uniform = [mask.expand(each.shape).sum(-1).log() for mask, each in zip(prior.masks, drawn.probs, strict=True)]
+        figures = {
+            "nats": prior.cross_entropy(stack_hard_codes(drawn.weights), drawn.probs),
+            "entropy": torch.stack([entropy(each) for each in drawn.probs], dim=1),
+            "uniform": torch.stack(uniform, dim=1),
+            "marginal": self.baseline.cross_entropy(batch, pose_complex, drawn.probs),
+        }
+        for name, values in figures.items():
+            self.log(f"val/{name}", values.sum(dim=1).mean(), batch_size=num_complexes)
+            for index, value in enumerate(values.mean(dim=0)):
+                self.log(f"val_each/{name}_{index}", value, batch_size=num_complexes)
+        if self.config.redocking.num_samples > 0 and not self.trainer.sanity_checking:
+            self._log_redocking(batch, batch_idx, context)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the trapezoidal schedule; the encoders are slower, and frozen at first if so wished."""
+        config = self.config.optimizer
+        encoders, rest = self._split_parameters()
+        factor = self.config.encoder_learning_rate_factor
+        groups: list[dict[str, Any]] = [{"params": rest}, {"params": encoders, "lr": factor * config.learning_rate}]
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+        factors = [
+            lambda step: learning_rate_factor(step, self.max_steps, config),
+            lambda step: learning_rate_factor(step, self.max_steps, config) * (step >= self.config.frozen_steps),
+        ]
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def encode(self, batch: ComplexBatch) -> PriorContext:
+        """What the prior sees of a batch: crops, molecular graphs, and the origin as centre of the site."""
+        return self.prior.encode(*graphs(batch), batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
+
+    @torch.no_grad()
+    def draw(self, batch: ComplexBatch, pose_complex: Tensor, generator: torch.Generator) -> CodeDraw:
+        """Codes from the frozen encoder."""
+        return self.stage_one.draw_codes(batch, pose_complex, generator)
+
+    def _split_parameters(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+        """Those of the encoders, and the rest."""
+        encoders = [*self.prior.receptor_encoder.parameters(), *self.prior.ligand_encoder.parameters()]
+        known = {id(parameter) for parameter in encoders}
+        return encoders, [p for p in self.prior.parameters() if id(p) not in known]
+
+    def _log_redocking(self, batch: ComplexBatch, batch_idx: int, context: PriorContext) -> None:
+        """Success without codes, with codes of the prior, and with codes read off the answer, from the same noise."""
+        config, task = self.config.redocking, self.stage_one
+        pose_complex = repeat_complexes(batch, config.num_samples)
+        generator = task.generator(-1 - batch_idx)
+        prior = self.prior.prior(context, pose_complex)
+        sample = prior.sample(len(pose_complex), GeneratorNoise(generator), self.config.sampling)
+        oracle = self.draw(batch, pose_complex, generator).weights
+        codes_by_name = {"val": None, "val_prior": self.layout.one_hot(sample.codes, prior.masks), "val_oracle": oracle}
+        for name, codes in codes_by_name.items():
+            rmsd = redock(task.model, task.process, batch, config, seed=batch_idx, codes=codes)
+            self.log(f"{name}/sample_lt2", (rmsd < 2).float().mean(), batch_size=len(rmsd))
+            self.log(f"{name}/oracle_lt2", (rmsd < 2).any(dim=1).float().mean(), batch_size=len(rmsd))
+
+
+def layout_of(config: ScoreTaskConfig) -> CodeLayout:
+    """The layout of a task that has codes."""
+    assert config.codes is not None
+    return config.codes.layout

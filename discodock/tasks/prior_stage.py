@@ -1,0 +1,85 @@
+"""The prior stage as a function: a checked configuration in, a run folder with weights out."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from discodock.data.module import ComplexDataModule, DataConfig
+from discodock.errors import CheckpointError
+from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint
+from discodock.models.code_prior import score_encoders
+from discodock.settings import Settings
+from discodock.tasks.prior import PriorTask, PriorTaskConfig
+from discodock.tasks.score import ScoreTask, ScoreTaskConfig
+from discodock.tasks.stages import of_module, start_score_task
+from discodock.training.run import RunConfig, fit, write_config
+
+logger = logging.getLogger(__name__)
+
+PRIOR_WEIGHTS = "prior.safetensors"
+
+
+class PriorStageConfig(Settings):
+    """Everything that `discodock train prior` needs; one YAML file."""
+
+    start_from: Path = Field(description="weights (.safetensors) of a score model and its code encoder; they are kept")
+    data: DataConfig = Field(default_factory=DataConfig, description="prepared complexes and batches")
+    task: PriorTaskConfig = Field(default_factory=PriorTaskConfig, description="network, optimiser")
+    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
+
+
+def train_prior(config: PriorStageConfig, folder: Path) -> Path:
+    """Train the prior of the codes of `start_from` in `folder`, or go on where a killed run stopped.
+
+    Returns:
+        A file with everything of `start_from`, and the averaged weights of the prior: `folder/prior.safetensors`.
+
+    Raises:
+        ConfigError: the folder holds a run with another configuration.
+        PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
+    """
+    resolved = config.model_dump(mode="json")
+    write_config(folder, resolved)
+    pl.seed_everything(config.task.seed, verbose=False)
+    begun = load_checkpoint(config.start_from)
+    task = PriorTask(config.task, load_stage_one(config.start_from, config.task.seed), config.run.max_steps)
+    if config.task.from_score_model:
+        task.prior.load_state_dict(score_encoders(begun.part(SCORE_PART)), strict=False)
+    logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.prior.parameters()) / 1e6, folder)
+    weights = folder / PRIOR_WEIGHTS
+
+    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
+        info = {**begun.info, "prior": {**summary, "discodock": version("discodock"), "torch": torch.__version__}}
+        by_name = {**begun.weights, **prefixed(PRIOR_PART, of_module(state, "prior"))}
+        save_checkpoint(weights, by_name, {**begun.config, PRIOR_PART: resolved["task"]["prior"]}, info)
+
+    fit(task, ComplexDataModule(config.data), folder, config.run, config.task.optimizer, write)
+    return weights
+
+
+def load_stage_one(path: Path, seed: int) -> ScoreTask:
+    """The score model and code encoder of a file, as they were trained.
+
+    Raises:
+        CheckpointError: the file cannot be read, or holds no codes.
+    """
+    config = load_checkpoint(path).config
+    if CODES_PART not in config:
+        raise CheckpointError(
+            f"{path}: a network without codes needs no prior; train one with configs/codes.yaml first"
+        )
+    blocks = {name: config.get(name) for name in ("model", "process", "codes")}
+    try:
+        task = ScoreTask(ScoreTaskConfig.model_validate({**blocks, "seed": seed}), max_steps=1)
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: its configuration is of another version; train it again") from error
+    start_score_task(task, path)
+    return task
