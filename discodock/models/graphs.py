@@ -53,7 +53,7 @@ class ResidueGraph:
 
     Attributes:
         pos: centroids of their heavy atoms, Å, shape (B, N, 3).
-        mask: true for real residues, bool, shape (B, N).
+        mask: true for residues that the site code may point at, bool, shape (B, N).
         scalars: pooled atom features of `SiteModel.encode_receptor`, shape (B, N, 2 S).
         vectors: likewise, shape (B, N, 3, V).
         cavity_scalars: from `geometry.cavities.cavity_features`, shape (B, N, cavities.NUM_SCALARS).
