@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -24,7 +26,6 @@ class RedockingConfig(Settings):
     solver: SolverConfig = Field(default_factory=SolverConfig, description="solver and its steps")
 
 
-@torch.no_grad()
 def redock(
     model: ScoreModel,
     process: PoseProcess,
@@ -34,21 +35,40 @@ def redock(
     seed: int,
     codes: tuple[Tensor, ...] | None = None,
 ) -> Tensor:
+    """Symmetry-corrected RMSD of poses from `sample_poses` to the crystal's, Å, shape (B, num_samples)."""
+    pos = sample_poses(model, process, batch, config, seed=seed, codes=codes)
+    pose_complex = repeat_complexes(batch, config.num_samples)
+    topology = batch.topology.select(pose_complex)
+    rmsd = symmetric_rmsd(pos, batch.ligand_pos[pose_complex], batch.automorphisms[pose_complex], topology)
+    return rmsd.view(-1, config.num_samples)
+
+
+@torch.no_grad()
+def sample_poses(
+    model: ScoreModel,
+    process: PoseProcess,
+    batch: ComplexBatch,
+    config: RedockingConfig,
+    *,
+    seed: int,
+    codes: tuple[Tensor, ...] | None = None,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
     """Sample poses from random orientations and torsions at the (displaced) centre of each complex's crop.
 
     Args:
         model: in evaluation mode.
         process: that it was trained for.
         batch: the complexes.
-        config: how many poses.
+        config: how many poses, and the solver.
         seed: of all random numbers.
         codes: weights (B * num_samples, N_i) of every code; None for no codes.
+        on_step: called with (steps done, positions) after each step.
 
     Returns:
-        Symmetry-corrected RMSD to the crystal pose in Å, shape (B, num_samples).
+        Positions in Å, shape (B * num_samples, L, 3), those of a complex in a row.
     """
-    num_complexes, num_conformers = batch.conformer_pos.shape[:2]
-    device = batch.conformer_pos.device
+    num_conformers, device = batch.conformer_pos.shape[1], batch.conformer_pos.device
     pose_complex = repeat_complexes(batch, config.num_samples)
     conformer = torch.arange(len(pose_complex), device=device) % num_conformers
     topology = batch.topology.select(pose_complex)
@@ -61,16 +81,15 @@ def redock(
         batch.ligand_pos.new_zeros(len(pose_complex), 3),
         noise,
     )
-    pos = denoise_poses(
+    return denoise_poses(
         lambda pos, t: model(context, pos, pose_complex, t, codes),
         process,
         topology,
         start,
         noise,
         config=config.solver,
+        on_step=on_step,
     )
-    rmsd = symmetric_rmsd(pos, batch.ligand_pos[pose_complex], batch.automorphisms[pose_complex], topology)
-    return rmsd.view(num_complexes, config.num_samples)
 
 
 def symmetric_rmsd(pos: Tensor, reference: Tensor, automorphisms: Tensor, topology: LigandTopology) -> Tensor:
