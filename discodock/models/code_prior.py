@@ -31,7 +31,8 @@ class CodePriorConfig(Settings):
 
     num_channels: int = Field(64, gt=0, description="channels of the tokens, a multiple of the heads")
     num_heads: int = Field(4, gt=0, description="attention heads")
-    num_rounds: int = Field(3, ge=0, description="rounds of attention between ligand atoms and residues")
+    num_context_rounds: int = Field(2, ge=0, description="rounds of attention between atoms and residues, per complex")
+    num_code_rounds: int = Field(2, ge=0, description="further rounds that know the earlier codes, per draw")
     num_basis: int = Field(16, gt=1, description="radial basis functions of distances between residues")
     reach: float = Field(24.0, gt=0, description="farthest distance resolved between residues, Å")
     dropout: float = Field(0.1, ge=0, lt=1, description="of the encoders' features and of every update of the tokens")
@@ -43,8 +44,9 @@ class PriorContext:
 
     Attributes:
         nodes: the sets of nodes of the codes.
-        tokens: shape (B, T, C).
-        bias: of the attention of every round and head, minus infinity towards padding, shape (B, rounds, heads, T, T).
+        tokens: after the rounds that know no codes, shape (B, T, C).
+        bias: of the attention of every later round and head, minus infinity towards padding, shape
+            (B, rounds, heads, T, T).
     """
 
     nodes: CodeNodes
@@ -62,7 +64,8 @@ class CodePriorNetwork(nn.Module):
         super().__init__()
         check_layout(layout)
         self.config, self.layout = config, layout
-        width, num_biases = config.num_channels, config.num_rounds * config.num_heads
+        width, num_rounds = config.num_channels, config.num_context_rounds + config.num_code_rounds
+        num_biases = num_rounds * config.num_heads
         self.receptor_encoder = ReceptorEncoder(
             encoders.num_scalars,
             encoders.num_vectors,
@@ -80,7 +83,7 @@ class CodePriorNetwork(nn.Module):
         self.distance_bias = nn.Linear(config.num_basis, num_biases)
         self.cross_bias = nn.Parameter(torch.zeros(2, num_biases))
         self.embedding = CodesEmbedding(layout, width)
-        self.rounds = nn.ModuleList(AttentionRound(config) for _ in range(config.num_rounds))
+        self.rounds = nn.ModuleList(AttentionRound(config) for _ in range(num_rounds))
         self.norm = nn.LayerNorm(width)
         self.heads = nn.ModuleList(
             nn.Linear(width, space.codebook_size if isinstance(space, Codebook) else 1) for space in layout.spaces
@@ -105,7 +108,11 @@ class CodePriorNetwork(nn.Module):
         scalars = flat.new_zeros(*atom_mask.shape, flat.shape[1])
         scalars[atom_mask] = flat
         atoms = self.atom_token(torch.cat([self.dropout(scalars), graph_shape(ligand).to(flat.dtype)], dim=-1))
-        return PriorContext(nodes, torch.cat([atoms, residues], dim=1), self._bias(nodes, ligand))
+        tokens, bias = torch.cat([atoms, residues], dim=1), self._bias(nodes, ligand)
+        known = self.config.num_context_rounds
+        for index, module in enumerate(self.rounds[:known]):
+            tokens = module(tokens, bias[:, index])
+        return PriorContext(nodes, tokens, bias[:, known:])
 
     def prior(self, context: PriorContext, sample_complex: Tensor) -> CodePrior:
         """The distribution of the codes of P samples, each of its own complex, int64, shape (P,)."""
@@ -126,8 +133,8 @@ class CodePriorNetwork(nn.Module):
         sets = {LIGAND: NodeSet(atoms, masks[LIGAND]), RESIDUES: NodeSet(residues, masks[RESIDUES])}
         marks = torch.cat([self.embedding.marks(weights, name, masks[name]) for name in (LIGAND, RESIDUES)], dim=1)
         tokens = tokens + marks + self.embedding(weights, sets).sum(dim=1, keepdim=True)
-        bias = context.bias[sample_complex].to(tokens.dtype)
-        for index, module in enumerate(self.rounds):
+        bias = context.bias[sample_complex]
+        for index, module in enumerate(self.rounds[self.config.num_context_rounds :]):
             tokens = module(tokens, bias[:, index])
         tokens = self.norm(tokens)
         mask = torch.cat([masks[LIGAND], masks[RESIDUES]], dim=1)[..., None]
@@ -151,7 +158,7 @@ class CodePriorNetwork(nn.Module):
         batch = len(between_atoms)
         upper = torch.cat([between_atoms, from_residues.expand(batch, num_atoms, num_residues, -1)], dim=2)
         lower = torch.cat([from_atoms.expand(batch, num_residues, num_atoms, -1), between_residues], dim=2)
-        bias = torch.cat([upper, lower], dim=1).unflatten(-1, (self.config.num_rounds, self.config.num_heads))
+        bias = torch.cat([upper, lower], dim=1).unflatten(-1, (len(self.rounds), self.config.num_heads))
         mask = torch.cat([nodes.masks[LIGAND], nodes.masks[RESIDUES]], dim=1)
         return bias.permute(0, 3, 4, 1, 2).masked_fill(~mask[:, None, None, None], -torch.inf)
 

@@ -29,7 +29,7 @@ class PriorTaskConfig(Settings):
 
     prior: CodePriorConfig = Field(default_factory=CodePriorConfig, description="network sizes")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
-    draws_per_complex: int = Field(8, gt=0, description="draws of codes that share one receptor embedding in a step")
+    draws_per_complex: int = Field(4, gt=0, description="draws of codes that share one receptor embedding in a step")
     from_score_model: bool = Field(True, description="start from the score model's encoders; false: afresh")
     frozen_steps: int = Field(0, ge=0, description="first steps, in which the receptor and ligand encoders stay as is")
     encoder_learning_rate_factor: float = Field(0.3, ge=0, description="their learning rate over the rest's; 0: frozen")
@@ -52,6 +52,9 @@ class PriorTask(pl.LightningModule):
         self.stage_one = stage_one.requires_grad_(False)
         self.layout = layout_of(stage_one.config)
         self.prior = CodePriorNetwork(config.prior, self.layout, stage_one.config.model)
+        if config.encoder_learning_rate_factor == 0:
+            for parameter in self._split_parameters()[0]:
+                parameter.requires_grad_(False)
         self.baseline = CategoryBaseline(self.layout)
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:

@@ -13,7 +13,7 @@ from tests.rotations import random_rotmat
 
 SIZES = [(40, 9), (25, 6)]
 ENCODERS = ScoreModelConfig(num_scalars=12, num_vectors=4, num_layers=1, num_receptor_layers=1)
-CONFIG = CodePriorConfig(num_channels=16, num_heads=2, num_rounds=2)
+CONFIG = CodePriorConfig(num_channels=16, num_heads=2, num_context_rounds=1, num_code_rounds=1)
 
 
 def make_network(layout) -> CodePriorNetwork:

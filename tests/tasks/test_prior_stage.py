@@ -22,7 +22,8 @@ from tests.tasks.test_score_stage import RIGID, settings
 TINY = (
     "task.prior.num_channels=16",
     "task.prior.num_heads=2",
-    "task.prior.num_rounds=1",
+    "task.prior.num_context_rounds=1",
+    "task.prior.num_code_rounds=1",
     "task.draws_per_complex=4",
     "run.accelerator=cpu",
     "run.devices=1",
