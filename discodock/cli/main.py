@@ -51,7 +51,7 @@ def _root(
     pass
 
 
-app.command("predict", help=predict.HELP, short_help="Dock ligands into a pocket.")(predict.predict)
+app.command("predict", help=predict.HELP, short_help="Dock ligands into a protein.")(predict.predict)
 app.add_typer(prepare.app, name="prepare", short_help="Prepare complexes for training.")
 app.add_typer(train.app, name="train", short_help="Train a network from prepared complexes.")
 app.command("evaluate", help=evaluate.HELP, short_help="Redock crystal complexes: success rates.")(evaluate.evaluate)

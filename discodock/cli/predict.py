@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from discodock.inference.jobs import Job
     from discodock.inference.pocket import PocketSpec
 
-HELP = """Dock ligands into a pocket of a protein and write ranked poses.
+HELP = """Dock ligands into a protein and write ranked poses.
 
-The pocket is named by one of --pocket-ligand, --pocket-center and --pocket-residues. Each ligand gets a folder in
---out with poses.sdf (best first), best.sdf, complex_rank1.pdb, scores.csv and run.json; summary.csv has a row for
-each ligand. Finished ligands are kept when the command runs again.
+A pocket is named by one of --pocket-ligand, --pocket-center and --pocket-residues; without one the whole protein is
+searched, and the samples are shared among the most probable sites. Each ligand gets a folder in --out with poses.sdf
+(best first), best.sdf, complex_rank1.pdb, scores.csv and run.json; summary.csv has a row for each ligand. Finished
+ligands are kept when the command runs again.
 
 rank_score combines the agreement between samples with their contacts: neither an affinity nor a probability.
 
@@ -60,7 +61,7 @@ def predict(
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
     _check_inputs(jobs_table, protein, ligand)
     sampling = options.sampling_config(samples, steps, solver, seed, batch_size)
-    pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius, is_required=jobs_table is None)
+    pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius)
     jobs = _jobs(jobs_table, protein, ligand, pocket, name, template_smiles)
     from discodock.inference.batch import RunOptions
 
@@ -91,14 +92,10 @@ def _pocket(
     center: tuple[float, float, float] | None,
     residues: str | None,
     radius: float,
-    *,
-    is_required: bool,
 ) -> PocketSpec | None:
-    """The pocket of the command line; None if it names none and need not."""
+    """The pocket of the command line; None if it names none."""
     from discodock.inference.dock import pocket_spec
 
-    if not is_required and ligand is None and center is None and residues is None:
-        return None
     selectors = [selector.strip() for selector in (residues or "").split(",") if selector.strip()]
     return pocket_spec(ligand, center, selectors, radius)
 
@@ -116,7 +113,7 @@ def _jobs(
     if table is not None:
         jobs = read_jobs(table, pocket)
     else:
-        assert protein is not None and ligand is not None and pocket is not None
+        assert protein is not None and ligand is not None
         jobs = jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles)
     check_names(jobs)
     return jobs

@@ -23,6 +23,7 @@ from discodock.inference.complexes import CrystalComplex, SourceComplex, Unusabl
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import read_table, run_record, write_json, write_table
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
+from discodock.inference.result import DockingResult
 from discodock.inference.sample import SamplingConfig
 from discodock.settings import Settings
 
@@ -32,8 +33,10 @@ RUN_FILE: Final = "run.json"
 COLUMNS: Final = (
     "id", "split", "cluster", "status", "message", "num_ligand_atoms", "num_residues", "top1_rmsd",
     "top5_rmsd", "oracle_rmsd", "centroid_top1", "sample_lt2", "is_exact_rmsd", "seconds", "rmsds",
+    "site_distances", "latent_code",
 )  # fmt: skip
-"""Columns of `per_complex.csv`; `rmsds` has every pose's, best-ranked first, so that any metric can be had later."""
+"""Columns of `per_complex.csv`; `rmsds` has every pose's, best-ranked first, so that any metric can be had later, and
+`site_distances` those of the sites' centres from the crystal centroid, most probable first (blind mode)."""
 
 WRITE_INTERVAL: Final = 5.0  # s between two writings of the table, the work that a kill can lose
 
@@ -41,7 +44,9 @@ WRITE_INTERVAL: Final = 5.0  # s between two writings of the table, the work tha
 class EvaluationConfig(Settings):
     """What is redocked, and how."""
 
-    mode: Literal["pocket"] = Field("pocket", description="pocket: a centre near the crystal ligand's is given")
+    mode: Literal["pocket", "blind"] = Field(
+        "pocket", description="pocket: a centre near the crystal ligand's is given; blind: the protein is searched"
+    )
     split: str | None = Field(None, description="only complexes of this split; none: all")
     limit: int | None = Field(None, ge=1, description="a random subset of this many complexes, fixed by the seed")
     offset: float = Field(2.0, ge=0, description="displacement of the pocket's centre in a random direction, Å")
@@ -71,9 +76,10 @@ def evaluate(
 ) -> Evaluation:
     """Redock the complexes of a source and write `metrics.json` and `per_complex.csv`.
 
-    The pocket's centre is the crystal ligand's centroid moved by `config.offset` in a direction that depends on the
-    seed and the complex's id alone; starting conformers are always built afresh. Complexes that an earlier run with the
-    same settings and checkpoint has finished are not done again.
+    In pocket mode the centre is the crystal ligand's centroid moved by `config.offset` in a direction that depends on
+    the seed and the complex's id alone; in blind mode the site model searches the whole protein. Starting conformers
+    are always built afresh. Complexes that an earlier run with the same settings and checkpoint has finished are not
+    done again.
 
     Args:
         docker: loaded network.
@@ -137,9 +143,12 @@ def redock(docker: Docker, entry: SourceComplex | Unusable, config: EvaluationCo
     try:
         crystal = read_complex(entry)
         center = displaced_center(crystal.crystal_pos, config.offset, config.sampling.seed, entry.id)
-        pocket = Pocket(center, DEFAULT_RADIUS, f"crystal centroid, moved by {config.offset:g} Å")
+        given = Pocket(center, DEFAULT_RADIUS, f"crystal centroid, moved by {config.offset:g} Å")
+        pocket = given if config.mode == "pocket" else None
         result = docker.dock(crystal.receptor, crystal.ligand, pocket, config.sampling, name=entry.id)
         values = _pose_values(crystal, np.stack([pose.pos for pose in result.poses]))
+        if config.mode == "blind":
+            values |= _site_values(crystal, result)
     except DiscodockError as error:
         return _failure_row(entry.id, entry.split, entry.cluster, str(error), time.monotonic() - started)
     except (ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
@@ -181,6 +190,16 @@ def _pose_values(crystal: CrystalComplex, poses: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _site_values(crystal: CrystalComplex, result: DockingResult) -> dict[str, Any]:
+    """How far the sites that were found are from the crystal ligand's centroid."""
+    center = crystal.crystal_pos.mean(axis=0)
+    distances = [np.linalg.norm(site.pocket.center - center) for site in result.sites]
+    return {
+        "site_distances": " ".join(f"{distance:.3f}" for distance in distances),
+        "latent_code": result.best.site.code,
+    }
+
+
 def _failure_row(complex_id: str, split: str, cluster: str, message: str, seconds: float) -> dict[str, Any]:
     return {
         "id": complex_id,
@@ -195,7 +214,8 @@ def _failure_row(complex_id: str, split: str, cluster: str, message: str, second
 def _redocking(row: dict[str, str]) -> Redocking:
     rmsds = tuple(float(value) for value in row.get("rmsds", "").split())
     distance = float(row["centroid_top1"]) if rmsds else math.inf
-    return Redocking(row["id"], rmsds, distance, float(row["seconds"]), row.get("cluster", ""))
+    sites = tuple(float(value) for value in row.get("site_distances", "").split())
+    return Redocking(row["id"], rmsds, distance, float(row["seconds"]), row.get("cluster", ""), sites)
 
 
 def _earlier_rows(out: Path, record: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -17,6 +17,9 @@ NUM_RESAMPLES: Final = 2000
 SUCCESS_RMSD: Final = 2.0
 """Å below which a redocked pose counts as right, as everywhere in the docking literature."""
 
+SITE_SUCCESS: Final = 6.0
+"""Å from the crystal ligand's centroid within which a predicted site is right."""
+
 
 @dataclass(frozen=True)
 class Redocking:
@@ -28,6 +31,8 @@ class Redocking:
         centroid_distance: of the top-ranked pose's centroid from the crystal's, Å; infinite if docking failed.
         seconds: wall-clock time, reading of files included.
         cluster: protein family, empty if not known.
+        site_distances: of the sites that were found, most probable first, from the crystal centroid, Å; empty if the
+            pocket was given, or if docking failed.
     """
 
     id: str
@@ -35,6 +40,7 @@ class Redocking:
     centroid_distance: float
     seconds: float
     cluster: str = ""
+    site_distances: tuple[float, ...] = ()
 
 
 def compute_metrics(redockings: Sequence[Redocking]) -> dict[str, float]:
@@ -97,6 +103,16 @@ def per_sample(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
+def sites(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Rates at which the first site, or any of the first five, is within 6 Å of the crystal centroid (blind mode)."""
+    if not any(r.site_distances for r in redockings):
+        return {}
+    return {
+        **_rate("site_top1_lt6", [min(r.site_distances[:1], default=math.inf) < SITE_SUCCESS for r in redockings]),
+        **_rate("site_top5_lt6", [min(r.site_distances[:5], default=math.inf) < SITE_SUCCESS for r in redockings]),
+    }
+
+
 def timing(redockings: Sequence[Redocking]) -> dict[str, float]:
     """Mean wall-clock seconds of a complex, all its samples together."""
     return {"seconds_per_complex": float(np.mean([r.seconds for r in redockings]))}
@@ -122,5 +138,6 @@ METRICS: Final[dict[str, Callable[[Sequence[Redocking]], dict[str, float]]]] = {
     "top5": top5,
     "oracle": oracle,
     "per_sample": per_sample,
+    "sites": sites,
     "timing": timing,
 }

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 SUMMARY_FILE: Final = "summary.csv"
 SUMMARY_COLUMNS: Final = (
-    "name", "status", "message", "num_poses", "rank_score", "pocket_ok", "stereo_ok", "min_dist_protein", "seed",
-    "seconds", "protein", "ligand", "pocket",
+    "name", "status", "message", "num_poses", "rank_score", "latent_code", "pocket_ok", "stereo_ok",
+    "min_dist_protein", "seed", "seconds", "protein", "ligand", "pocket",
 )  # fmt: skip
 
 OK: Final = "ok"
@@ -155,21 +155,22 @@ def _run_job(docker: Docker, job: Job, out: Path, options: RunOptions, listener:
 
 def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) -> DockingResult:
     assert job.ligand is not None
+    docker.check_pocket(job.pocket)
     receptor = read_docking_receptor(
         job.protein, job.ligand, job.pocket, extra=options.cofactors, keep=options.keep, drop=options.drop
     )
-    pocket = resolve_pocket(job.pocket, receptor)
+    pocket = None if job.pocket is None else resolve_pocket(job.pocket, receptor)
     return docker.dock(receptor, job.ligand, pocket, options.sampling, name=job.name, on_step=listener.stepped)
 
 
 def _job_key(docker: Docker, job: Job, options: RunOptions) -> str:
     """Hash of everything the job's poses depend on; a missing file counts as empty, reading it later says so."""
     assert job.ligand is not None
-    files = [
-        path for path in (job.protein, job.pocket.ligand, options.cofactors) if path is not None and path.is_file()
-    ]
+    spec = job.pocket
+    reference = None if spec is None else spec.ligand
+    files = [path for path in (job.protein, reference, options.cofactors) if path is not None and path.is_file()]
     chemistry = job.ligand.mol.ToBinary(_ALL_PROPERTIES)
-    pocket = [job.pocket.center, job.pocket.residues, job.pocket.radius]
+    pocket = None if spec is None else [spec.center, spec.residues, spec.radius]
     return fingerprint(job.name, chemistry, pocket, options.as_record(), docker.network.sha256, *files)
 
 

@@ -1,4 +1,4 @@
-"""Docking one ligand into one pocket: `dock` for files, `Docker` for structures that are read already."""
+"""Docking one ligand into one receptor: `dock` for files, `Docker` for structures that are read already."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import Receptor, ReferenceLigand, read_receptor
 from discodock.chem.receptor_features import receptor_arrays
 from discodock.chem.write import check_chemistry, pose_mols
+from discodock.data.batch import Arrays
 from discodock.data.crop import crop_complex, crop_radius
 from discodock.errors import InputError
 from discodock.inference.contacts import contact_scores
@@ -24,6 +25,8 @@ from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, refer
 from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SamplingConfig, StepCallback, sample_poses
+from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
+from discodock.models.sites import allot
 
 TRAINED_HEAVY_ATOMS: Final = 60
 """Heavy atoms of the largest ligands in training; beyond, a warning."""
@@ -43,7 +46,7 @@ class Docker:
         self,
         receptor: Receptor,
         ligand: LigandRecord,
-        pocket: Pocket,
+        pocket: Pocket | None,
         config: SamplingConfig,
         *,
         name: str | None = None,
@@ -54,35 +57,69 @@ class Docker:
         Args:
             receptor: as read.
             ligand: as read.
-            pocket: from `resolve_pocket`.
+            pocket: from `resolve_pocket`; None searches the whole receptor for sites (blind docking).
             config: how poses are drawn.
             name: of the result; None takes the ligand's.
             on_step: progress callback.
 
         Raises:
-            InputError: the ligand cannot be embedded, or no pose fits into memory.
+            InputError: the ligand cannot be embedded, no pose fits into memory, or there is neither a pocket nor a site
+                model to find one.
         """
         started = time.monotonic()
+        self.check_pocket(pocket)
         warnings = [*ligand.warnings, *_size_warning(ligand)]
         conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
         arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
         arrays |= {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
-        cropped = crop_complex(arrays, pocket.center, crop_radius(conformers[0]))
-        cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
-        pos = sample_poses(self.network, cropped, config, on_step) + pocket.center
-        poses = _rank(pos, ligand, receptor, pocket, arrays["ligand_automorphisms"])
+        sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
+        pose_site = [
+            index for index, share in enumerate(allot(config.samples, [s.prob for s in sites])) for _ in range(share)
+        ]
+        pos = self._sample(arrays, sites, np.array(pose_site), config, on_step)
+        poses = _rank(pos, ligand, receptor, [sites[index] for index in pose_site], arrays["ligand_automorphisms"])
         if not any(pose.pocket_ok for pose in poses):
-            warnings.append(f"no pose has its centroid within {pocket.radius:g} Å of the pocket's centre")
+            radius = poses[0].site.pocket.radius
+            warnings.append(f"no pose has its centroid within {radius:g} Å of its pocket's centre")
         return DockingResult(
             name=name or ligand.name,
             poses=poses,
             ligand=ligand,
             receptor=receptor,
-            pocket=pocket,
+            sites=sites,
             seed=config.seed,
             seconds=time.monotonic() - started,
             warnings=tuple(warnings),
         )
+
+    def check_pocket(self, pocket: Pocket | PocketSpec | None) -> None:
+        """Refuse to dock without a pocket if the checkpoint cannot find one.
+
+        Raises:
+            InputError: there is neither a pocket nor a site model.
+        """
+        if pocket is None and self.network.site_model is None:
+            raise InputError(NO_PLACE)
+
+    def _sample(
+        self,
+        arrays: Arrays,
+        sites: Sequence[DockingSite],
+        pose_site: np.ndarray,
+        config: SamplingConfig,
+        on_step: StepCallback | None,
+    ) -> np.ndarray:
+        """Poses (N, L, 3), Å, in the order of `pose_site`, the ascending index of the site of each, shape (N,)."""
+        conformers = arrays["ligand_conformer_pos"]
+        poses = []
+        for index in np.unique(pose_site):
+            center = sites[index].pocket.center
+            cropped = crop_complex(arrays, center, crop_radius(conformers[0]))
+            cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
+            first, last = np.flatnonzero(pose_site == index)[[0, -1]]
+            numbers = range(int(first), int(last) + 1)
+            poses.append(sample_poses(self.network, cropped, config, on_step, numbers) + center)
+        return np.concatenate(poses)
 
 
 def dock(
@@ -104,8 +141,9 @@ def dock(
     device: str = "auto",
     checkpoint: str | Path | None = None,
 ) -> DockingResult:
-    """Dock one ligand into a pocket of a protein, named by exactly one of a ligand, a point or residues.
+    """Dock one ligand into a protein: into a pocket named by one of a ligand, a point or residues, or wherever it fits.
 
+    >>> result = dock("protein.pdb", "ligand.sdf")
     >>> result = dock("protein.pdb", "ligand.sdf", pocket_center=(1.0, 2.0, 3.0))
     >>> result.best.mol, result.best.rank_score
 
@@ -138,19 +176,23 @@ def dock(
     config = SamplingConfig.checked({"samples": samples, "seed": seed, "solver": walk})
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
     docker = Docker(None if checkpoint is None else Path(checkpoint), device)
+    docker.check_pocket(spec)
     extra = None if cofactors is None else Path(cofactors)
     receptor = read_docking_receptor(Path(protein), record, spec, extra=extra, keep=keep, drop=drop)
-    return docker.dock(receptor, record, resolve_pocket(spec, receptor), config, name=name)
+    pocket = None if spec is None else resolve_pocket(spec, receptor)
+    return docker.dock(receptor, record, pocket, config, name=name)
 
 
 def pocket_spec(
     ligand: str | Path | None, center: Sequence[float] | None, residues: Sequence[str], radius: float
-) -> PocketSpec:
-    """A checked `PocketSpec` from loosely typed values.
+) -> PocketSpec | None:
+    """A checked `PocketSpec` from loosely typed values; None if they name no pocket at all.
 
     Raises:
-        InputError: none or more than one way of naming the pocket is given, or numbers are unusable.
+        InputError: more than one way of naming the pocket is given, or numbers are unusable.
     """
+    if ligand is None and center is None and not residues and radius == DEFAULT_RADIUS:
+        return None
     if center is not None and len(center) != 3:
         raise InputError(f"a pocket centre has three coordinates, not {len(center)}")
     point = (float(center[0]), float(center[1]), float(center[2])) if center is not None else None
@@ -162,7 +204,7 @@ def pocket_spec(
 def read_docking_receptor(
     protein: Path,
     ligand: LigandRecord,
-    spec: PocketSpec,
+    spec: PocketSpec | None,
     *,
     extra: Path | None = None,
     keep: Sequence[str] = (),
@@ -174,7 +216,7 @@ def read_docking_receptor(
         InputError: a file cannot be used.
     """
     references: list[ReferenceLigand] = [ligand.mol]
-    if spec.ligand is not None:
+    if spec is not None and spec.ligand is not None:
         references.append(reference_positions(spec.ligand))
     return read_receptor(protein, extra=extra, keep=keep, drop=drop, reference_ligands=references)
 
@@ -187,9 +229,16 @@ def _size_warning(ligand: LigandRecord) -> list[str]:
 
 
 def _rank(
-    pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, pocket: Pocket, automorphisms: np.ndarray
+    pos: np.ndarray,
+    ligand: LigandRecord,
+    receptor: Receptor,
+    pose_site: Sequence[DockingSite],
+    automorphisms: np.ndarray,
 ) -> tuple[DockedPose, ...]:
-    """Poses with their scores, best first; equal scores keep the order of the samples. `pos` has shape (N, L, 3)."""
+    """Poses with their scores, best first; equal scores keep the order of the samples.
+
+    `pos` has shape (N, L, 3), and `pose_site` the site of each of the N poses.
+    """
     agreements = agreement(pairwise_rmsd(pos, automorphisms))
     elements = [ligand.mol.GetAtomWithIdx(int(index)).GetSymbol() for index in heavy_indices(ligand.mol)]
     contacts = contact_scores(pos, elements, receptor.pos, receptor.element)
@@ -198,7 +247,8 @@ def _rank(
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
         gap = np.linalg.norm(pos[sample][:, None] - receptor.pos[None], axis=2).min()
-        offset = np.linalg.norm(pos[sample].mean(axis=0) - pocket.center)
+        site = pose_site[sample]
+        offset = np.linalg.norm(pos[sample].mean(axis=0) - site.pocket.center)
         poses.append(
             DockedPose(
                 mol=mol,
@@ -208,7 +258,8 @@ def _rank(
                 rank_score=float(scores[sample]),
                 agreement=float(agreements[sample]),
                 contact_score=float(contacts[sample]),
-                pocket_ok=bool(offset <= pocket.radius),
+                site=site,
+                pocket_ok=bool(offset <= site.pocket.radius),
                 min_dist_protein=float(gap),
                 stereo_problem=check_chemistry(ligand.mol, mol),
             )

@@ -28,20 +28,25 @@ class Job:
     Attributes:
         name: of its output folder, unique in a run.
         protein: structure file.
-        pocket: where to dock.
+        pocket: where to dock; None for blind docking.
         ligand: as read, or None if it could not be.
         problem: why the job cannot be run at all, or None.
     """
 
     name: str
     protein: Path
-    pocket: PocketSpec
+    pocket: PocketSpec | None
     ligand: LigandRecord | None
     problem: str | None = None
 
 
 def jobs_of_ligand(
-    protein: Path, ligand: str, pocket: PocketSpec, *, name: str | None = None, template_smiles: str | None = None
+    protein: Path,
+    ligand: str,
+    pocket: PocketSpec | None,
+    *,
+    name: str | None = None,
+    template_smiles: str | None = None,
 ) -> list[Job]:
     """One job per record of a ligand file or SMILES string, all against one protein and pocket.
 
@@ -50,7 +55,7 @@ def jobs_of_ligand(
     Args:
         protein: structure file.
         ligand: ligand file or SMILES string.
-        pocket: where to dock.
+        pocket: where to dock; None for blind docking.
         name: of the job; with several records it precedes the records' own names. None takes these alone.
         template_smiles: chemistry of a ligand that comes as a PDB file.
 
@@ -79,7 +84,7 @@ def read_jobs(table: Path, default_pocket: PocketSpec | None) -> list[Job]:
 
     Args:
         table: the CSV file.
-        default_pocket: for rows that name none.
+        default_pocket: for rows that name none; None docks them blindly.
 
     Raises:
         InputError: the table itself cannot be used.
@@ -93,7 +98,7 @@ def read_jobs(table: Path, default_pocket: PocketSpec | None) -> list[Job]:
             template = row.get("template_smiles") or None
             jobs += jobs_of_ligand(protein, _resolve(row["ligand"], table), pocket, name=name, template_smiles=template)
         except InputError as error:
-            jobs.append(Job(name, protein, default_pocket or PocketSpec(), None, str(error)))
+            jobs.append(Job(name, protein, default_pocket, None, str(error)))
     return jobs
 
 
@@ -145,14 +150,11 @@ def _read_rows(table: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _row_pocket(row: Mapping[str, str], table: Path, default: PocketSpec | None) -> PocketSpec:
+def _row_pocket(row: Mapping[str, str], table: Path, default: PocketSpec | None) -> PocketSpec | None:
     """The pocket of a row, or the default one for a row without."""
     ligand, center, residues = (row.get(column) or "" for column in POCKET_COLUMNS[:3])
     radius = _numbers(row.get("pocket_radius") or "", "pocket_radius", 1)
-    if not (ligand or center or residues):
-        if default is None:
-            PocketSpec().check()  # raises: no pocket is given
-        assert default is not None
+    if not (ligand or center or residues) and default is not None:
         return replace(default, radius=radius[0]) if radius else default
     return pocket_spec(
         _resolve(ligand, table) if ligand else None,

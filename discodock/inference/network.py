@@ -5,24 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.errors import CheckpointError
 from discodock.latents.registry import CodeLayout
-from discodock.models.checkpoint import CODES_PART, SCORE_PART, load_checkpoint
+from discodock.models.checkpoint import CODES_PART, SCORE_PART, SITE_PART, load_checkpoint
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
+from discodock.models.site_model import SiteModel, SiteModelConfig
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class DockingNetwork:
-    """A trained score model on its device.
+    """Trained networks on their device.
 
     Attributes:
         score_model: in evaluation mode.
+        site_model: in evaluation mode; None if the file has none, and docking then needs a pocket.
         process: the diffusion it was trained for.
         device: where it is.
         path: file it came from.
@@ -31,6 +36,7 @@ class DockingNetwork:
     """
 
     score_model: ScoreModel
+    site_model: SiteModel | None
     process: PoseProcess
     device: torch.device
     path: Path
@@ -57,15 +63,28 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         layout = None if codes is None else CodeLayout(**codes["layout"])
         score_model = ScoreModel(ScoreModelConfig(**checkpoint.config["model"]), layout)
         process = PoseProcess(PoseProcessConfig(**checkpoint.config["process"]))
+        site = checkpoint.config.get(SITE_PART)
+        site_model = None if site is None else SiteModel(SiteModelConfig(**site))
     except (KeyError, TypeError, ValidationError) as error:
         raise CheckpointError(
             f"{path}: its configuration is not usable here ({type(error).__name__}); {remedy}"
         ) from error
     try:
         score_model.load_state_dict(checkpoint.part(SCORE_PART))
+        if site_model is not None:
+            site_model.load_state_dict(checkpoint.part(SITE_PART))
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights do not fit its configuration; {remedy}") from error
-    score_model.requires_grad_(False)
     return DockingNetwork(
-        score_model.eval().to(device), process, device, path, checkpoint.sha256, dict(checkpoint.info)
+        score_model=_ready(score_model, device),
+        site_model=None if site_model is None else _ready(site_model, device),
+        process=process,
+        device=device,
+        path=path,
+        sha256=checkpoint.sha256,
+        info=dict(checkpoint.info),
     )
+
+
+def _ready(module: ModuleT, device: torch.device) -> ModuleT:
+    return module.requires_grad_(False).eval().to(device)

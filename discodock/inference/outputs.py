@@ -23,7 +23,9 @@ from discodock.chem.write import write_poses
 from discodock.data.store import write_atomically
 from discodock.errors import InputError
 from discodock.inference.network import DockingNetwork
+from discodock.inference.pocket import Pocket
 from discodock.inference.result import SCORE_COLUMNS, DockingResult
+from discodock.inference.sites import DockingSite
 
 POSES_FILE: Final = "poses.sdf"
 BEST_FILE: Final = "best.sdf"
@@ -32,7 +34,8 @@ SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
 
 TAG_COLUMNS: Final = (
-    "rank", "sample", "rank_score", "agreement", "contact_score", "pocket_ok", "stereo_ok", "min_dist_protein", "seed",
+    "rank", "sample", "rank_score", "agreement", "contact_score", "latent_code", "pocket_ok", "stereo_ok",
+    "min_dist_protein", "seed",
 )  # fmt: skip
 """Columns of `scores.csv` that become SD tags of the poses, prefixed with `discodock_`."""
 
@@ -61,17 +64,28 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
         write_table(draft / SCORES_FILE, SCORE_COLUMNS, rows)
         record = dict(run or {}) | {
             "name": result.name,
-            "pocket": {
-                "source": result.pocket.source,
-                "center": [round(float(x), 3) for x in result.pocket.center],
-                "radius": result.pocket.radius,
-            },
+            "pocket": _pocket_record(result.pocket),
+            "sites": [_site_record(site, result) for site in result.sites],
             "num_poses": len(result.poses),
             "seconds": round(result.seconds, 3),
             "warnings": list(result.warnings),
             "receptor_changes": list(result.receptor.changes),
         }
         write_json(draft / RUN_FILE, record)
+
+
+def _site_record(site: DockingSite, result: DockingResult) -> dict[str, Any]:
+    num_poses = sum(pose.site is site for pose in result.poses)
+    found = {"code": site.code, "prob": round(site.prob, 4), "num_poses": num_poses}
+    return _pocket_record(site.pocket) | found
+
+
+def _pocket_record(pocket: Pocket) -> dict[str, Any]:
+    return {
+        "source": pocket.source,
+        "center": [round(float(x), 3) for x in pocket.center],
+        "radius": pocket.radius,
+    }
 
 
 def run_record(network: DockingNetwork, settings: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:

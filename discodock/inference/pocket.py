@@ -39,7 +39,7 @@ THREE_WAYS: Final = "--pocket-ligand REF.sdf, --pocket-center X Y Z or --pocket-
 
 @dataclass(frozen=True)
 class PocketSpec:
-    """The user's words for a pocket: exactly one of the first three.
+    """The user's words for a pocket: exactly one of the first three. Blind docking has no spec at all.
 
     Attributes:
         ligand: file of a ligand that lies in the pocket; only its centroid is used, never its pose.
@@ -61,10 +61,7 @@ class PocketSpec:
         """
         given = [self.ligand is not None, self.center is not None, bool(self.residues)]
         if sum(given) == 0:
-            raise InputError(
-                f"no pocket given, and blind docking needs the site model, which this version does not have yet;"
-                f" name the pocket by {THREE_WAYS}"
-            )
+            raise InputError(f"the pocket has a radius but no place; name it by {THREE_WAYS}")
         if sum(given) > 1:
             raise InputError(f"the pocket is given in more than one way; keep one of {THREE_WAYS}")
         if self.center is not None and not np.isfinite(self.center).all():

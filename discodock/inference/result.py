@@ -10,6 +10,7 @@ import numpy as np
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.protein import Receptor
 from discodock.inference.pocket import Pocket
+from discodock.inference.sites import DockingSite
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -18,7 +19,7 @@ SCORE_COLUMNS: Final = (
     "id", "rank", "sample", "rank_score", "agreement", "contact_score", "confidence", "p_rmsd_lt_2", "latent_code",
     "pocket_ok", "stereo_ok", "min_dist_protein", "seed", "seconds", "status", "message",
 )  # fmt: skip
-"""Columns of `scores.csv`; `confidence`, `p_rmsd_lt_2`, `latent_code` stay empty until the models behind them exist."""
+"""Columns of `scores.csv`; `confidence` and `p_rmsd_lt_2` stay empty until the model behind them exists."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class DockedPose:
         rank_score: what poses are ranked by, from the next two; higher is better. No affinity, no probability.
         agreement: how densely the other samples lie around it, in (0, 1].
         contact_score: how well it touches the receptor, lower is better; compares poses of one ligand only.
-        pocket_ok: whether its centroid lies within the pocket's radius.
+        site: where it started from.
+        pocket_ok: whether its centroid lies within the radius of that site's pocket.
         min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
         stereo_problem: None if the chemistry of the input came back, else what differs.
     """
@@ -45,6 +47,7 @@ class DockedPose:
     rank_score: float
     agreement: float
     contact_score: float
+    site: DockingSite
     pocket_ok: bool
     min_dist_protein: float
     stereo_problem: str | None
@@ -52,14 +55,14 @@ class DockedPose:
 
 @dataclass(frozen=True)
 class DockingResult:
-    """Ranked poses of one ligand in one pocket.
+    """Ranked poses of one ligand in a pocket, or in the sites that were found for it.
 
     Attributes:
         name: of the job.
         poses: best first.
         ligand: as read.
         receptor: as read, metals and cofactors included.
-        pocket: where the ligand was docked.
+        sites: where the ligand was docked, most probable first; one if a pocket was given.
         seed: of all random streams.
         seconds: wall-clock time.
         warnings: what a user should know, one sentence each.
@@ -69,7 +72,7 @@ class DockingResult:
     poses: tuple[DockedPose, ...]
     ligand: LigandRecord
     receptor: Receptor
-    pocket: Pocket
+    sites: tuple[DockingSite, ...]
     seed: int
     seconds: float
     warnings: tuple[str, ...] = ()
@@ -78,6 +81,11 @@ class DockingResult:
     def best(self) -> DockedPose:
         """The pose ranked first."""
         return self.poses[0]
+
+    @property
+    def pocket(self) -> Pocket:
+        """The pocket of the best pose."""
+        return self.best.site.pocket
 
     def to_dicts(self) -> list[dict[str, object]]:
         """One dict per pose with the columns of `scores.csv`, best first; `pandas.DataFrame` takes it as it is."""
@@ -91,6 +99,7 @@ class DockingResult:
             "rank_score": round(pose.rank_score, 4),
             "agreement": round(pose.agreement, 4),
             "contact_score": round(pose.contact_score, 3),
+            "latent_code": pose.site.code,
             "pocket_ok": pose.pocket_ok,
             "stereo_ok": pose.stereo_problem is None,
             "min_dist_protein": round(pose.min_dist_protein, 3),

@@ -19,6 +19,7 @@ from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
+from discodock.inference.sites import SiteSearchConfig
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.score_model import ComplexContext
 from discodock.settings import Settings
@@ -38,6 +39,7 @@ class SamplingConfig(Settings):
     seed: int = Field(0, ge=0, description="of every random stream; equal seeds give equal poses on equal hardware")
     conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers to start from, taken in turn by the poses")
     batch_size: int | None = Field(None, ge=1, description="poses denoised together; none: from the free memory")
+    sites: SiteSearchConfig = Field(default_factory=SiteSearchConfig, description="where to dock if no pocket is given")
     solver: SolverConfig = Field(
         default_factory=lambda: default_solver(DEFAULT_STEPS), description="solver, steps and time grid"
     )
@@ -74,7 +76,11 @@ def default_solver(steps: int) -> SolverConfig:
 
 
 def sample_poses(
-    network: DockingNetwork, arrays: dict[str, np.ndarray], config: SamplingConfig, on_step: StepCallback | None = None
+    network: DockingNetwork,
+    arrays: dict[str, np.ndarray],
+    config: SamplingConfig,
+    on_step: StepCallback | None = None,
+    numbers: range | None = None,
 ) -> np.ndarray:
     """Draw poses; the receptor is encoded once, and every pose has its own random stream.
 
@@ -85,26 +91,28 @@ def sample_poses(
         arrays: a complex cropped to the pocket, whose centre is the origin; conformers in `ligand_conformer_pos`.
         config: how many poses, and how.
         on_step: progress callback.
+        numbers: of the poses, which name their random streams; None takes config.samples of them from 0 on.
 
     Returns:
-        Heavy-atom coordinates in the frame of `arrays`, Å, float64, shape (config.samples, L, 3).
+        Heavy-atom coordinates in the frame of `arrays`, Å, float64, shape (len(numbers), L, 3).
 
     Raises:
         InputError: a single pose does not fit into memory, or poses are not finite.
     """
     batch = collate([arrays]).to(network.device)
-    batch_size = config.batch_size or poses_per_batch(network, arrays, config.samples)
+    numbers = range(config.samples) if numbers is None else numbers
+    batch_size = config.batch_size or poses_per_batch(network, arrays, len(numbers))
     poses: list[np.ndarray] = []
     with torch.inference_mode():
         context = network.score_model.encode(
             ReceptorGraph(**batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
         )
-        while len(poses) < config.samples:
-            numbers = range(len(poses), min(len(poses) + batch_size, config.samples))
+        while len(poses) < len(numbers):
+            chosen = numbers[len(poses) : len(poses) + batch_size]
             try:
-                poses.extend(_denoise(network, context, batch.conformer_pos[0], numbers, config, on_step))
+                poses.extend(_denoise(network, context, batch.conformer_pos[0], chosen, config, on_step))
             except RuntimeError as error:
-                batch_size = _smaller_batch(error, len(numbers), network.device)
+                batch_size = _smaller_batch(error, len(chosen), network.device)
     if not np.isfinite(poses).all():
         raise InputError(NOT_FINITE)
     return np.stack(poses).astype(np.float64)

@@ -8,6 +8,10 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from discodock.latents import categorical
+from discodock.latents.categorical import SamplingConfig
+from discodock.models.site_model import SitePrediction
+
 MERGE_RADIUS: Final = 5.0
 """Å between predicted centres within which residues mean the same site."""
 
@@ -27,6 +31,25 @@ class Site:
     center: Tensor
     prob: float
     residue_idx: int
+
+
+def site_probs(prediction: SitePrediction, sampling: SamplingConfig, allowed: Tensor | None = None) -> Tensor:
+    """What the site code is drawn from: its distribution at a temperature, cut by top-k and top-p, and restricted.
+
+    Args:
+        prediction: of B receptors.
+        sampling: temperature, top-k and top-p.
+        allowed: residues that the code is restricted to, bool, shape (B, N); at least one of each receptor.
+
+    Returns:
+        Probabilities, exactly zero outside the restriction, shape (B, N).
+    """
+    mask = prediction.mask if allowed is None else prediction.mask & allowed
+    kept = categorical.likely_entries(prediction.logits, mask, sampling)
+    if sampling.temperature == 0:
+        best = prediction.logits.masked_fill(~kept, -torch.inf).argmax(dim=1)
+        return categorical.one_hot(best, kept.shape[1], prediction.logits.dtype)
+    return categorical.masked_log_softmax(prediction.logits / sampling.temperature, kept).exp()
 
 
 def distinct_sites(

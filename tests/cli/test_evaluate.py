@@ -123,3 +123,15 @@ def test_directions_of_the_offset_are_uniform():
     directions = np.stack([displaced_center(np.zeros((1, 3)), 1.0, 0, str(n)) for n in range(4000)])
     assert np.abs(directions.mean(axis=0)).max() < 0.05
     assert directions.T @ directions / 4000 == pytest.approx(np.eye(3) / 3, abs=0.03)
+
+
+def test_blind_evaluation_says_how_often_the_site_is_found(evaluate, two, tmp_path, blind_checkpoint):
+    code, printed, _ = evaluate(two, "--mode", "blind", "--checkpoint", blind_checkpoint)
+    assert code == 0 and "first site < 6 Å" in printed
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    rows = rows_of(tmp_path / "out").values()
+    distances = [[float(value) for value in row["site_distances"].split()] for row in rows]
+    assert all(1 <= len(found) <= 5 for found in distances)
+    assert metrics["site_top1_lt6"] == np.mean([found[0] < 6 for found in distances])
+    assert metrics["site_top5_lt6"] == np.mean([min(found) < 6 for found in distances])
+    assert all(row["latent_code"].startswith("site=") for row in rows)

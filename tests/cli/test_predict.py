@@ -55,6 +55,21 @@ def test_everything_promised_is_written(predict, tmp_path):
     assert (summary["name"], summary["status"], summary["num_poses"]) == ("my_ligand_1", "ok", "4")
 
 
+def test_without_a_pocket_the_whole_protein_is_searched(cli, blind_checkpoint, tmp_path):
+    code, printed, _ = cli(
+        "predict", "--checkpoint", blind_checkpoint, "-o", tmp_path, *FAST, "-p", PROTEIN, "-l", LIGAND
+    )
+    assert code == 0 and "1 of 1 ligands docked" in printed
+    (row,) = table(tmp_path / "summary.csv")
+    rows = table(tmp_path / row["name"] / "scores.csv")
+    assert row["latent_code"] == rows[0]["latent_code"] and row["pocket"].startswith("site ")
+    sites = json.loads((tmp_path / row["name"] / "run.json").read_text())["sites"]
+    assert {r["latent_code"] for r in rows} == {site["code"] for site in sites if site["num_poses"]}
+    assert sum(site["num_poses"] for site in sites) == 4
+    (best,) = molecules(tmp_path / row["name"] / "best.sdf")
+    assert best.GetProp("discodock_latent_code") == row["latent_code"]
+
+
 def test_poses_are_the_input_molecule_with_its_tags_and_scores(predict, tmp_path):
     predict("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND)
     (folder,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())

@@ -1,11 +1,12 @@
 """Metrics on outcomes whose values are known: perfect, shifted, failed."""
 
+import dataclasses
 import math
 
 import pytest
 from scipy.stats import binomtest
 
-from discodock.evaluation.metrics import METRICS, Redocking, compute_metrics, wilson_interval
+from discodock.evaluation.metrics import METRICS, Redocking, compute_metrics, sites, wilson_interval
 
 PERFECT = Redocking("a", (0.0, 0.0, 0.0), 0.0, 1.0, "1")
 SHIFTED = Redocking("b", (3.0, 3.0, 3.0), 3.0, 3.0, "2")
@@ -18,7 +19,8 @@ RATES = ["top1_lt2", "top5_lt2", "top1_lt5", "oracle_lt2", "centroid_top1_lt2", 
 def test_every_metric_returns_named_numbers_for_any_outcome(metric):
     for redockings in ([PERFECT], [SHIFTED], [FAILED], [PERFECT, SHIFTED, LATE, FAILED]):
         values = metric(redockings)
-        assert values and all(isinstance(name, str) and float(value) >= 0 for name, value in values.items())
+        assert values or metric is sites  # without sites that were searched for, there is nothing to say of them
+        assert all(isinstance(name, str) and float(value) >= 0 for name, value in values.items())
 
 
 def test_no_name_is_given_twice():
@@ -59,6 +61,15 @@ def test_families_weigh_the_same_whatever_their_size():
 def test_wilson_interval_is_scipys(successes, trials):
     reference = binomtest(successes, trials).proportion_ci(method="wilson")
     assert wilson_interval(successes, trials) == pytest.approx((reference.low, reference.high), abs=1e-12)
+
+
+def test_sites_count_within_six_angstrom_and_failures_as_not_found():
+    first, second = (
+        dataclasses.replace(PERFECT, site_distances=(5.9, 40.0)),
+        dataclasses.replace(SHIFTED, site_distances=(20.0, 30.0, 40.0, 50.0, 6.1, 1.0)),
+    )
+    values = compute_metrics([first, second, FAILED, dataclasses.replace(LATE, site_distances=(7.0, 1.0))])
+    assert values["site_top1_lt6"] == 0.25 and values["site_top5_lt6"] == 0.5
 
 
 def test_nothing_to_evaluate_is_refused():

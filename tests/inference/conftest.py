@@ -1,7 +1,10 @@
 import pytest
 
+from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import read_ligand
+from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import read_receptor
+from discodock.chem.receptor_features import receptor_arrays
 from discodock.inference.dock import Docker
 from tests.tiny import SMALL, write_tiny_checkpoint
 
@@ -17,6 +20,14 @@ def docker(checkpoint):
 
 
 @pytest.fixture(scope="session")
+def blind_docker(tmp_path_factory):
+    """The same score model, with a site model."""
+    return Docker(
+        write_tiny_checkpoint(tmp_path_factory.mktemp("weights") / "blind.safetensors", has_site_model=True), "cpu"
+    )
+
+
+@pytest.fixture(scope="session")
 def ligand():
     return read_ligand(SMALL / "ligand.sdf")
 
@@ -24,3 +35,11 @@ def ligand():
 @pytest.fixture(scope="session")
 def receptor(ligand):
     return read_receptor(SMALL / "protein.pdb", reference_ligands=[ligand.mol])
+
+
+@pytest.fixture(scope="session")
+def arrays(receptor, ligand):
+    """Receptor and ligand as the networks see them, not cropped."""
+    conformers = generate_conformers(ligand.mol, 2, seed=0)
+    poses = {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
+    return receptor_arrays(receptor) | ligand_arrays(ligand.mol) | poses

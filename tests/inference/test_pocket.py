@@ -60,7 +60,7 @@ def test_numbers_alone_do_in_a_single_chain_and_order_does_not_matter(receptor, 
 @pytest.mark.parametrize(
     ("spec", "fragment"),
     [
-        (PocketSpec(), "blind docking needs the site model"),
+        (PocketSpec(), "no place"),
         (PocketSpec(center=(0, 0, 0), residues=("A:1",)), "more than one way"),
         (PocketSpec(center=(float("nan"), 0, 0)), "finite"),
         (PocketSpec(center=(1e3, 0, 0)), "away from the nearest atom"),

@@ -1,0 +1,115 @@
+"""Where to dock: the pocket that the user gives, or the sites that the site model finds on the whole protein."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from discodock.chem.protein import Receptor
+from discodock.data.batch import Arrays
+from discodock.data.sites import collate_residues, residue_arrays
+from discodock.errors import InputError
+from discodock.inference.network import DockingNetwork
+from discodock.inference.pocket import DEFAULT_RADIUS, THREE_WAYS, Pocket
+from discodock.latents.categorical import SamplingConfig as CodeSampling
+from discodock.models.graphs import LigandGraph, ReceptorGraph, ResidueGraph
+from discodock.models.site_model import SiteModel, SitePrediction
+from discodock.models.sites import MAX_SITES, Site, distinct_sites, site_probs
+from discodock.settings import Settings
+
+NO_PLACE: Final = (
+    f"no pocket given, and blind docking needs the site model, which this checkpoint does not have;"
+    f" name the pocket by {THREE_WAYS}, or give another --checkpoint"
+)
+
+
+class SiteSearchConfig(Settings):
+    """How sites are drawn when no pocket is given."""
+
+    max_sites: int = Field(MAX_SITES, ge=1, description="distinct sites that share the samples, by probability")
+    code: CodeSampling = Field(CodeSampling(top_p=0.95), description="how the site code is drawn")
+
+
+@dataclass(frozen=True)
+class DockingSite:
+    """A place that samples start from.
+
+    Attributes:
+        pocket: its centre, and the radius within which a pose counts as in it.
+        prob: its probability by the site model; 1 for a pocket that the user gave.
+        residue: the residue that the site code points at, such as "A:ASP86"; empty without a site model.
+    """
+
+    pocket: Pocket
+    prob: float
+    residue: str
+
+    @property
+    def code(self) -> str:
+        """The site's part of `latent_code`."""
+        return f"site={self.residue}" if self.residue else ""
+
+
+def choose_sites(
+    network: DockingNetwork, arrays: Arrays, receptor: Receptor, pocket: Pocket | None, config: SiteSearchConfig
+) -> tuple[DockingSite, ...]:
+    """The sites to dock into, most probable first.
+
+    A pocket takes the place of the predicted centres, and restricts the site code: to residues with their centroid or
+    their predicted ligand centre within its radius, without exception.
+
+    Args:
+        network: from `load_network`.
+        arrays: receptor and ligand, not cropped.
+        receptor: the same, for the names of its residues.
+        pocket: the user's; None searches the whole protein.
+        config: how sites are drawn.
+
+    Raises:
+        InputError: no pocket is given and the network has no site model.
+    """
+    model = network.site_model
+    if model is None:
+        if pocket is None:
+            raise InputError(NO_PLACE)
+        return (DockingSite(pocket, 1.0, ""),)
+    prediction, centroid = _predict(model, arrays, network.device)
+    allowed = None if pocket is None else residues_in_pocket(prediction, centroid, pocket)
+    if allowed is not None and not allowed.any():
+        assert pocket is not None
+        return (DockingSite(pocket, 1.0, ""),)
+    probs = site_probs(prediction, config.code, allowed)[0]
+    if pocket is not None:
+        return (DockingSite(pocket, 1.0, receptor.residues[int(probs.argmax())].label),)
+    sites = distinct_sites(probs, prediction.center[0], max_sites=config.max_sites)
+    return tuple(_named(site, receptor) for site in sites)
+
+
+def residues_in_pocket(prediction: SitePrediction, centroid: Tensor, pocket: Pocket) -> Tensor:
+    """Residues that the site code may point at in a pocket, bool, shape (1, N); `centroid` has shape (1, N, 3)."""
+    center = torch.from_numpy(pocket.center).to(centroid)
+    near = [(place - center).norm(dim=-1) <= pocket.radius for place in (centroid, prediction.center)]
+    return (near[0] | near[1]) & prediction.mask
+
+
+def _predict(model: SiteModel, arrays: Arrays, device: torch.device) -> tuple[SitePrediction, Tensor]:
+    """The prediction for one complex, and the centroids of its residues, shape (1, N, 3)."""
+
+    def encode(fields: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return model.encode_receptor(ReceptorGraph(**{name: value.to(device) for name, value in fields.items()}))
+
+    with torch.inference_mode():
+        batch = collate_residues([arrays | residue_arrays(arrays, encode)]).to(device)
+        residues = ResidueGraph(**batch.residues)
+        return model(residues, LigandGraph(**batch.ligand, topology=batch.topology)), residues.pos
+
+
+def _named(site: Site, receptor: Receptor) -> DockingSite:
+    residue = receptor.residues[site.residue_idx].label
+    center = site.center.cpu().numpy().astype(np.float64)
+    return DockingSite(Pocket(center, DEFAULT_RADIUS, f"site {residue}, {site.prob:.0%}"), site.prob, residue)
