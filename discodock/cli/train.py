@@ -72,3 +72,16 @@ def prior(
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     weights = train_prior(load_config(config, overrides or [], PriorStageConfig), out)
     print(f"weights: {weights}")
+
+
+@app.command("pack")
+def pack(
+    files: Annotated[list[Path], typer.Argument(help="Weights of the stages; of what two files hold, the first's.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+) -> None:
+    """Put networks that were trained apart into one checkpoint for prediction."""
+    from discodock.inference.network import pack_network
+
+    network = pack_network(files, out)
+    found = "with" if network.site_model is not None else "without"
+    print(f"checkpoint: {out}, {found} a site model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.errors import CheckpointError
 from discodock.latents.registry import CodeLayout
-from discodock.models.checkpoint import CODES_PART, SCORE_PART, SITE_PART, load_checkpoint
+from discodock.models.checkpoint import CODES_PART, SCORE_PART, SITE_PART, load_checkpoint, pack_checkpoints
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 from discodock.models.site_model import SiteModel, SiteModelConfig
 
@@ -84,6 +85,20 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         sha256=checkpoint.sha256,
         info=dict(checkpoint.info),
     )
+
+
+def pack_network(paths: Sequence[Path], out: Path) -> DockingNetwork:
+    """Put networks that were trained apart into one file, and make sure that it can be used.
+
+    Args:
+        paths: files written by the stages of training; of a part that several of them hold, the first file's is taken.
+        out: the file to write.
+
+    Raises:
+        CheckpointError: a file cannot be read, or all of them together make no docking network.
+    """
+    pack_checkpoints(paths, out)
+    return load_network(out, torch.device("cpu"))
 
 
 def _ready(module: ModuleT, device: torch.device) -> ModuleT:

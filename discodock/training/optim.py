@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from discodock.settings import Settings
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class OptimizerConfig(Settings):
@@ -17,7 +23,31 @@ class OptimizerConfig(Settings):
         0.3, ge=0, le=1, description="last part of `max_steps` over which the rate falls to 0"
     )
     gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    ema_decay: float = Field(0.999, ge=0, lt=1, description="per step, of the averaged weights that are kept")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="per step, of the averaged weights; less at first")
+
+
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """Exponential moving average of weights with a warm-up, in place: average <- d average + (1 - d) current.
+
+    d = min(decay, (1 + n) / (10 + n)) after n updates (the rule of TensorFlow's ExponentialMovingAverage), so that
+    short runs do not keep their initial weights: those weigh less than 1 % after 100 steps, not
+    90 % as at a decay of 0.999.
+
+    Args:
+        decay: d of a long run.
+
+    Returns:
+        A function of averages, current weights and n, as `torch.optim.swa_utils.AveragedModel` calls it.
+    """
+
+    @torch.no_grad()
+    def update(averages: Tensors, current: Tensors, num_averaged: Tensor | int) -> None:
+        number = int(num_averaged)
+        weight = 1 - min(decay, (1 + number) / (10 + number))
+        for average, value in zip(averages, current, strict=True):
+            average.lerp_(value.to(average), weight) if average.is_floating_point() else average.copy_(value)
+
+    return update
 
 
 def learning_rate_factor(step: int, max_steps: int, config: OptimizerConfig) -> float:

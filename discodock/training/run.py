@@ -11,13 +11,13 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from pydantic import Field
-from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from discodock.errors import ConfigError
 from discodock.settings import Settings
 from discodock.training.callbacks import ExportWeights, ProgressLog, SaveAtEnd, WriteWeights
-from discodock.training.optim import OptimizerConfig
+from discodock.training.optim import OptimizerConfig, moving_average
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def _callbacks(
         enable_version_counter=False,
         save_on_exception=True,
     )
-    ema = EMAWeightAveraging(decay=optimizer.ema_decay)
+    ema = WeightAveraging(multi_avg_fn=moving_average(optimizer.ema_decay))
     # the order matters: the end is saved while the averaged weights are still apart from the current ones
     return [
         SaveAtEnd(folder / LAST_CHECKPOINT),

@@ -6,7 +6,8 @@ import torch
 
 from discodock.config import load_config
 from discodock.errors import CheckpointError
-from discodock.models.checkpoint import load_checkpoint, pack_checkpoints
+from discodock.inference.network import pack_network
+from discodock.models.checkpoint import load_checkpoint
 from discodock.models.site_model import SiteModel, SiteModelConfig
 from discodock.tasks.site import site_targets
 from discodock.tasks.site_stage import SiteStageConfig, train_site
@@ -70,7 +71,9 @@ def test_the_encoder_of_a_score_model_is_taken_and_kept(prepared, tmp_path):
 def test_score_and_site_model_go_into_one_file(prepared, tmp_path):
     score = write_tiny_checkpoint(tmp_path / "score.safetensors")
     site = train_site(settings(prepared, "run.max_steps=2"), tmp_path / "run")
-    pack_checkpoints([score, site], tmp_path / "both.safetensors")
+    with pytest.raises(CheckpointError, match="not usable here"):
+        pack_network([site], tmp_path / "half.safetensors")
+    assert pack_network([score, site], tmp_path / "both.safetensors").site_model is not None
     both = load_checkpoint(tmp_path / "both.safetensors")
     assert both.config.keys() == {"model", "process", "site"}
     assert both.part("model").keys() == load_checkpoint(score).part("model").keys()
