@@ -12,7 +12,7 @@ from torch import Tensor
 
 from discodock.chem.protein import Receptor
 from discodock.data.batch import Arrays
-from discodock.data.sites import collate_residues, residue_arrays
+from discodock.data.residues import collate_residues, residue_arrays
 from discodock.errors import InputError
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import DEFAULT_RADIUS, THREE_WAYS, Pocket

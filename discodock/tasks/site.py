@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from discodock.data.sites import SiteBatch
+from discodock.data.residues import SiteBatch
 from discodock.models.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.models.site_model import SiteModel, SiteModelConfig, SitePrediction
 from discodock.models.sites import MAX_SITES, distinct_sites

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from discodock.data.prepare import PrepareConfig, prepare
-from discodock.data.sites import ReceptorDataset, collate_residues, residue_arrays
+from discodock.data.residues import collate_residues, residue_arrays
+from discodock.data.sites import ReceptorDataset
 from discodock.data.store import PreparedStore
 from discodock.schema import RESIDUE_TYPES
 from tests.tiny import COMPLEXES
