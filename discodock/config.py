@@ -93,38 +93,53 @@ def _first_problem(error: ValidationError, cls: type[BaseModel]) -> str:
     """One line on the first problem of a failed validation, and how many more there are."""
     problems = error.errors()
     problem = problems[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    path, block = _walk(problem["loc"], cls)
+    key = ".".join(path)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {_nearest(problem['loc'], cls)}{more}"
+        return f"unknown key {key!r}; {_nearest(path, block)}{more}"
     message = problem["msg"].removeprefix("Value error, ")
     given = "" if problem["type"] in ("missing", "value_error") else f", not {problem['input']!r}"
     return f"{key}: {message}{given}{more}" if key else f"{message}{more}"
 
 
-def _nearest(location: tuple[int | str, ...], cls: type[BaseModel]) -> str:
-    """The known key nearest to the unknown last part of `location`, as a suggestion."""
-    block: type[BaseModel] | None = cls
-    for part in location[:-1]:
-        block = _nested_block(block, part) if block is not None else None
+def _nearest(path: list[str], block: type[BaseModel] | None) -> str:
+    """The key of `block` nearest to the unknown last part of `path`, as a suggestion."""
     known = list(block.model_fields) if block is not None else []
-    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
     if close:
-        return f"did you mean {'.'.join([*map(str, location[:-1]), close[0]])!r}?"
+        return f"did you mean {'.'.join([*path[:-1], close[0]])!r}?"
     return f"known here: {', '.join(known)}" if known else "it takes no keys"
 
 
-def _nested_block(block: type[BaseModel], part: int | str) -> type[BaseModel] | None:
-    """The settings class of field `part` of `block`, also inside Optional, lists and unions; None if it has none."""
-    field = block.model_fields.get(str(part))
-    if field is None:
-        return None
-    pending = [field.annotation]
+def _walk(location: tuple[int | str, ...], cls: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
+    """A location as the user wrote it, without the tags of unions, and the block that its last part is in."""
+    path: list[str] = []
+    block: type[BaseModel] | None = cls
+    choices: list[type[BaseModel]] = []
+    for depth, part in enumerate(location):
+        tagged = [each for each in choices if "kind" in each.model_fields and each.model_fields["kind"].default == part]
+        if tagged and len(choices) > 1:
+            block, choices = tagged[0], []
+            continue
+        path.append(str(part))
+        if depth == len(location) - 1 or isinstance(part, int):
+            continue
+        choices = _nested_blocks(block, part)
+        block = choices[0] if choices else None
+    return path, block
+
+
+def _nested_blocks(block: type[BaseModel] | None, part: str) -> list[type[BaseModel]]:
+    """The settings classes of field `part` of `block`, also inside Optional, lists and unions."""
+    field = block.model_fields.get(part) if block is not None else None
+    found: list[type[BaseModel]] = []
+    pending = [] if field is None else [field.annotation]
     while pending:
-        annotation = pending.pop()
+        annotation = pending.pop(0)
         if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
             if issubclass(annotation, BaseModel):
-                return annotation
+                found.append(annotation)
         else:
-            pending.extend(typing.get_args(annotation))
-    return None
+            pending = [*typing.get_args(annotation), *pending]
+    return found

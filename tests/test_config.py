@@ -1,11 +1,23 @@
 """Configurations: layering, refusal of unknown keys with the nearest known one, round trip."""
 
+from typing import Annotated, Literal
+
 import pytest
 from pydantic import Field, model_validator
 
 from discodock.config import dump_config, load_config
 from discodock.errors import ConfigError
 from discodock.settings import Settings
+
+
+class Small(Settings):
+    kind: Literal["small"] = "small"
+    width: int = 1
+
+
+class Large(Settings):
+    kind: Literal["large"] = "large"
+    height: int = Field(2, ge=1)
 
 
 class Optimiser(Settings):
@@ -19,6 +31,7 @@ class Run(Settings):
     name: str | None = None
     sizes: tuple[int, ...] = (1, 2)
     optimiser: Optimiser = Optimiser()
+    nets: tuple[Annotated[Small | Large, Field(discriminator="kind")], ...] = ()
 
     @model_validator(mode="after")
     def _warmup_fits(self):
@@ -57,6 +70,8 @@ def test_written_config_reads_back_equal_with_every_default_spelled_out(yaml_fil
         ("zzz=1", "known here: steps, warmup"),
         ("steps=0", "steps: Input should be greater than or equal to 1, not 0"),
         ("steps=many", "steps"),
+        ("nets=[{kind: small}, {kind: large, heigt: 3}]", "'nets.1.heigt'; did you mean 'nets.1.height'"),
+        ("nets=[{kind: large, height: 0}]", "nets.0.height: Input should be greater"),
         ("warmup=100", "warmup is longer than the run"),
         ("steps", "not of the form key=value"),
         ("steps.deep=1", "is a value, not a block"),

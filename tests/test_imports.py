@@ -32,6 +32,7 @@ ARROWS = {
 
 EXCEPTIONS = {
     ("data.prepare", "chem"),  # preparing reads structures; everything else in data works without rdkit
+    ("data.prepare_embeddings", "chem"),  # the sequences of chains are read off the structures again
     ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
     ("inference", "geometry.pose"),  # the poses and tangent vectors that models and diffusion take and return
     ("tasks", "geometry.pose"),  # likewise

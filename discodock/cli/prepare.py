@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 if TYPE_CHECKING:
-    from discodock.data.prepare import PrepareReport, Progress
+    from discodock.data.prepare import PrepareConfig, PrepareReport, Progress
 
 LINE_INTERVAL: Final = 10.0  # s between progress lines where there is no terminal
 
@@ -39,6 +39,10 @@ Radius = Annotated[
 ]
 Keep = Annotated[list[str] | None, typer.Option("--keep", help="Residues to keep: name (HOH) or chain:number; repeat.")]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="Residues to drop: name (SO4) or chain:number; repeat.")]
+Esm = Annotated[
+    str | None,
+    typer.Option("--esm", metavar="MODEL", help="Also embed residues by an ESM-2 model: its name or folder."),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the conformers.")]
 
 
@@ -55,10 +59,11 @@ def complexes(
     keep: Keep = None,
     drop: Drop = None,
     seed: Seed = 0,
+    esm: Esm = None,
 ) -> int:
     """Prepare <id>/protein.pdb + ligand.sdf [+ cofactors.pdb], in folders or .tar.xz shards."""
     settings = _settings(conformers, min_ligand_atoms, max_ligand_atoms, receptor_radius, keep, drop, seed)
-    return _prepare(source, out, "complexes", splits, workers, settings)
+    return _prepare(source, out, "complexes", splits, workers, settings, esm)
 
 
 @app.command("pdbbind")
@@ -74,10 +79,11 @@ def pdbbind(
     keep: Keep = None,
     drop: Drop = None,
     seed: Seed = 0,
+    esm: Esm = None,
 ) -> int:
     """Prepare a PDBBind download: <id>/<id>_protein[_processed].pdb + <id>_ligand.sdf|mol2."""
     settings = _settings(conformers, min_ligand_atoms, max_ligand_atoms, receptor_radius, keep, drop, seed)
-    return _prepare(source, out, "pdbbind", splits, workers, settings)
+    return _prepare(source, out, "pdbbind", splits, workers, settings, esm)
 
 
 def _settings(
@@ -107,6 +113,7 @@ def _prepare(
     splits: Path | None,
     workers: int | None,
     settings: dict[str, object],
+    esm: str | None,
 ) -> int:
     from pydantic import ValidationError
 
@@ -119,6 +126,7 @@ def _prepare(
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}") from None
+    embed = _embedding(esm, config)
     with _progress_shown() as show:
         report = prepare(
             source,
@@ -130,7 +138,29 @@ def _prepare(
             on_progress=show,
         )
     _print_report(report)
+    embed(source, out, layout, splits, workers or _available_cores())
     return 1 if any(row.stage != EXCLUDED for row in report.failures) else 0
+
+
+def _embedding(esm: str | None, config: PrepareConfig) -> Callable[..., None]:
+    """What embeds a prepared store; the language model is loaded at once, so that a missing one is known early."""
+    if esm is None:
+        return lambda *_: None
+    import torch
+
+    from discodock.data.esm import EsmEmbedder
+    from discodock.data.prepare_embeddings import check_embeddable, prepare_embeddings
+
+    check_embeddable(config)
+    embedder = EsmEmbedder(esm, "cuda" if torch.cuda.is_available() else "cpu")
+
+    def embed(
+        source: Path, out: Path, layout: Literal["complexes", "pdbbind"], splits: Path | None, workers: int
+    ) -> None:
+        number = prepare_embeddings(source, out, config, embedder, layout=layout, splits=splits, workers=workers)
+        print(f"{number:,} sequences embedded by {esm}, {embedder.size} channels")
+
+    return embed
 
 
 @contextmanager

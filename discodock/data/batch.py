@@ -56,11 +56,13 @@ def collate(complexes: Sequence[Arrays]) -> ComplexBatch:
 
 
 def collate_receptors(complexes: Sequence[Arrays]) -> dict[str, Tensor]:
-    """Fields of `models.graphs.ReceptorGraph` by name, shapes (B, R, ...)."""
+    """Fields of `models.graphs.ReceptorGraph` by name, shapes (B, R, ...), and embeddings of residues where given."""
     receptor = {
         name: pad([c[f"receptor_{name}"] for c in complexes])
         for name in ("pos", "element", "residue_type", "atom_name", "residue_idx")
     }
+    if "residue_embedding" in complexes[0]:
+        receptor["residue_embedding"] = pad([c["residue_embedding"] for c in complexes])
     return receptor | {"mask": pad([np.ones(len(c["receptor_pos"]), dtype=bool) for c in complexes])}
 
 

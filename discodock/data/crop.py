@@ -37,6 +37,15 @@ def crop_complex(arrays: dict[str, np.ndarray], center: np.ndarray, radius: floa
     """
     keep = np.linalg.norm(arrays["receptor_pos"] - center, axis=1) < radius
     cropped = {name: value[keep] if name.startswith("receptor_") else value for name, value in arrays.items()}
-    for name in ("receptor_pos", "ligand_pos", "ligand_conformer_pos"):
-        cropped[name] = (cropped[name] - center).astype(np.float32)
-    return cropped
+    return move_origin(cropped, center)
+
+
+def move_origin(arrays: dict[str, np.ndarray], center: np.ndarray) -> dict[str, np.ndarray]:
+    """A new mapping in which all positions are relative to `center`, Å, shape (3,)."""
+    names = ("receptor_pos", "ligand_pos", "ligand_conformer_pos")
+    return arrays | {name: (arrays[name] - center).astype(np.float32) for name in names}
+
+
+def receptor_center(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Where blind docking without a site code begins: the mean of the receptor's atoms, Å, shape (3,)."""
+    return arrays["receptor_pos"].mean(axis=0, dtype=np.float64)

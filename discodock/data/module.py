@@ -15,7 +15,8 @@ from pydantic import Field
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from discodock.data.batch import Arrays, ComplexBatch, collate
-from discodock.data.crop import crop_complex, crop_radius
+from discodock.data.crop import crop_complex, crop_radius, move_origin, receptor_center
+from discodock.data.embeddings import EmbeddingStore
 from discodock.data.store import IndexRow, PreparedStore
 from discodock.errors import ConfigError, PreparedDataError
 from discodock.settings import Settings
@@ -173,20 +174,72 @@ class StoreDataModule(pl.LightningDataModule, ABC):
         )
 
 
+class WholeDataset(Dataset[Arrays]):
+    """Prepared complexes with their whole receptor, whose centre is the origin; decoded ones are kept in memory.
+
+    Args:
+        store: the complexes.
+        ids: which of them.
+        embeddings: of their residues by a language model, read from disk every time; None does without.
+    """
+
+    def __init__(self, store: PreparedStore, ids: Sequence[str], embeddings: EmbeddingStore | None) -> None:
+        self.store, self.ids, self.embeddings = store, list(ids), embeddings
+        self._loaded: dict[str, Arrays] = {}
+
+    def __len__(self) -> int:
+        """Number of complexes."""
+        return len(self.ids)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
+        """The complex; the draw in a key `(idx, draw)` makes no difference."""
+        complex_id = self.ids[key if isinstance(key, int) else key[0]]
+        if complex_id not in self._loaded:
+            arrays = self.store.load(complex_id)
+            self._loaded[complex_id] = move_origin(arrays, receptor_center(arrays))
+        if self.embeddings is None:
+            return self._loaded[complex_id]
+        return self._loaded[complex_id] | {"residue_embedding": self.embeddings.load(complex_id)}
+
+
 class ComplexDataModule(StoreDataModule):
-    """Batches of complexes cropped around their displaced site."""
+    """Batches of complexes for the score model.
 
-    def __init__(self, config: DataConfig) -> None:
+    Args:
+        config: where they are, and how they are drawn.
+        whole_receptor: complexes as they are, instead of cropped around their displaced site.
+        embedding_size: channels of the language model's embeddings of whole receptors; 0 does without.
+    """
+
+    def __init__(self, config: DataConfig, *, whole_receptor: bool = False, embedding_size: int = 0) -> None:
         super().__init__(config)
-        self.center_jitter = config.center_jitter
+        self.center_jitter, self.whole_receptor = config.center_jitter, whole_receptor
+        self.embedding_size = embedding_size
 
-    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> SiteDataset:
-        """Random crops."""
+    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> SiteDataset | WholeDataset:
+        """Random crops, or whole complexes."""
+        if self.whole_receptor:
+            return WholeDataset(store, ids, embeddings_of(store, self.embedding_size) if self.embedding_size else None)
         return SiteDataset(store, ids, center_jitter=self.center_jitter, seed=self.config.seed)
 
     def collate(self, complexes: Sequence[Arrays]) -> ComplexBatch:
         """See `discodock.data.batch.collate`."""
         return collate(complexes)
+
+
+def embeddings_of(store: PreparedStore, size: int) -> EmbeddingStore:
+    """The language model's embeddings of a store.
+
+    Raises:
+        PreparedDataError: there are none, or they have another number of channels.
+    """
+    embeddings = EmbeddingStore(store.root)
+    if embeddings.size != size:
+        raise PreparedDataError(
+            f"{store.root}: embeddings of {embeddings.model} have {embeddings.size} channels, the network reads {size};"
+            " set embedding_size, or prepare with another --esm"
+        )
+    return embeddings
 
 
 def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:

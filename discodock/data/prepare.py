@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -31,6 +31,8 @@ from discodock.schema import SCHEMA_VERSION
 from discodock.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PREPARE_VERSION: Final = 1
 """Raised whenever a change of code changes prepared arrays, so that nothing stale is kept."""
@@ -185,15 +187,27 @@ def prepare_complex(source: SourceComplex, config: PrepareConfig) -> dict[str, n
     Raises:
         StageError: the complex cannot be used.
     """
+
+    def use(receptor: Receptor, record: LigandRecord) -> dict[str, np.ndarray]:
+        with rdBase.BlockLogs():
+            return featurize(receptor, record, config, seed=complex_seed(config.seed, source.id))
+
+    return read_complex(source, config, use)
+
+
+def read_complex(source: SourceComplex, config: PrepareConfig, use: Callable[[Receptor, LigandRecord], T]) -> T:
+    """Read the receptor and the ligand of a complex as its settings say, and make something of them.
+
+    Raises:
+        StageError: the complex cannot be used.
+    """
     with tempfile.TemporaryDirectory(prefix="discodock-") as name:
         folder = Path(name)
         for file, content in source.files.items():
             (folder / file).write_bytes(content)
         try:
             record = _read_first_ligand(folder, source.ligands)
-            receptor = _read_receptor(folder, source, record, config)
-            with rdBase.BlockLogs():
-                return featurize(receptor, record, config, seed=complex_seed(config.seed, source.id))
+            return use(_read_receptor(folder, source, record, config), record)
         except StageError as error:
             raise StageError(error.stage, str(error).replace(f"{folder}/", "")) from None
 

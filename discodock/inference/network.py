@@ -16,7 +16,7 @@ from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.errors import CheckpointError
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import CODES_PART, SCORE_PART, SITE_PART, load_checkpoint, pack_checkpoints
-from discodock.models.score_model import ScoreModel, ScoreModelConfig
+from discodock.models.registry import AnyScoreModel, make_score_model, read_score_model_config
 from discodock.models.site_model import SiteModel, SiteModelConfig
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -36,7 +36,7 @@ class DockingNetwork:
         info: how the weights came to be.
     """
 
-    score_model: ScoreModel
+    score_model: AnyScoreModel
     site_model: SiteModel | None
     process: PoseProcess
     device: torch.device
@@ -62,7 +62,7 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
     try:
         codes = checkpoint.config.get(CODES_PART)
         layout = None if codes is None else CodeLayout(**codes["layout"])
-        score_model = ScoreModel(ScoreModelConfig(**checkpoint.config["model"]), layout)
+        score_model = make_score_model(read_score_model_config(checkpoint.config["model"]), layout)
         process = PoseProcess(PoseProcessConfig(**checkpoint.config["process"]))
         site = checkpoint.config.get(SITE_PART)
         site_model = None if site is None else SiteModel(SiteModelConfig(**site))

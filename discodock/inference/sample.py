@@ -21,7 +21,7 @@ from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
 from discodock.models.graphs import LigandGraph, ReceptorGraph
-from discodock.models.score_model import ComplexContext
+from discodock.models.registry import AnyContext
 from discodock.settings import Settings
 
 NOT_FINITE: Final = "the sampler's poses are not finite; use more --steps, another --solver or another --checkpoint"
@@ -120,7 +120,7 @@ def sample_poses(
 
 def _denoise(
     network: DockingNetwork,
-    context: ComplexContext,
+    context: AnyContext,
     conformers: Tensor,
     numbers: range,
     config: SamplingConfig,

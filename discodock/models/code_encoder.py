@@ -30,6 +30,7 @@ FIRST_LOOK: Final = 3.0
 class CodeEncoderConfig(Settings):
     """Sizes of the code encoder."""
 
+    kind: Literal["all_atom"] = "all_atom"
     num_scalars: int = Field(32, gt=0, description="scalar (0e) channels of every node")
     num_vectors: int = Field(8, gt=0, description="vector (1o) channels of every node")
     num_layers: int = Field(2, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")

@@ -20,6 +20,9 @@ LIGAND: Final = "ligand"
 RESIDUES: Final = "residues"
 """Set of nodes: the residues with an atom in the crop, N of them, in the order of their numbers."""
 
+COMPLEX: Final = "complex"
+"""Set of nodes: the ligand's L heavy atoms, then the N residues; for the residue-level networks of DisCo-DiffDock."""
+
 
 @dataclass(frozen=True)
 class CodeNodes:
@@ -70,12 +73,13 @@ def pointers_into(layout: CodeLayout, nodes: str) -> list[int]:
     return [i for i, space in enumerate(layout.spaces) if isinstance(space, Pointer) and space.nodes == nodes]
 
 
-def check_layout(layout: CodeLayout) -> None:
+def check_layout(layout: CodeLayout, known: tuple[str, ...] = (LIGAND, RESIDUES)) -> None:
     """Refuse pointers into sets of nodes that a docking network does not have.
 
     Raises:
         ValueError: names the set and the known ones.
     """
     for space in layout.spaces:
-        if isinstance(space, Pointer) and space.nodes not in (LIGAND, RESIDUES):
-            raise ValueError(f"a code points into the nodes {space.nodes!r}; there are {LIGAND!r} and {RESIDUES!r}")
+        if isinstance(space, Pointer) and space.nodes not in known:
+            names = " and ".join(map(repr, known))
+            raise ValueError(f"a code points into the nodes {space.nodes!r}; there are {names}")

@@ -31,6 +31,22 @@ class ReceptorGraph:
 
 
 @dataclass(frozen=True)
+class EmbeddedReceptorGraph(ReceptorGraph):
+    """Receptors with the embeddings of a protein language model.
+
+    Attributes:
+        residue_embedding: of all residues by their number, cropped away or not, shape (B, N, E).
+    """
+
+    residue_embedding: Tensor
+
+
+def receptor_graph(fields: dict[str, Tensor]) -> ReceptorGraph:
+    """Receptors from fields by name, with embeddings if these are among them."""
+    return EmbeddedReceptorGraph(**fields) if "residue_embedding" in fields else ReceptorGraph(**fields)
+
+
+@dataclass(frozen=True)
 class LigandGraph:
     """Molecular graphs of B ligands, padded to L heavy atoms; no coordinates.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -27,6 +27,7 @@ from discodock.settings import Settings
 class ScoreModelConfig(Settings):
     """Sizes of the score model."""
 
+    kind: Literal["all_atom"] = "all_atom"
     num_scalars: int = Field(64, gt=0, description="scalar (0e) channels of every node")
     num_vectors: int = Field(16, gt=0, description="vector (1o) channels of every node")
     num_layers: int = Field(4, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")
@@ -69,6 +70,9 @@ class ScoreModel(nn.Module):
         config: sizes.
         layout: discrete codes that the network reads; None for a network without.
     """
+
+    whole_receptor: ClassVar[bool] = False
+    """It works on the crop around a site, not on the whole receptor."""
 
     def __init__(self, config: ScoreModelConfig, layout: CodeLayout | None = None) -> None:
         super().__init__()

@@ -31,7 +31,13 @@ class PairList:
 
 
 def radius_pairs(
-    target_pos: Tensor, target_mask: Tensor, source_pos: Tensor, source_mask: Tensor, cutoff: float, *, is_self: bool
+    target_pos: Tensor,
+    target_mask: Tensor,
+    source_pos: Tensor,
+    source_mask: Tensor,
+    cutoff: float | Tensor,
+    *,
+    is_self: bool,
 ) -> PairList:
     """All pairs closer than `cutoff`.
 
@@ -40,7 +46,7 @@ def radius_pairs(
         target_mask: true for real points, bool, shape (G, M).
         source_pos: in Å, shape (G, N, 3).
         source_mask: bool, shape (G, N).
-        cutoff: in Å.
+        cutoff: in Å, one for all samples or of shape (G,).
         is_self: the two sets are one set; leave out pairs of a point with itself.
     """
     blocks = _close_pairs(target_pos.detach(), target_mask, source_pos.detach(), source_mask, cutoff, is_self=is_self)
@@ -69,7 +75,13 @@ def nearest_pairs(pos: Tensor, mask: Tensor, cutoff: float, max_neighbors: int) 
 
 
 def _close_pairs(
-    target_pos: Tensor, target_mask: Tensor, source_pos: Tensor, source_mask: Tensor, cutoff: float, *, is_self: bool
+    target_pos: Tensor,
+    target_mask: Tensor,
+    source_pos: Tensor,
+    source_mask: Tensor,
+    cutoff: float | Tensor,
+    *,
+    is_self: bool,
 ) -> Iterator[tuple[Tensor, ...]]:
     """Blocks of (sample, target, source), in order; large sets of points are taken a few targets at a time."""
     num_samples, num_targets, num_sources = len(target_pos), target_pos.shape[1], source_pos.shape[1]
@@ -78,12 +90,13 @@ def _close_pairs(
     targets = max(1, num_targets if is_small else MAX_DISTANCES // max(1, num_sources))
     for first_sample in range(0, max(1, num_samples), max(1, samples)):
         rows = slice(first_sample, first_sample + samples)
+        largest = cutoff[rows, None, None] if isinstance(cutoff, Tensor) else cutoff
         for first_target in range(0, max(1, num_targets), targets):
             columns = slice(first_target, first_target + targets)
             distance = torch.cdist(
                 target_pos[rows, columns], source_pos[rows], compute_mode="donot_use_mm_for_euclid_dist"
             )
-            close = (distance < cutoff) & target_mask[rows, columns, None] & source_mask[rows, None, :]
+            close = (distance < largest) & target_mask[rows, columns, None] & source_mask[rows, None, :]
             if is_self:
                 own = torch.arange(first_target, first_target + close.shape[1], device=close.device)
                 close = close & (own[:, None] != torch.arange(num_sources, device=close.device))

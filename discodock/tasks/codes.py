@@ -9,6 +9,7 @@ from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
 from discodock.models.code_encoder import CodeEncoderConfig
+from discodock.models.registry import AnyCodeEncoderConfig
 from discodock.settings import Settings
 
 DEFAULT_LAYOUT = CodeLayout(spaces=(Pointer(nodes="ligand"), Pointer(nodes="residues")))
@@ -19,7 +20,9 @@ class CodesConfig(Settings):
     """The discrete codes, their encoder, and how both are trained."""
 
     layout: CodeLayout = Field(DEFAULT_LAYOUT, description="the codes, first drawn first")
-    encoder: CodeEncoderConfig = Field(default_factory=CodeEncoderConfig, description="network sizes of the encoder")
+    encoder: AnyCodeEncoderConfig = Field(
+        default_factory=CodeEncoderConfig, description="kind and network sizes of the encoder"
+    )
     dropout: CodeDropout = Field(default_factory=CodeDropout, description="how often a pose is denoised without codes")
     temperature: TemperatureSchedule = Field(
         default_factory=TemperatureSchedule, description="of the Gumbel-softmax's gradient"

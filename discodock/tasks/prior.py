@@ -11,12 +11,14 @@ from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
 from discodock.diffusion.noise import GeneratorNoise
+from discodock.errors import ConfigError
 from discodock.latents.categorical import SamplingConfig
 from discodock.latents.diagnostics import entropy
 from discodock.latents.prior import random_positions
 from discodock.latents.registry import CodeLayout, stack_hard_codes
 from discodock.models.code_encoder import CodeDraw
 from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork, PriorContext
+from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline
 from discodock.tasks.redocking import RedockingConfig, graphs, redock, repeat_complexes
@@ -51,7 +53,10 @@ class PriorTask(pl.LightningModule):
         self.config, self.max_steps = config, max_steps
         self.stage_one = stage_one.requires_grad_(False)
         self.layout = layout_of(stage_one.config)
-        self.prior = CodePriorNetwork(config.prior, self.layout, stage_one.config.model)
+        encoders = stage_one.config.model
+        if not isinstance(encoders, ScoreModelConfig):
+            raise ConfigError(f"codes of a score model of kind {encoders.kind} have no prior yet; use kind all_atom")
+        self.prior = CodePriorNetwork(config.prior, self.layout, encoders)
         if config.encoder_learning_rate_factor == 0:
             for parameter in self._split_parameters()[0]:
                 parameter.requires_grad_(False)

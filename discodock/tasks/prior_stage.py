@@ -46,8 +46,7 @@ def train_prior(config: PriorStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
-    resolved = config.model_dump(mode="json")
-    write_config(folder, resolved)
+    resolved = write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
     begun = load_checkpoint(config.start_from)
     task = PriorTask(config.task, load_stage_one(config.start_from, config.task.seed), config.run.max_steps)

@@ -14,8 +14,8 @@ from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.process import PoseProcess
 from discodock.diffusion.solvers import SolverConfig
 from discodock.geometry.pose import LigandTopology
-from discodock.models.graphs import LigandGraph, ReceptorGraph
-from discodock.models.score_model import ComplexContext, ScoreModel
+from discodock.models.graphs import LigandGraph, ReceptorGraph, receptor_graph
+from discodock.models.registry import AnyContext, AnyScoreModel
 from discodock.settings import Settings
 
 
@@ -27,7 +27,7 @@ class RedockingConfig(Settings):
 
 
 def redock(
-    model: ScoreModel,
+    model: AnyScoreModel,
     process: PoseProcess,
     batch: ComplexBatch,
     config: RedockingConfig,
@@ -45,7 +45,7 @@ def redock(
 
 @torch.no_grad()
 def sample_poses(
-    model: ScoreModel,
+    model: AnyScoreModel,
     process: PoseProcess,
     batch: ComplexBatch,
     config: RedockingConfig,
@@ -109,14 +109,14 @@ def symmetric_rmsd(pos: Tensor, reference: Tensor, automorphisms: Tensor, topolo
     return (square.sum(dim=-1) / topology.atom_mask.sum(dim=-1)[:, None]).amin(dim=1).sqrt()
 
 
-def encode(model: ScoreModel, batch: ComplexBatch) -> ComplexContext:
+def encode(model: AnyScoreModel, batch: ComplexBatch) -> AnyContext:
     """Run the time-free encoders on a batch."""
     return model.encode(*graphs(batch))
 
 
 def graphs(batch: ComplexBatch) -> tuple[ReceptorGraph, LigandGraph]:
     """The batch as the networks take it."""
-    return ReceptorGraph(**batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
+    return receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
 
 
 def repeat_complexes(batch: ComplexBatch, num_each: int) -> Tensor:

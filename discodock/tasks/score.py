@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
@@ -16,8 +16,10 @@ from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConf
 from discodock.geometry.pose import LigandTopology
 from discodock.latents.diagnostics import entropy
 from discodock.latents.dropout import drop_weights
-from discodock.models.code_encoder import CodeDraw, CodeEncoder
-from discodock.models.score_model import ComplexContext, ScoreModel, ScoreModelConfig
+from discodock.models.code_encoder import CodeDraw
+from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
+from discodock.models.residue_score_model import ResidueScoreModelConfig
+from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 from discodock.tasks.codes import CodesConfig
 from discodock.tasks.redocking import RedockingConfig, encode, graphs, redock, repeat_complexes
@@ -30,7 +32,7 @@ NUM_TIME_BINS = 5
 class ScoreTaskConfig(Settings):
     """The score model, its diffusion process, and how they are trained."""
 
-    model: ScoreModelConfig = Field(default_factory=ScoreModelConfig, description="network sizes")
+    model: AnyScoreModelConfig = Field(default_factory=ScoreModelConfig, description="kind and network sizes")
     codes: CodesConfig | None = Field(None, description="discrete codes, learned jointly; none: no codes")
     process: PoseProcessConfig = Field(default_factory=PoseProcessConfig, description="noise and loss weights")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
@@ -38,6 +40,14 @@ class ScoreTaskConfig(Settings):
     poses_per_complex: int = Field(8, gt=0, description="noise draws that share one receptor embedding in a step")
     time_alpha: float = Field(1.5, gt=0, description="t ~ Beta(alpha, 1); above 1 favours high noise")
     seed: int = Field(0, description="of the noise, with step and process number")
+
+    @model_validator(mode="after")
+    def _cutoff_follows_the_noise(self) -> Self:
+        if isinstance(self.model, ResidueScoreModelConfig):
+            known = (self.model.tr_sigma_min, self.model.tr_sigma_max)
+            if known != (self.process.tr.sigma_min, self.process.tr.sigma_max):
+                raise ValueError(f"tr_sigma_min and tr_sigma_max of the model, {known}, are not those of process.tr")
+        return self
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,8 @@ class ScoreTask(pl.LightningModule):
         super().__init__()
         self.config, self.max_steps = config, max_steps
         codes = config.codes
-        self.model = ScoreModel(config.model, None if codes is None else codes.layout)
-        self.code_encoder = None if codes is None else CodeEncoder(codes.encoder, codes.layout)
+        self.model = make_score_model(config.model, None if codes is None else codes.layout)
+        self.code_encoder = None if codes is None else make_code_encoder(codes.encoder, codes.layout)
         self.process = PoseProcess(config.process)
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
@@ -76,13 +86,10 @@ class ScoreTask(pl.LightningModule):
         num_poses = batch.ligand_pos.shape[0] * self.config.poses_per_complex
         t = sample_times(num_poses, self.config.time_alpha, generator).to(self.device)
         poses = self.perturb(batch, t, generator)
-        codes = None
-        if self.config.codes is not None:
-            temperature = self.config.codes.temperature.temperature(self.global_step)
-            drawn = self.draw_codes(batch, poses.pose_complex, generator, temperature)
-            kept = self.config.codes.dropout.draw(num_poses, len(drawn.weights), generator, self.device)
-            codes = drop_weights(drawn.weights, kept)
-        losses = self.losses(encode(self.model, batch), poses, codes)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
+            codes = self._training_codes(batch, poses, generator)
+            losses = self.losses(encode(self.model, batch), poses, codes)
         loss = torch.stack([losses[name] for name in COMPONENTS])
         weights = loss.new_tensor([getattr(self.config.process, f"{name}_weight") for name in COMPONENTS])
         total = (weights * loss).sum()
@@ -145,13 +152,24 @@ class ScoreTask(pl.LightningModule):
         return self.code_encoder.draw(bound, pose_complex, GeneratorNoise(generator), temperature)
 
     def losses(
-        self, context: ComplexContext, poses: NoisedBatch, codes: tuple[Tensor, ...] | None = None
+        self, context: AnyContext, poses: NoisedBatch, codes: tuple[Tensor, ...] | None = None
     ) -> dict[str, Tensor]:
         """Mean losses of noised poses."""
         output = self.model(context, poses.noised.pos, poses.pose_complex, poses.t, codes)
         losses = self.process.losses(output, poses.noised.score, poses.topology, poses.t)
         tor = losses.tor.sum() / losses.has_tor.sum().clamp(min=1)
         return {"tr": losses.tr.mean(), "rot": losses.rot.mean(), "tor": tor}
+
+    def _training_codes(
+        self, batch: ComplexBatch, poses: NoisedBatch, generator: torch.Generator
+    ) -> tuple[Tensor, ...] | None:
+        """Codes of each pose, some of them dropped; None for a network without."""
+        config = self.config.codes
+        if config is None:
+            return None
+        drawn = self.draw_codes(batch, poses.pose_complex, generator, config.temperature.temperature(self.global_step))
+        kept = config.dropout.draw(len(poses.t), len(drawn.weights), generator, self.device)
+        return drop_weights(drawn.weights, kept)
 
     def _log_losses(self, prefix: str, losses: dict[str, Tensor], time_bin: int, batch_size: int) -> None:
         for name in COMPONENTS:

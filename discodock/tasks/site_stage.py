@@ -48,8 +48,7 @@ def train_site(config: SiteStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
-    resolved = config.model_dump(mode="json")
-    write_config(folder, resolved)
+    resolved = write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
     task = SiteTask(config.task, config.run.max_steps)
     if config.start_from is not None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import logging
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from discodock.data.module import ComplexDataModule, DataConfig
+from discodock.errors import ConfigError
 from discodock.models.checkpoint import CODES_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint, start_from
+from discodock.models.registry import SCORE_MODELS
+from discodock.models.residue_code_encoder import ResidueCodeEncoderConfig
+from discodock.models.residue_score_model import ResidueScoreModelConfig
+from discodock.models.score_model import ScoreModel
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.run import RunConfig, fit, write_config
@@ -31,6 +36,12 @@ class ScoreStageConfig(Settings):
     run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
     start_from: Path | None = Field(None, description="weights (.safetensors) to start from instead of random ones")
 
+    @model_validator(mode="after")
+    def _can_be_compiled(self) -> Self:
+        if self.run.compile and self.task.model.kind != "all_atom":
+            raise ValueError(f"run.compile is for models of kind all_atom, not {self.task.model.kind}; set it to false")
+        return self
+
 
 def train_score(config: ScoreStageConfig, folder: Path) -> Path:
     """Train the score model in `folder`, or go on where a killed run stopped.
@@ -42,13 +53,12 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
-    resolved = config.model_dump(mode="json")
-    write_config(folder, resolved)
+    resolved = write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
     task = ScoreTask(config.task, config.run.max_steps)
     if config.start_from is not None:
         start_score_task(task, config.start_from)
-    if config.run.compile:
+    if config.run.compile and isinstance(task.model, ScoreModel):
         task.model.compile_layers()
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
     weights = folder / SCORE_WEIGHTS
@@ -62,8 +72,22 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
         }
         save_checkpoint(weights, weights_by_part, {k: v for k, v in stored.items() if v is not None}, info)
 
-    fit(task, ComplexDataModule(config.data), folder, config.run, config.task.optimizer, write)
+    data = score_data(config)
+    fit(task, data, folder, config.run, config.task.optimizer, write)
     return weights
+
+
+def score_data(config: ScoreStageConfig) -> ComplexDataModule:
+    """Batches as the kind of score model needs them.
+
+    Raises:
+        ConfigError: score model and code encoder want different batches.
+    """
+    model, encoder = config.task.model, None if config.task.codes is None else config.task.codes.encoder
+    size = model.embedding_size if isinstance(model, ResidueScoreModelConfig) else 0
+    if isinstance(encoder, ResidueCodeEncoderConfig) and encoder.embedding_size not in (0, size):
+        raise ConfigError("task.codes.encoder.embedding_size is neither 0 nor task.model.embedding_size")
+    return ComplexDataModule(config.data, whole_receptor=SCORE_MODELS[model.kind].whole_receptor, embedding_size=size)
 
 
 def start_score_task(task: ScoreTask, path: Path) -> None:

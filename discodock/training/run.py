@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 import torch
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
@@ -100,31 +100,31 @@ def resolve_precision(config: RunConfig) -> Any:
     return "bf16-mixed" if uses_gpu and torch.cuda.is_bf16_supported() else "32-true"
 
 
-def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write the resolved configuration of a run to `folder/config.yaml`.
+def write_config(folder: Path, config: Settings) -> dict[str, Any]:
+    """Write the resolved configuration of a run to `folder/config.yaml`, and return it as plain data.
 
-    A run that goes on may change its length and hardware (`run`), nothing else.
+    A run that goes on may change its length and hardware (`run`), nothing else. Settings that its version did not have
+    yet count as their defaults.
 
     Raises:
         ConfigError: the folder holds a run with another configuration.
     """
     path = folder / "config.yaml"
+    resolved = config.model_dump(mode="json")
     if (folder / LAST_CHECKPOINT).is_file():
-        began_with = yaml.safe_load(path.read_text()) if path.is_file() else {}
-        changed = [key for key in config if key != "run" and _given(config[key]) != _given(began_with.get(key))]
+        given = yaml.safe_load(path.read_text()) if path.is_file() else {}
+        try:
+            began_with = type(config).model_validate(given).model_dump(mode="json")
+        except ValidationError:
+            began_with = {}
+        changed = [key for key in resolved if key != "run" and resolved[key] != began_with.get(key)]
         if changed:
             raise ConfigError(
                 f"{folder}: holds a run that began with another {changed[0]!r} block; give another --out, or delete it"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-
-
-def _given(tree: Any) -> Any:
-    """Nested settings without those that are none, which an older version may not have had."""
-    if not isinstance(tree, dict):
-        return tree
-    return {key: _given(value) for key, value in tree.items() if value is not None}
+    path.write_text(yaml.safe_dump(resolved, sort_keys=False))
+    return resolved
 
 
 def _callbacks(

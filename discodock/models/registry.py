@@ -1,0 +1,72 @@
+"""The kinds of score models and code encoders: a configuration's `kind` says which class it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import Discriminator, Tag, TypeAdapter
+
+from discodock.latents.registry import CodeLayout
+from discodock.models.code_encoder import CodeEncoder, CodeEncoderConfig
+from discodock.models.residue_code_encoder import ResidueCodeEncoder, ResidueCodeEncoderConfig
+from discodock.models.residue_score_model import ResidueContext, ResidueScoreModel, ResidueScoreModelConfig
+from discodock.models.score_model import ComplexContext, ScoreModel, ScoreModelConfig
+
+DEFAULT_KIND: Final = "all_atom"
+"""Kind of configurations that name none, such as those of checkpoints from before there were kinds."""
+
+
+def _kind(config: Any) -> str:
+    return str(
+        config.get("kind", DEFAULT_KIND) if isinstance(config, Mapping) else getattr(config, "kind", DEFAULT_KIND)
+    )
+
+
+_DISCRIMINATOR: Final = Discriminator(
+    _kind, custom_error_type="unknown_kind", custom_error_message="kind must be all_atom or residue"
+)
+
+
+AnyScoreModelConfig = Annotated[
+    Annotated[ScoreModelConfig, Tag("all_atom")] | Annotated[ResidueScoreModelConfig, Tag("residue")],
+    _DISCRIMINATOR,
+]
+AnyCodeEncoderConfig = Annotated[
+    Annotated[CodeEncoderConfig, Tag("all_atom")] | Annotated[ResidueCodeEncoderConfig, Tag("residue")],
+    _DISCRIMINATOR,
+]
+
+AnyScoreModel = ScoreModel | ResidueScoreModel
+AnyContext = ComplexContext | ResidueContext
+"""What `encode` of a score model gives, and its `forward` takes; all have the molecular graphs as `ligand`."""
+
+AnyCodeEncoder = CodeEncoder | ResidueCodeEncoder
+
+SCORE_MODELS: Final[dict[str, Any]] = {"all_atom": ScoreModel, "residue": ResidueScoreModel}
+"""Constructed with (config, layout or None)."""
+
+CODE_ENCODERS: Final[dict[str, Any]] = {"all_atom": CodeEncoder, "residue": ResidueCodeEncoder}
+"""Constructed with (config, layout)."""
+
+
+def make_score_model(config: AnyScoreModelConfig, layout: CodeLayout | None) -> AnyScoreModel:
+    """A score model of the configuration's kind; layout None makes one without codes."""
+    model: AnyScoreModel = SCORE_MODELS[config.kind](config, layout)
+    return model
+
+
+def make_code_encoder(config: AnyCodeEncoderConfig, layout: CodeLayout) -> AnyCodeEncoder:
+    """A code encoder of the configuration's kind."""
+    encoder: AnyCodeEncoder = CODE_ENCODERS[config.kind](config, layout)
+    return encoder
+
+
+def read_score_model_config(values: Mapping[str, Any]) -> AnyScoreModelConfig:
+    """Settings of a score model from plain data, as a checkpoint has them.
+
+    Raises:
+        pydantic.ValidationError: the settings are not usable.
+    """
+    config: AnyScoreModelConfig = TypeAdapter(AnyScoreModelConfig).validate_python(dict(values))
+    return config

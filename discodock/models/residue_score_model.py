@@ -1,0 +1,106 @@
+"""The score model of DisCo-DiffDock-S: residues, whole receptors, time in every feature, pointers at any node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from discodock.geometry.pose import PoseTangent
+from discodock.latents.registry import CodeLayout
+from discodock.models.code_nodes import code_nodes
+from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
+from discodock.models.residue_graph import AlphaCarbonGraph, alpha_carbon_graph
+from discodock.models.residue_heads import BondHead, CenterHead
+from discodock.models.residue_network import ResidueNetwork
+from discodock.nn.radial import TimeEmbedding
+
+
+class ResidueScoreModelConfig(ResidueNetworkConfig):
+    """Sizes of the score model of DisCo-DiffDock-S; the defaults are the paper's."""
+
+    kind: Literal["residue"] = "residue"
+    num_time: int = Field(32, gt=0, description="channels of the time embedding")
+    cross_cutoff: float = Field(20.0, gt=0, description="ligand-receptor edges at no noise, Å")
+    cross_cutoff_slope: float = Field(3.0, ge=0, description="how much they grow per Å of translation noise")
+    tr_sigma_min: float = Field(0.1, gt=0, description="translation noise at t = 0, Å, as in the process")
+    tr_sigma_max: float = Field(19.0, gt=0, description="translation noise at t = 1, Å, as in the process")
+
+
+@dataclass(frozen=True)
+class ResidueContext:
+    """What all poses of B complexes share.
+
+    Attributes:
+        receptor: residues and their neighbours.
+        ligand: the padded molecular graphs.
+    """
+
+    receptor: AlphaCarbonGraph
+    ligand: LigandGraph
+
+
+class ResidueScoreModel(nn.Module):
+    """Unit-scale score of ligand poses, with the interface of `score_model.ScoreModel`.
+
+    SE(3)-equivariant, not under reflections (`residue_heads`). Time is mixed into all features, as in the paper, so
+    that the receptor is embedded again for every pose and time.
+
+    Args:
+        config: sizes.
+        layout: discrete codes that the network reads; None for a network without.
+    """
+
+    whole_receptor: ClassVar[bool] = True
+    """Poses start at the receptor's centre, and see all of it."""
+
+    def __init__(self, config: ResidueScoreModelConfig, layout: CodeLayout | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.time_embedding = TimeEmbedding(config.num_time)
+        self.network = ResidueNetwork(config, config.num_time, layout, updates_receptor=False)
+        self.center_head = CenterHead(self.network.irreps_out, config, config.num_time)
+        self.bond_head = BondHead(self.network.irreps_out, config)
+
+    def encode(self, receptor: ReceptorGraph, ligand: LigandGraph) -> ResidueContext:
+        """Find residues and their neighbours in B receptors, for any number of poses and times."""
+        nodes = code_nodes(receptor, ligand)
+        config = self.config
+        graph = alpha_carbon_graph(
+            receptor, nodes, max_neighbors=config.receptor_neighbors, cutoff=config.receptor_cutoff
+        )
+        return ResidueContext(graph, ligand)
+
+    def forward(
+        self,
+        context: ResidueContext,
+        pos: Tensor,
+        pose_complex: Tensor,
+        t: Tensor,
+        codes: Sequence[Tensor] | None = None,
+    ) -> PoseTangent:
+        """Unit-scale scores of P poses; arguments and result as in `score_model.ScoreModel.forward`."""
+        time = self.time_embedding(t)
+        poses = Poses(
+            context.receptor,
+            context.ligand,
+            pos,
+            pose_complex,
+            condition=time,
+            cross_cutoff=self.cross_cutoff(t),
+            codes=codes,
+        )
+        features = self.network(poses).ligand
+        topology = context.ligand.topology.select(pose_complex)
+        tr, rot = self.center_head(features, pos, topology, time)
+        return PoseTangent(tr, rot, self.bond_head(features, pos, topology))
+
+    def cross_cutoff(self, t: Tensor) -> Tensor:
+        """Longest ligand-receptor edge at times (P,), 3 sigma_tr(t) + 20 Å in the paper; Å, shape (P,)."""
+        config = self.config
+        sigma = config.tr_sigma_min ** (1 - t) * config.tr_sigma_max**t
+        return config.cross_cutoff + config.cross_cutoff_slope * sigma
