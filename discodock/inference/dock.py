@@ -16,10 +16,11 @@ from discodock.chem.protein import Receptor, ReferenceLigand, read_receptor
 from discodock.chem.receptor_features import receptor_arrays
 from discodock.chem.write import check_chemistry, pose_mols
 from discodock.data.batch import Arrays
-from discodock.data.crop import crop_complex, crop_radius
+from discodock.data.crop import crop_complex, crop_radius, move_origin
 from discodock.errors import InputError
 from discodock.inference.contacts import contact_scores
 from discodock.inference.device import choose_device
+from discodock.inference.embedding import embedding_arrays
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
 from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
@@ -72,6 +73,7 @@ class Docker:
         conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
         arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
         arrays |= {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
+        arrays |= embedding_arrays(self.network, receptor)
         sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
         pose_site = [
             index for index, share in enumerate(allot(config.samples, [s.prob for s in sites])) for _ in range(share)
@@ -96,9 +98,9 @@ class Docker:
         """Refuse to dock without a pocket if the checkpoint cannot find one.
 
         Raises:
-            InputError: there is neither a pocket nor a site model.
+            InputError: there is neither a pocket nor a network that finds one.
         """
-        if pocket is None and self.network.site_model is None:
+        if pocket is None and not self.network.finds_place:
             raise InputError(NO_PLACE)
 
     def _sample(
@@ -114,7 +116,10 @@ class Docker:
         poses = []
         for index in np.unique(pose_site):
             center = sites[index].pocket.center
-            cropped = crop_complex(arrays, center, crop_radius(conformers[0]))
+            if self.network.score_model.whole_receptor:
+                cropped = move_origin(arrays, center)
+            else:
+                cropped = crop_complex(arrays, center, crop_radius(conformers[0]))
             cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
             first, last = np.flatnonzero(pose_site == index)[[0, -1]]
             numbers = range(int(first), int(last) + 1)

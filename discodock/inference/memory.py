@@ -9,6 +9,7 @@ import numpy as np
 
 from discodock.inference.device import free_memory
 from discodock.inference.network import DockingNetwork
+from discodock.models.residue_score_model import ResidueScoreModelConfig
 
 CPU_BATCH: Final = 20
 """Most poses per batch on a CPU: more are no faster there, and their tensors leave the caches."""
@@ -24,6 +25,10 @@ CONTACTS_PER_ATOM: Final = 60
 
 COPIES: Final = 3
 """Tensors of the size of an edge's features alive at once; the estimate is then about 1.7 times the measured peak."""
+
+
+RESIDUE_COPIES: Final = 12
+"""Of networks of kind `residue`: 9 scalars wide is what an edge is embedded from, 3 what it is embedded as."""
 
 
 def poses_per_batch(network: DockingNetwork, arrays: dict[str, np.ndarray], num_poses: int) -> int:
@@ -43,6 +48,10 @@ def bytes_per_pose(network: DockingNetwork, arrays: dict[str, np.ndarray]) -> in
     """Rough upper estimate of the memory that one pose takes in one step."""
     config = network.score_model.config
     num_ligand, num_receptor = len(arrays["ligand_pos"]), len(arrays["receptor_pos"])
+    if isinstance(config, ResidueScoreModelConfig):
+        num_residues = len(np.unique(arrays["receptor_residue_idx"]))
+        num_edges = num_residues * (config.receptor_neighbors + 2 * num_ligand) + num_ligand**2
+        return 4 * num_edges * (RESIDUE_COPIES * config.num_scalars + 6 * config.num_vectors)
     num_edges = num_ligand * (min(num_ligand, LIGAND_NEIGHBORS) + min(num_receptor, CONTACTS_PER_ATOM))
     floats_per_edge = COPIES * (config.num_scalars + 3 * config.num_vectors)
     distances = num_ligand * (num_ligand + num_receptor) * 4

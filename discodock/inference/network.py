@@ -44,6 +44,11 @@ class DockingNetwork:
     sha256: str
     info: dict[str, Any]
 
+    @property
+    def finds_place(self) -> bool:
+        """Whether it docks without a pocket."""
+        return self.site_model is not None or self.score_model.whole_receptor
+
 
 def default_checkpoint() -> Path:
     """Path of the checkpoint that ships inside the package."""

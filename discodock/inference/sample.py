@@ -20,7 +20,7 @@ from discodock.geometry.pose import PoseTangent
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
-from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.models.graphs import LigandGraph, receptor_graph
 from discodock.models.registry import AnyContext
 from discodock.settings import Settings
 
@@ -105,7 +105,7 @@ def sample_poses(
     poses: list[np.ndarray] = []
     with torch.inference_mode():
         context = network.score_model.encode(
-            ReceptorGraph(**batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
+            receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
         )
         while len(poses) < len(numbers):
             chosen = numbers[len(poses) : len(poses) + batch_size]

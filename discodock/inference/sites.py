@@ -12,6 +12,7 @@ from torch import Tensor
 
 from discodock.chem.protein import Receptor
 from discodock.data.batch import Arrays
+from discodock.data.crop import receptor_center
 from discodock.data.residues import collate_residues, residue_arrays
 from discodock.errors import InputError
 from discodock.inference.network import DockingNetwork
@@ -71,13 +72,13 @@ def choose_sites(
         config: how sites are drawn.
 
     Raises:
-        InputError: no pocket is given and the network has no site model.
+        InputError: no pocket is given, and the network neither has a site model nor searches whole receptors.
     """
     model = network.site_model
-    if model is None:
-        if pocket is None:
+    if model is None or network.score_model.whole_receptor:
+        if pocket is None and not network.score_model.whole_receptor:
             raise InputError(NO_PLACE)
-        return (DockingSite(pocket, 1.0, ""),)
+        return (DockingSite(pocket or whole_receptor(arrays), 1.0, ""),)
     prediction, centroid = _predict(model, arrays, network.device)
     allowed = None if pocket is None else residues_in_pocket(prediction, centroid, pocket)
     if allowed is not None and not allowed.any():
@@ -88,6 +89,13 @@ def choose_sites(
         return (DockingSite(pocket, 1.0, receptor.residues[int(probs.argmax())].label),)
     sites = distinct_sites(probs, prediction.center[0], max_sites=config.max_sites)
     return tuple(_named(site, receptor) for site in sites)
+
+
+def whole_receptor(arrays: Arrays) -> Pocket:
+    """Everywhere within reach of a receptor, for networks that search it by diffusion alone."""
+    center = receptor_center(arrays)
+    reach = np.linalg.norm(arrays["receptor_pos"] - center, axis=1).max()
+    return Pocket(center, float(reach) + DEFAULT_RADIUS, "whole receptor")
 
 
 def residues_in_pocket(prediction: SitePrediction, centroid: Tensor, pocket: Pocket) -> Tensor:

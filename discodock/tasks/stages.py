@@ -12,6 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from discodock.data.embeddings import EmbeddingStore
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.errors import ConfigError
 from discodock.models.checkpoint import CODES_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint, start_from
@@ -61,10 +62,12 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
     if config.run.compile and isinstance(task.model, ScoreModel):
         task.model.compile_layers()
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
-    weights = folder / SCORE_WEIGHTS
+    weights, data = folder / SCORE_WEIGHTS, score_data(config)
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
+        if data.embedding_size:
+            info["esm"] = EmbeddingStore(config.data.root).model
         stored = {name: resolved["task"][name] for name in ("model", "process", "codes")}
         weights_by_part = {
             **prefixed(SCORE_PART, of_module(state, "model")),
@@ -72,7 +75,6 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
         }
         save_checkpoint(weights, weights_by_part, {k: v for k, v in stored.items() if v is not None}, info)
 
-    data = score_data(config)
     fit(task, data, folder, config.run, config.task.optimizer, write)
     return weights
 
