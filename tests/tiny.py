@@ -5,7 +5,11 @@ from pathlib import Path
 import torch
 
 from discodock.diffusion.process import PoseProcessConfig
-from discodock.models.checkpoint import SCORE_PART, SITE_PART, prefixed, save_checkpoint
+from discodock.latents.codebook import Codebook
+from discodock.latents.pointer import Pointer
+from discodock.latents.registry import CodeLayout
+from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SCORE_PART, SITE_PART, prefixed, save_checkpoint
+from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 from discodock.models.site_model import SiteModel, SiteModelConfig
 
@@ -16,17 +20,29 @@ SMALL = COMPLEXES / "2azr_982"
 
 SITE_CONFIG = SiteModelConfig(num_scalars=8, num_vectors=4, num_layers=1, num_receptor_layers=1, num_ligand_layers=1)
 
+LAYOUT = CodeLayout(spaces=(Pointer(nodes="ligand"), Pointer(nodes="residues"), Codebook(codebook_size=4)))
+PRIOR_CONFIG = CodePriorConfig(num_channels=8, num_heads=2, num_context_rounds=1, num_code_rounds=1)
 
-def write_tiny_checkpoint(path: Path, seed: int = 0, *, has_site_model: bool = False) -> Path:
+
+def write_tiny_checkpoint(path: Path, seed: int = 0, *, has_site_model: bool = False, has_codes: bool = False) -> Path:
     """Write a checkpoint with random weights of networks with a few thousand parameters."""
     config = ScoreModelConfig(num_scalars=8, num_vectors=4, num_layers=1, num_receptor_layers=1, num_ligand_layers=1)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        weights = prefixed(SCORE_PART, ScoreModel(config).state_dict())
+        weights = prefixed(SCORE_PART, ScoreModel(config, LAYOUT if has_codes else None).state_dict())
         site_model = SiteModel(SITE_CONFIG).state_dict()
+        prior = CodePriorNetwork(PRIOR_CONFIG, LAYOUT, config).state_dict()
+        if has_codes:  # codes have no effect before training
+            weights = {name: torch.randn_like(w) / 4 if not w.any() else w for name, w in weights.items()}
     settings = {"model": config.model_dump(mode="json"), "process": PoseProcessConfig().model_dump(mode="json")}
     if has_site_model:
         weights |= prefixed(SITE_PART, site_model)
         settings |= {SITE_PART: SITE_CONFIG.model_dump(mode="json")}
+    if has_codes:
+        weights |= prefixed(PRIOR_PART, prior)
+        settings |= {
+            CODES_PART: {"layout": LAYOUT.model_dump(mode="json")},
+            PRIOR_PART: PRIOR_CONFIG.model_dump(mode="json"),
+        }
     save_checkpoint(path, weights, settings, {"made_for": "tests"})
     return path

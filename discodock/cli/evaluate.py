@@ -54,6 +54,7 @@ def evaluate(
     offset: Offset = 2.0,
     steps: options.Steps = options.DEFAULT_STEPS,
     solver: options.Solver = None,
+    guidance: options.Guidance = 0.0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
@@ -63,7 +64,7 @@ def evaluate(
     hide_reader_notes()
     if mode not in MODES:
         raise ConfigError(f"--mode {mode} is unknown; give one of {', '.join(MODES)}")
-    sampling = options.sampling_config(samples, steps, solver, seed, batch_size)
+    sampling = options.sampling_config(samples, steps, solver, seed, batch_size, guidance)
     from discodock.cli.progress import WorkBar
     from discodock.evaluation.evaluate import EvaluationConfig
     from discodock.evaluation.evaluate import evaluate as evaluate_complexes

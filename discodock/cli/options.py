@@ -95,6 +95,15 @@ Solver = Annotated[
     str | None,
     typer.Option("--solver", metavar="NAME", help="low_temperature (default), euler_maruyama, heun or dpm_solver_pp."),
 ]
+Guidance = Annotated[
+    float,
+    typer.Option(
+        "--guidance",
+        metavar="W",
+        help="Weight of the discrete codes beyond what was trained; -1 ignores them.",
+        min=-1.0,
+    ),
+]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", help="Of all random numbers; the batch size has no effect.", min=0)
 ]
@@ -127,7 +136,9 @@ def modern_spelling(arguments: Sequence[str]) -> list[str]:
     return modern
 
 
-def sampling_config(samples: int, steps: int, solver: str | None, seed: int, batch_size: int | None) -> SamplingConfig:
+def sampling_config(
+    samples: int, steps: int, solver: str | None, seed: int, batch_size: int | None, guidance: float = 0.0
+) -> SamplingConfig:
     """Sampling settings from the values of the options above.
 
     Raises:
@@ -136,7 +147,9 @@ def sampling_config(samples: int, steps: int, solver: str | None, seed: int, bat
     from discodock.inference.sample import SamplingConfig
 
     walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
-    return SamplingConfig.checked({"samples": samples, "seed": seed, "batch_size": batch_size, "solver": walk})
+    codes = {"guidance_weight": guidance}
+    values = {"samples": samples, "seed": seed, "batch_size": batch_size, "solver": walk, "codes": codes}
+    return SamplingConfig.checked(values)
 
 
 def merge_center(

@@ -41,6 +41,7 @@ def predict(
     samples: options.Samples = options.DEFAULT_SAMPLES,
     steps: options.Steps = options.DEFAULT_STEPS,
     solver: options.Solver = None,
+    guidance: options.Guidance = 0.0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
@@ -60,7 +61,7 @@ def predict(
     options.check_relax(relax)
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
     _check_inputs(jobs_table, protein, ligand)
-    sampling = options.sampling_config(samples, steps, solver, seed, batch_size)
+    sampling = options.sampling_config(samples, steps, solver, seed, batch_size, guidance)
     pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius)
     jobs = _jobs(jobs_table, protein, ligand, pocket, name, template_smiles)
     from discodock.inference.batch import RunOptions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,14 +19,16 @@ from discodock.chem.write import check_chemistry, pose_mols
 from discodock.data.batch import Arrays
 from discodock.data.crop import crop_complex, crop_radius, move_origin
 from discodock.errors import InputError
+from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.contacts import contact_scores
 from discodock.inference.device import choose_device
 from discodock.inference.embedding import embedding_arrays
+from discodock.inference.modes import Mode, group_modes
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
 from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
 from discodock.inference.result import DockedPose, DockingResult
-from discodock.inference.sample import SamplingConfig, StepCallback, sample_poses
+from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
 from discodock.models.sites import allot
 
@@ -78,8 +81,9 @@ class Docker:
         pose_site = [
             index for index, share in enumerate(allot(config.samples, [s.prob for s in sites])) for _ in range(share)
         ]
-        pos = self._sample(arrays, sites, np.array(pose_site), config, on_step)
-        poses = _rank(pos, ligand, receptor, [sites[index] for index in pose_site], arrays["ligand_automorphisms"])
+        sampled = self._sample(arrays, sites, np.array(pose_site), config, on_step)
+        coded = self._read_codes(sampled, ligand, receptor, [sites[index] for index in pose_site])
+        poses = _rank(sampled.pos, coded, ligand, receptor, arrays["ligand_automorphisms"])
         if not any(pose.pocket_ok for pose in poses):
             radius = poses[0].site.pocket.radius
             warnings.append(f"no pose has its centroid within {radius:g} Å of its pocket's centre")
@@ -110,10 +114,10 @@ class Docker:
         pose_site: np.ndarray,
         config: SamplingConfig,
         on_step: StepCallback | None,
-    ) -> np.ndarray:
-        """Poses (N, L, 3), Å, in the order of `pose_site`, the ascending index of the site of each, shape (N,)."""
+    ) -> SampledPoses:
+        """Poses (N, L, 3), Å, and their codes, in the order of `pose_site`, the ascending index of the site of each."""
         conformers = arrays["ligand_conformer_pos"]
-        poses = []
+        parts = []
         for index in np.unique(pose_site):
             center = sites[index].pocket.center
             if self.network.score_model.whole_receptor:
@@ -123,8 +127,24 @@ class Docker:
             cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
             first, last = np.flatnonzero(pose_site == index)[[0, -1]]
             numbers = range(int(first), int(last) + 1)
-            poses.append(sample_poses(self.network, cropped, config, on_step, numbers) + center)
-        return np.concatenate(poses)
+            part = sample_poses(self.network, cropped, config, on_step, numbers)
+            parts.append(SampledPoses(part.pos + center, part.entries))
+        return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.entries for p in parts]))
+
+    def _read_codes(
+        self, sampled: SampledPoses, ligand: LigandRecord, receptor: Receptor, sites: Sequence[DockingSite]
+    ) -> list[_CodedSample]:
+        """The codes of every sample in words, and the mode that they put it into."""
+        prior = self.network.code_prior
+        if prior is None:
+            modes = group_modes([site.code for site in sites], [site.residue for site in sites])
+            return [_CodedSample(site, (), mode) for site, mode in zip(sites, modes, strict=True)]
+        atoms = [f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)]
+        labels = [code_labels(prior.layout, row, atoms, receptor.residue_labels) for row in sampled.entries.tolist()]
+        near = [pointed_residues(prior.layout, row, receptor.residue_labels) for row in sampled.entries.tolist()]
+        keys = [(site.code, *residues) for site, residues in zip(sites, near, strict=True)]
+        modes = group_modes(keys, [" and ".join(residues) for residues in near])
+        return [_CodedSample(*each) for each in zip(sites, map(tuple, labels), modes, strict=True)]
 
 
 def dock(
@@ -233,17 +253,23 @@ def _size_warning(ligand: LigandRecord) -> list[str]:
     return [f"{num_atoms} heavy atoms: the network was trained on ligands of at most {TRAINED_HEAVY_ATOMS}"]
 
 
+@dataclass(frozen=True)
+class _CodedSample:
+    """Where a sample started, what its codes say, and its mode."""
+
+    site: DockingSite
+    codes: tuple[str, ...]
+    mode: Mode
+
+
 def _rank(
     pos: np.ndarray,
+    coded: Sequence[_CodedSample],
     ligand: LigandRecord,
     receptor: Receptor,
-    pose_site: Sequence[DockingSite],
     automorphisms: np.ndarray,
 ) -> tuple[DockedPose, ...]:
-    """Poses with their scores, best first; equal scores keep the order of the samples.
-
-    `pos` has shape (N, L, 3), and `pose_site` the site of each of the N poses.
-    """
+    """Poses (N, L, 3) with their scores, best first; equal scores keep the order of the samples."""
     agreements = agreement(pairwise_rmsd(pos, automorphisms))
     elements = [ligand.mol.GetAtomWithIdx(int(index)).GetSymbol() for index in heavy_indices(ligand.mol)]
     contacts = contact_scores(pos, elements, receptor.pos, receptor.element)
@@ -252,7 +278,7 @@ def _rank(
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
         gap = np.linalg.norm(pos[sample][:, None] - receptor.pos[None], axis=2).min()
-        site = pose_site[sample]
+        site = coded[sample].site
         offset = np.linalg.norm(pos[sample].mean(axis=0) - site.pocket.center)
         poses.append(
             DockedPose(
@@ -264,6 +290,8 @@ def _rank(
                 agreement=float(agreements[sample]),
                 contact_score=float(contacts[sample]),
                 site=site,
+                codes=coded[sample].codes,
+                mode=coded[sample].mode,
                 pocket_ok=bool(offset <= site.pocket.radius),
                 min_dist_protein=float(gap),
                 stereo_problem=check_chemistry(ligand.mol, mol),

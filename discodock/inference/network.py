@@ -15,8 +15,18 @@ from torch import nn
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.errors import CheckpointError
 from discodock.latents.registry import CodeLayout
-from discodock.models.checkpoint import CODES_PART, SCORE_PART, SITE_PART, load_checkpoint, pack_checkpoints
-from discodock.models.registry import AnyScoreModel, make_score_model, read_score_model_config
+from discodock.models.checkpoint import (
+    CODES_PART,
+    PRIOR_PART,
+    SCORE_PART,
+    SITE_PART,
+    Checkpoint,
+    load_checkpoint,
+    pack_checkpoints,
+)
+from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.registry import AnyScoreModel, AnyScoreModelConfig, make_score_model, read_score_model_config
+from discodock.models.score_model import ScoreModelConfig
 from discodock.models.site_model import SiteModel, SiteModelConfig
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -28,6 +38,7 @@ class DockingNetwork:
 
     Attributes:
         score_model: in evaluation mode.
+        code_prior: draws the codes of poses, in evaluation mode; None if the file has none: poses without codes.
         site_model: in evaluation mode; None if the file has none, and docking then needs a pocket.
         process: the diffusion it was trained for.
         device: where it is.
@@ -37,6 +48,7 @@ class DockingNetwork:
     """
 
     score_model: AnyScoreModel
+    code_prior: CodePriorNetwork | None
     site_model: SiteModel | None
     process: PoseProcess
     device: torch.device
@@ -67,7 +79,9 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
     try:
         codes = checkpoint.config.get(CODES_PART)
         layout = None if codes is None else CodeLayout(**codes["layout"])
-        score_model = make_score_model(read_score_model_config(checkpoint.config["model"]), layout)
+        sizes = read_score_model_config(checkpoint.config["model"])
+        score_model = make_score_model(sizes, layout)
+        code_prior = _code_prior(checkpoint, layout, sizes)
         process = PoseProcess(PoseProcessConfig(**checkpoint.config["process"]))
         site = checkpoint.config.get(SITE_PART)
         site_model = None if site is None else SiteModel(SiteModelConfig(**site))
@@ -77,12 +91,15 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         ) from error
     try:
         score_model.load_state_dict(checkpoint.part(SCORE_PART))
+        if code_prior is not None:
+            code_prior.load_state_dict(checkpoint.part(PRIOR_PART))
         if site_model is not None:
             site_model.load_state_dict(checkpoint.part(SITE_PART))
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights do not fit its configuration; {remedy}") from error
     return DockingNetwork(
         score_model=_ready(score_model, device),
+        code_prior=None if code_prior is None else _ready(code_prior, device),
         site_model=None if site_model is None else _ready(site_model, device),
         process=process,
         device=device,
@@ -104,6 +121,16 @@ def pack_network(paths: Sequence[Path], out: Path) -> DockingNetwork:
     """
     pack_checkpoints(paths, out)
     return load_network(out, torch.device("cpu"))
+
+
+def _code_prior(
+    checkpoint: Checkpoint, layout: CodeLayout | None, sizes: AnyScoreModelConfig
+) -> CodePriorNetwork | None:
+    """The prior that the file describes, without its weights; None if it describes none."""
+    prior = checkpoint.config.get(PRIOR_PART)
+    if prior is None or layout is None or not isinstance(sizes, ScoreModelConfig):
+        return None
+    return CodePriorNetwork(CodePriorConfig(**prior), layout, sizes)
 
 
 def _ready(module: ModuleT, device: torch.device) -> ModuleT:

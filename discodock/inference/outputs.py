@@ -34,8 +34,8 @@ SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
 
 TAG_COLUMNS: Final = (
-    "rank", "sample", "rank_score", "agreement", "contact_score", "latent_code", "pocket_ok", "stereo_ok",
-    "min_dist_protein", "seed",
+    "rank", "sample", "rank_score", "agreement", "contact_score", "latent_code", "mode", "pocket_ok",
+    "stereo_ok", "min_dist_protein", "seed",
 )  # fmt: skip
 """Columns of `scores.csv` that become SD tags of the poses, prefixed with `discodock_`."""
 
@@ -66,6 +66,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
             "name": result.name,
             "pocket": _pocket_record(result.pocket),
             "sites": [_site_record(site, result) for site in result.sites],
+            "modes": [mode.describe() for mode in result.modes],
             "num_poses": len(result.poses),
             "seconds": round(result.seconds, 3),
             "warnings": list(result.warnings),

@@ -9,6 +9,7 @@ import numpy as np
 
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.protein import Receptor
+from discodock.inference.modes import Mode
 from discodock.inference.pocket import Pocket
 from discodock.inference.sites import DockingSite
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 SCORE_COLUMNS: Final = (
     "id", "rank", "sample", "rank_score", "agreement", "contact_score", "confidence", "p_rmsd_lt_2", "latent_code",
-    "pocket_ok", "stereo_ok", "min_dist_protein", "seed", "seconds", "status", "message",
+    "mode", "pocket_ok", "stereo_ok", "min_dist_protein", "seed", "seconds", "status", "message",
 )  # fmt: skip
 """Columns of `scores.csv`; `confidence` and `p_rmsd_lt_2` stay empty until the model behind them exists."""
 
@@ -35,6 +36,8 @@ class DockedPose:
         agreement: how densely the other samples lie around it, in (0, 1].
         contact_score: how well it touches the receptor, lower is better; compares poses of one ligand only.
         site: where it started from.
+        codes: what its discrete codes chose, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
+        mode: the binding mode that site and codes put it into.
         pocket_ok: whether its centroid lies within the radius of that site's pocket.
         min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
         stereo_problem: None if the chemistry of the input came back, else what differs.
@@ -48,6 +51,8 @@ class DockedPose:
     agreement: float
     contact_score: float
     site: DockingSite
+    codes: tuple[str, ...]
+    mode: Mode
     pocket_ok: bool
     min_dist_protein: float
     stereo_problem: str | None
@@ -87,6 +92,11 @@ class DockingResult:
         """The pocket of the best pose."""
         return self.best.site.pocket
 
+    @property
+    def modes(self) -> list[Mode]:
+        """The binding modes of the samples, largest first."""
+        return sorted({pose.mode for pose in self.poses}, key=lambda mode: (len(mode.name), mode.name))
+
     def to_dicts(self) -> list[dict[str, object]]:
         """One dict per pose with the columns of `scores.csv`, best first; `pandas.DataFrame` takes it as it is."""
         return [self._row(pose) for pose in self.poses]
@@ -99,7 +109,8 @@ class DockingResult:
             "rank_score": round(pose.rank_score, 4),
             "agreement": round(pose.agreement, 4),
             "contact_score": round(pose.contact_score, 3),
-            "latent_code": pose.site.code,
+            "latent_code": ";".join(filter(None, (pose.site.code, *pose.codes))),
+            "mode": pose.mode.name,
             "pocket_ok": pose.pocket_ok,
             "stereo_ok": pose.stereo_problem is None,
             "min_dist_protein": round(pose.min_dist_protein, 3),

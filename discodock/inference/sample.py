@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,9 +18,11 @@ from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
+from discodock.inference.codes import PoseCodeConfig, PoseCodes, PoseCodeSampler
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
+from discodock.latents.guidance import guided
 from discodock.models.graphs import LigandGraph, receptor_graph
 from discodock.models.registry import AnyContext
 from discodock.settings import Settings
@@ -40,6 +43,7 @@ class SamplingConfig(Settings):
     conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers to start from, taken in turn by the poses")
     batch_size: int | None = Field(None, ge=1, description="poses denoised together; none: from the free memory")
     sites: SiteSearchConfig = Field(default_factory=SiteSearchConfig, description="where to dock if no pocket is given")
+    codes: PoseCodeConfig = Field(default_factory=PoseCodeConfig, description="codes of poses, if the network has them")
     solver: SolverConfig = Field(
         default_factory=lambda: default_solver(DEFAULT_STEPS), description="solver, steps and time grid"
     )
@@ -75,14 +79,28 @@ def default_solver(steps: int) -> SolverConfig:
     return SolverConfig(solver="low_temperature", steps=max(steps, 1), temperatures=(temperature,))
 
 
+@dataclass(frozen=True)
+class SampledPoses:
+    """Poses of one ligand.
+
+    Attributes:
+        pos: heavy atoms, Å, float64, shape (P, L, 3).
+        entries: what the codes of each pose chose, as in `PoseCodes.entries`, int64, shape (P, num_codes); without
+            a prior of codes there are none.
+    """
+
+    pos: np.ndarray
+    entries: np.ndarray
+
+
 def sample_poses(
     network: DockingNetwork,
     arrays: dict[str, np.ndarray],
     config: SamplingConfig,
     on_step: StepCallback | None = None,
     numbers: range | None = None,
-) -> np.ndarray:
-    """Draw poses; the receptor is encoded once, and every pose has its own random stream.
+) -> SampledPoses:
+    """Draw codes and poses; the receptor is encoded once, and every pose has its own random stream.
 
     A pose depends on the seed and its own number alone, not on the batch it is in (up to rounding).
 
@@ -94,7 +112,7 @@ def sample_poses(
         numbers: of the poses, which name their random streams; None takes config.samples of them from 0 on.
 
     Returns:
-        Heavy-atom coordinates in the frame of `arrays`, Å, float64, shape (len(numbers), L, 3).
+        As many poses as numbers, in the frame of `arrays`.
 
     Raises:
         InputError: a single pose does not fit into memory, or poses are not finite.
@@ -104,18 +122,22 @@ def sample_poses(
     batch_size = config.batch_size or poses_per_batch(network, arrays, len(numbers))
     poses: list[np.ndarray] = []
     with torch.inference_mode():
-        context = network.score_model.encode(
-            receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
-        )
+        receptor, ligand = receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
+        context = network.score_model.encode(receptor, ligand)
+        codes = None
+        if network.code_prior is not None:
+            codes = PoseCodeSampler(network.code_prior, receptor, ligand).draw(numbers, config.seed, config.codes)
         while len(poses) < len(numbers):
-            chosen = numbers[len(poses) : len(poses) + batch_size]
+            chosen = slice(len(poses), min(len(poses) + batch_size, len(numbers)))
+            part = None if codes is None else codes[chosen]
             try:
-                poses.extend(_denoise(network, context, batch.conformer_pos[0], chosen, config, on_step))
+                poses.extend(_denoise(network, context, batch.conformer_pos[0], numbers[chosen], part, config, on_step))
             except RuntimeError as error:
-                batch_size = _smaller_batch(error, len(chosen), network.device)
+                batch_size = _smaller_batch(error, len(numbers[chosen]), network.device)
     if not np.isfinite(poses).all():
         raise InputError(NOT_FINITE)
-    return np.stack(poses).astype(np.float64)
+    entries = np.zeros((len(numbers), 0), dtype=np.int64) if codes is None else codes.entries.cpu().numpy()
+    return SampledPoses(np.stack(poses).astype(np.float64), entries)
 
 
 def _denoise(
@@ -123,6 +145,7 @@ def _denoise(
     context: AnyContext,
     conformers: Tensor,
     numbers: range,
+    codes: PoseCodes | None,
     config: SamplingConfig,
     on_step: StepCallback | None,
 ) -> np.ndarray:
@@ -134,8 +157,15 @@ def _denoise(
     start = conformers[[number % len(conformers) for number in numbers]]
     pos = network.process.prior_sample(start, topology, start.new_zeros(num_poses, 3), noise)
 
+    weights = None if codes is None else codes.weights
+    guidance_weight = 0.0 if codes is None else config.codes.guidance_weight
+
     def unit_score(pos: Tensor, t: Tensor) -> PoseTangent:
-        return network.score_model(context, pos, pose_complex, t)
+        return guided(
+            lambda: network.score_model(context, pos, pose_complex, t, weights),
+            lambda: network.score_model(context, pos, pose_complex, t, None),
+            guidance_weight,
+        )
 
     def report(_step: int, _pos: Tensor) -> None:
         if on_step is not None:

@@ -28,6 +28,13 @@ def blind_docker(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def coded_docker(tmp_path_factory):
+    """A network with discrete codes, their prior, and a site model."""
+    path = tmp_path_factory.mktemp("weights") / "codes.safetensors"
+    return Docker(write_tiny_checkpoint(path, has_site_model=True, has_codes=True), "cpu")
+
+
+@pytest.fixture(scope="session")
 def ligand():
     return read_ligand(SMALL / "ligand.sdf")
 

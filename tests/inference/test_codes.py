@@ -1,0 +1,99 @@
+"""Codes of poses at prediction: drawn per pose, followed by the score model, told to the user, grouped into modes."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from discodock.chem.ligand import heavy_indices, heavy_positions
+from discodock.inference.modes import group_modes
+from discodock.inference.outputs import write_result
+from discodock.inference.pocket import Pocket
+from discodock.inference.sample import SamplingConfig
+
+
+def config(**changes):
+    return SamplingConfig.checked({"samples": 6, "solver": {"steps": 2}} | changes)
+
+
+@pytest.fixture(scope="module")
+def pocket(ligand):
+    return Pocket(heavy_positions(ligand.mol).mean(axis=0), 10.0, "test")
+
+
+@pytest.fixture(scope="module")
+def result(coded_docker, receptor, ligand, pocket):
+    return coded_docker.dock(receptor, ligand, pocket, config())
+
+
+def by_sample(result):
+    return sorted(result.poses, key=lambda pose: pose.sample)
+
+
+def positions(result):
+    return np.stack([pose.pos for pose in by_sample(result)])
+
+
+def test_every_pose_says_its_codes_in_the_names_of_the_input(result, receptor, ligand):
+    residues = {residue.label for residue in receptor.residues}
+    atoms = {f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)}
+    for row in result.to_dicts():
+        site, atom, near, code = re.fullmatch(r"site=(.+);atom=(.+);near=(.+);code=(.+)", row["latent_code"]).groups()
+        assert site in residues and near in residues and atom in atoms and code in "0123"
+    assert len({pose.codes for pose in result.poses}) > 1
+
+
+def test_codes_point_into_the_crop(result, receptor, pocket):
+    for pose in result.poses:
+        near = next(code.removeprefix("near=") for code in pose.codes if code.startswith("near="))
+        number = receptor.residue_labels.index(near)
+        assert np.linalg.norm(receptor.pos[receptor.residue_idx == number] - pocket.center, axis=1).min() < 14
+
+
+def test_codes_and_poses_depend_on_the_seed_and_not_on_the_batch(coded_docker, receptor, ligand, pocket, result):
+    again = coded_docker.dock(receptor, ligand, pocket, config(batch_size=4))
+    assert [pose.codes for pose in by_sample(again)] == [pose.codes for pose in by_sample(result)]
+    assert np.abs(positions(again) - positions(result)).max() < 1e-3
+    other = coded_docker.dock(receptor, ligand, pocket, config(seed=1))
+    assert [pose.codes for pose in by_sample(other)] != [pose.codes for pose in by_sample(result)]
+
+
+def test_guidance_zero_is_the_identity_and_minus_one_ignores_the_codes(coded_docker, receptor, ligand, pocket, result):
+    def guided(weight, **changes):
+        changes |= {"codes": {"guidance_weight": weight, "draw": {"temperature": 1.0}}}
+        return positions(coded_docker.dock(receptor, ligand, pocket, config(**changes)))
+
+    assert (guided(0.0) == positions(result)).all()
+    assert np.abs(guided(1.0) - positions(result)).max() > 1e-3
+    ignored = guided(-1.0)
+    assert np.abs(ignored - positions(result)).max() > 1e-3
+    other = {"codes": {"guidance_weight": -1.0, "draw": {"temperature": 0.0}}}
+    other_codes = coded_docker.dock(receptor, ligand, pocket, config(**other))
+    assert [pose.codes for pose in by_sample(other_codes)] != [pose.codes for pose in by_sample(result)]
+    assert np.abs(positions(other_codes) - ignored).max() < 1e-4
+
+
+def test_modes_are_written_with_their_share(result, tmp_path):
+    write_result(result, tmp_path / "out")
+    lines = json.loads((tmp_path / "out" / "run.json").read_text())["modes"]
+    assert lines[0].startswith("mode A, ") and "% of samples, near " in lines[0]
+    assert sum(mode.share for mode in result.modes) == pytest.approx(1)
+    for mode in result.modes:
+        members = [pose for pose in result.poses if pose.mode == mode]
+        assert len(members) == round(mode.share * len(result.poses))
+        assert all(f"near={mode.place}" in pose.codes for pose in members)
+
+
+def test_modes_are_named_by_size():
+    modes = group_modes(["x", "y", "y", "z", "y", "z"], ["X", "Y", "Y", "Z", "Y", "Z"])
+    assert [mode.name for mode in modes] == ["C", "A", "A", "B", "A", "B"]
+    assert modes[1].describe() == "mode A, 50% of samples, near Y"
+    many = group_modes(list(range(28)), [""] * 28)
+    assert [mode.name for mode in many[24:]] == ["Y", "Z", "AA", "AB"] and "near" not in many[0].describe()
+
+
+def test_a_network_without_codes_has_modes_by_site(blind_docker, receptor, ligand):
+    result = blind_docker.dock(receptor, ligand, None, config())
+    assert len(result.modes) == len({pose.site.residue for pose in result.poses})
+    assert all(pose.codes == () for pose in result.poses)
