@@ -91,11 +91,11 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, rece
     expected = by_sample(docker.dock(receptor, ligand, pocket, config()))
     forward, sizes = docker.network.score_model.forward, []
 
-    def small_memory(context, pos, pose_complex, t):
+    def small_memory(context, pos, pose_complex, t, codes):
         sizes.append(len(pos))
         if len(pos) > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return forward(context, pos, pose_complex, t)
+        return forward(context, pos, pose_complex, t, codes)
 
     monkeypatch.setattr(docker.network.score_model, "forward", small_memory)
     found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5)))
