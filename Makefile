@@ -36,13 +36,16 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed
 
-# The packaged checkpoint: 8,000 steps at the full learning rate, then 5,000 more from the averaged weights.
+# The packaged checkpoint: score model (8,000 steps, then 5,000 more from the averaged weights), then site model.
 DATA ?= prepared/corpus
 train-default: $(STAMP)
 	$(BIN)/discodock train score --config configs/score.yaml --out runs/first data.root=$(DATA) \
 	  run.max_steps=8000 task.optimizer.decay_fraction=0
 	$(BIN)/discodock train score --config configs/score.yaml --out runs/default data.root=$(DATA) \
 	  start_from=runs/first/score.safetensors run.max_steps=5000 task.optimizer.decay_fraction=0.6 data.seed=1 task.seed=1
+	$(BIN)/discodock train site --config configs/site.yaml --out runs/site data.root=$(DATA) \
+	  start_from=runs/default/score.safetensors
+	$(BIN)/discodock train pack runs/default/score.safetensors runs/site/site.safetensors --out runs/default.safetensors
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
