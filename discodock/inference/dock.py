@@ -21,7 +21,7 @@ from discodock.data.crop import crop_complex, crop_radius, move_origin
 from discodock.errors import InputError
 from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.contacts import contact_scores
-from discodock.inference.device import choose_device
+from discodock.inference.device import choose_device, cpu_threads
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, group_modes
 from discodock.inference.network import load_network
@@ -41,10 +41,12 @@ class Docker:
 
     Attributes:
         network: the network, its process and its device.
+        threads: CPU threads to dock with.
     """
 
-    def __init__(self, checkpoint: Path | None = None, device: str = "auto") -> None:
+    def __init__(self, checkpoint: Path | None = None, device: str = "auto", threads: int = 1) -> None:
         self.network = load_network(checkpoint, choose_device(device))
+        self.threads = threads
 
     def dock(
         self,
@@ -77,11 +79,11 @@ class Docker:
         arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
         arrays |= {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
         arrays |= embedding_arrays(self.network, receptor)
-        sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
-        pose_site = [
-            index for index, share in enumerate(allot(config.samples, [s.prob for s in sites])) for _ in range(share)
-        ]
-        sampled = self._sample(arrays, sites, np.array(pose_site), config, on_step)
+        with cpu_threads(self.threads):
+            sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
+            shares = enumerate(allot(config.samples, [site.prob for site in sites]))
+            pose_site = [index for index, share in shares for _ in range(share)]
+            sampled = self._sample(arrays, sites, np.array(pose_site), config, on_step)
         coded = self._read_codes(sampled, ligand, receptor, [sites[index] for index in pose_site])
         poses = _rank(sampled.pos, coded, ligand, receptor, arrays["ligand_automorphisms"])
         if not any(pose.pocket_ok for pose in poses):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from rdkit import Chem
 
 import discodock
@@ -149,3 +150,20 @@ def test_the_public_function_refuses_what_cannot_be(checkpoint, changes, error):
     with pytest.raises(error) as caught:
         discodock.dock(SMALL / "protein.pdb", SMALL / "ligand.sdf", **values)
     assert "\n" not in str(caught.value)
+
+
+def test_docking_takes_its_own_number_of_threads_and_gives_them_back(docker, receptor, ligand, pocket, monkeypatch):
+    forward, seen = docker.network.score_model.forward, set()
+
+    def watching(*arguments):
+        seen.add(torch.get_num_threads())
+        return forward(*arguments)
+
+    monkeypatch.setattr(docker.network.score_model, "forward", watching)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        docker.dock(receptor, ligand, pocket, config())
+        assert seen == {1} and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
