@@ -55,6 +55,10 @@ def rank_scores(agreements: np.ndarray, contacts: np.ndarray) -> np.ndarray:
     to replace it. On 40 val and 40 train complexes, 20 poses each of early checkpoints (59 % with one below 2 Å), the
     pose ranked first was below 2 Å for 35 % by this, for 30 % by agreement and for 31 % by contacts alone.
 
+    In blind docking the samples are shared among sites by probability, so that the agreement over all samples counts a
+    site's probability too: adding its logarithm changed the first pose's success by at most one of 64 val complexes,
+    while agreement among the samples of each site alone ranked right sites first for 55 % instead of 73 %.
+
     Args:
         agreements: from `agreement`, shape (N,).
         contacts: from `contacts.contact_scores`, shape (N,).
