@@ -126,7 +126,8 @@ def measure_training(complexes: list[CrystalComplex], repeats: int) -> None:
     generator = torch.Generator().manual_seed(0)
 
     def step() -> None:
-        losses = task.losses(batch, torch.rand(num_poses, generator=generator), generator)
+        poses = task.perturb(batch, torch.rand(num_poses, generator=generator), generator)
+        losses = task.losses(encode(task.model, batch), poses)
         optimizer.zero_grad()
         sum(losses.values()).backward()
         optimizer.step()
