@@ -31,8 +31,8 @@ class CodeUsage:
 
 
 def entropy(probs: Tensor) -> Tensor:
-    """Entropy -sum_n p_n log p_n of distributions over the last dimension, nats, shape (...)."""
-    return torch.special.entr(probs).sum(-1)
+    """Entropy -sum_n p_n log p_n of distributions over the last dimension, nats, shape (...), with finite gradients."""
+    return -(probs * torch.where(probs > 0, probs, 1).log()).sum(-1)
 
 
 def code_usage(codes: Tensor, num_entries: int) -> CodeUsage:

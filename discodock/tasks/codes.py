@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
+from discodock.data.batch import ComplexBatch
+from discodock.errors import ConfigError
+from discodock.latents.diagnostics import entropy
 from discodock.latents.dropout import CodeDropout
 from discodock.latents.pointer import Pointer
-from discodock.latents.registry import CodeLayout
+from discodock.latents.prior import random_positions
+from discodock.latents.registry import CodeLayout, stack_hard_codes
 from discodock.latents.relaxation import TemperatureSchedule
-from discodock.models.code_encoder import CodeEncoderConfig
-from discodock.models.registry import AnyCodeEncoderConfig
+from discodock.models.code_encoder import CodeDraw, CodeEncoderConfig
+from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork, PriorContext
+from discodock.models.registry import AnyCodeEncoderConfig, AnyScoreModelConfig
+from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
+from discodock.tasks.redocking import graphs
 
 DEFAULT_LAYOUT = CodeLayout(spaces=(Pointer(nodes="ligand"), Pointer(nodes="residues")))
 """A ligand atom, and the residue beside which it lies."""
@@ -28,3 +37,47 @@ class CodesConfig(Settings):
         default_factory=TemperatureSchedule, description="of the Gumbel-softmax's gradient"
     )
     learning_rate_factor: float = Field(1.0, gt=0, description="the encoder's learning rate over the score model's")
+    rate_weight: float = Field(
+        0.0, ge=0, description="of KL(encoder || prior) in the loss, 1/nat, with a prior learned beside it; 0: none"
+    )
+    prior: CodePriorConfig = Field(default_factory=CodePriorConfig, description="sizes of that prior")
+
+    def joint_prior(self, model: AnyScoreModelConfig) -> CodePriorNetwork | None:
+        """The prior that is learned beside the encoder, untrained; None if there is to be none.
+
+        Raises:
+            ConfigError: score models of this kind have none.
+        """
+        if self.rate_weight == 0:
+            return None
+        if not isinstance(model, ScoreModelConfig):
+            raise ConfigError(f"codes.rate_weight: models of kind {model.kind} have no such prior; set it to 0")
+        return CodePriorNetwork(self.prior, self.layout, model)
+
+
+def encode_unbound(prior: CodePriorNetwork, batch: ComplexBatch) -> PriorContext:
+    """What a prior sees of a batch: crops, molecular graphs, and the origin as centre of the site."""
+    return prior.encode(*graphs(batch), batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
+
+
+def code_rate(
+    prior: CodePriorNetwork, batch: ComplexBatch, pose_complex: Tensor, drawn: CodeDraw, generator: torch.Generator
+) -> Tensor:
+    """Estimate of KL(encoder || prior) of all codes together, mean over poses, nats, from one code of every pose.
+
+    The rate of the evidence lower bound (Kingma, Welling 2014, arXiv 1312.6114, Eq. 3). Its gradient teaches the prior,
+    and the encoder to choose codes that the prior can foresee; given the code, what earlier codes were drawn is fixed.
+
+    Args:
+        prior: of the codes.
+        batch: the complexes.
+        pose_complex: the complex of each pose, int64, shape (P,).
+        drawn: codes of the poses, from the encoder.
+        generator: chooses the codes that are looked at.
+    """
+    num_codes = len(drawn.probs)
+    positions = random_positions(len(pose_complex), num_codes, generator).to(pose_complex.device)
+    given = prior.prior(encode_unbound(prior, batch), pose_complex)
+    cross = given.cross_entropy_at(stack_hard_codes(drawn.weights), drawn.probs, positions)
+    own = torch.stack([entropy(each) for each in drawn.probs], dim=1).gather(1, positions[:, None]).squeeze(1)
+    return num_codes * (cross - own).mean()

@@ -21,7 +21,8 @@ from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork, Prior
 from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline
-from discodock.tasks.redocking import RedockingConfig, graphs, redock, repeat_complexes
+from discodock.tasks.codes import encode_unbound
+from discodock.tasks.redocking import RedockingConfig, redock, repeat_complexes
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
@@ -71,7 +72,7 @@ class PriorTask(pl.LightningModule):
         positions = random_positions(len(pose_complex), self.layout.num_codes, generator).to(self.device)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
-            prior = self.prior.prior(self.encode(batch), pose_complex)
+            prior = self.prior.prior(encode_unbound(self.prior, batch), pose_complex)
             each = prior.cross_entropy_at(stack_hard_codes(drawn.weights), drawn.probs, positions)
         loss = self.layout.num_codes * each.mean()
         self.log("train/nats", loss.detach(), prog_bar=True)
@@ -86,7 +87,7 @@ class PriorTask(pl.LightningModule):
         generator = self.stage_one.generator(-1 - batch_idx)
         pose_complex = repeat_complexes(batch, self.config.draws_per_complex)
         drawn = self.draw(batch, pose_complex, generator)
-        context = self.encode(batch)
+        context = encode_unbound(self.prior, batch)
         prior = self.prior.prior(context, pose_complex)
         uniform = [mask.expand(each.shape).sum(-1).log() for mask, each in zip(prior.masks, drawn.probs, strict=True)]
         figures = {
@@ -115,10 +116,6 @@ class PriorTask(pl.LightningModule):
         ]
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def encode(self, batch: ComplexBatch) -> PriorContext:
-        """What the prior sees of a batch: crops, molecular graphs, and the origin as centre of the site."""
-        return self.prior.encode(*graphs(batch), batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
 
     @torch.no_grad()
     def draw(self, batch: ComplexBatch, pose_complex: Tensor, generator: torch.Generator) -> CodeDraw:

@@ -14,7 +14,15 @@ from torch import Tensor
 
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.errors import CheckpointError
-from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint
+from discodock.models.checkpoint import (
+    CODES_PART,
+    PRIOR_PART,
+    SCORE_PART,
+    load_checkpoint,
+    prefixed,
+    save_checkpoint,
+    start_from,
+)
 from discodock.models.code_prior import score_encoders
 from discodock.settings import Settings
 from discodock.tasks.prior import PriorTask, PriorTaskConfig
@@ -50,7 +58,9 @@ def train_prior(config: PriorStageConfig, folder: Path) -> Path:
     pl.seed_everything(config.task.seed, verbose=False)
     begun = load_checkpoint(config.start_from)
     task = PriorTask(config.task, load_stage_one(config.start_from, config.task.seed), config.run.max_steps)
-    if config.task.from_score_model:
+    if PRIOR_PART in begun.config:
+        start_from(task.prior, begun.part(PRIOR_PART), f"{config.start_from}: prior")
+    elif config.task.from_score_model:
         task.prior.load_state_dict(score_encoders(begun.part(SCORE_PART)), strict=False)
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.prior.parameters()) / 1e6, folder)
     weights = folder / PRIOR_WEIGHTS
@@ -76,6 +86,7 @@ def load_stage_one(path: Path, seed: int) -> ScoreTask:
             f"{path}: a network without codes needs no prior; train one with configs/codes.yaml first"
         )
     blocks = {name: config.get(name) for name in ("model", "process", "codes")}
+    blocks["codes"] = {**config[CODES_PART], "rate_weight": 0}  # a prior of its own comes next
     try:
         task = ScoreTask(ScoreTaskConfig.model_validate({**blocks, "seed": seed}), max_steps=1)
     except ValidationError as error:

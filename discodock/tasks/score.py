@@ -21,7 +21,7 @@ from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code
 from discodock.models.residue_score_model import ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
-from discodock.tasks.codes import CodesConfig
+from discodock.tasks.codes import CodesConfig, code_rate
 from discodock.tasks.redocking import RedockingConfig, encode, graphs, redock, repeat_complexes
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
@@ -78,6 +78,7 @@ class ScoreTask(pl.LightningModule):
         codes = config.codes
         self.model = make_score_model(config.model, None if codes is None else codes.layout)
         self.code_encoder = None if codes is None else make_code_encoder(codes.encoder, codes.layout)
+        self.code_prior = None if codes is None else codes.joint_prior(config.model)
         self.process = PoseProcess(config.process)
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
@@ -88,14 +89,15 @@ class ScoreTask(pl.LightningModule):
         poses = self.perturb(batch, t, generator)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
-            codes = self._training_codes(batch, poses, generator)
-            losses = self.losses(encode(self.model, batch), poses, codes)
+            drawn = self._training_codes(batch, poses, generator)
+            losses = self.losses(encode(self.model, batch), poses, self._keep_some(drawn, generator))
+            rate = self._weighted_rate(batch, poses, drawn, generator)
         loss = torch.stack([losses[name] for name in COMPONENTS])
         weights = loss.new_tensor([getattr(self.config.process, f"{name}_weight") for name in COMPONENTS])
         total = (weights * loss).sum()
         self.log_dict({f"train/{name}": value for name, value in zip(COMPONENTS, loss.detach(), strict=True)})
         self.log("train/loss", total.detach(), prog_bar=True)
-        return total
+        return total + rate
 
     def validation_step(self, batch: ComplexBatch, batch_idx: int) -> None:
         """Losses per component and fifth of the time axis, and redocking success; with codes also `val_oracle`.
@@ -113,6 +115,9 @@ class ScoreTask(pl.LightningModule):
                 drawn = self.draw_codes(batch, poses.pose_complex, generator)
                 self._log_losses("val_oracle", self.losses(context, poses, drawn.weights), time_bin, num_complexes)
                 self._log_codes(drawn, num_complexes)
+                if self.code_prior is not None:
+                    rate = code_rate(self.code_prior, batch, poses.pose_complex, drawn, generator)
+                    self.log("val_codes/rate", rate, batch_size=num_complexes)
         if not self.trainer.sanity_checking and self.config.redocking.num_samples > 0:
             self._log_redocking("val", batch, batch_idx, None)
             if self.code_encoder is not None:
@@ -127,6 +132,8 @@ class ScoreTask(pl.LightningModule):
         if self.config.codes is not None and self.code_encoder is not None:
             rate = config.learning_rate * self.config.codes.learning_rate_factor
             groups.append({"params": list(self.code_encoder.parameters()), "lr": rate})
+        if self.code_prior is not None:
+            groups.append({"params": list(self.code_prior.parameters())})
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, self.max_steps, config)
@@ -160,16 +167,30 @@ class ScoreTask(pl.LightningModule):
         tor = losses.tor.sum() / losses.has_tor.sum().clamp(min=1)
         return {"tr": losses.tr.mean(), "rot": losses.rot.mean(), "tor": tor}
 
-    def _training_codes(
-        self, batch: ComplexBatch, poses: NoisedBatch, generator: torch.Generator
-    ) -> tuple[Tensor, ...] | None:
-        """Codes of each pose, some of them dropped; None for a network without."""
-        config = self.config.codes
-        if config is None:
+    def _training_codes(self, batch: ComplexBatch, poses: NoisedBatch, generator: torch.Generator) -> CodeDraw | None:
+        """Codes of each pose; None for a network without."""
+        if self.config.codes is None:
             return None
-        drawn = self.draw_codes(batch, poses.pose_complex, generator, config.temperature.temperature(self.global_step))
-        kept = config.dropout.draw(len(poses.t), len(drawn.weights), generator, self.device)
+        temperature = self.config.codes.temperature.temperature(self.global_step)
+        return self.draw_codes(batch, poses.pose_complex, generator, temperature)
+
+    def _keep_some(self, drawn: CodeDraw | None, generator: torch.Generator) -> tuple[Tensor, ...] | None:
+        """Weights of the codes of each pose, some of them dropped; None for a network without."""
+        if self.config.codes is None or drawn is None:
+            return None
+        num_poses, num_codes = len(drawn.weights[0]), len(drawn.weights)
+        kept = self.config.codes.dropout.draw(num_poses, num_codes, generator, self.device)
         return drop_weights(drawn.weights, kept)
+
+    def _weighted_rate(
+        self, batch: ComplexBatch, poses: NoisedBatch, drawn: CodeDraw | None, generator: torch.Generator
+    ) -> Tensor | float:
+        """What the codes cost; 0 for a network without, or without a prior beside it."""
+        if self.config.codes is None or drawn is None or self.code_prior is None:
+            return 0.0
+        rate = code_rate(self.code_prior, batch, poses.pose_complex, drawn, generator)
+        self.log("train/rate", rate.detach())
+        return self.config.codes.rate_weight * rate
 
     def _log_losses(self, prefix: str, losses: dict[str, Tensor], time_bin: int, batch_size: int) -> None:
         for name in COMPONENTS:

@@ -15,7 +15,15 @@ from torch import Tensor
 from discodock.data.embeddings import EmbeddingStore
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.errors import ConfigError
-from discodock.models.checkpoint import CODES_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint, start_from
+from discodock.models.checkpoint import (
+    CODES_PART,
+    PRIOR_PART,
+    SCORE_PART,
+    load_checkpoint,
+    prefixed,
+    save_checkpoint,
+    start_from,
+)
 from discodock.models.registry import SCORE_MODELS
 from discodock.models.residue_code_encoder import ResidueCodeEncoderConfig
 from discodock.models.residue_score_model import ResidueScoreModelConfig
@@ -72,7 +80,10 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
         weights_by_part = {
             **prefixed(SCORE_PART, of_module(state, "model")),
             **prefixed(CODES_PART, of_module(state, "code_encoder")),
+            **prefixed(PRIOR_PART, of_module(state, "code_prior")),
         }
+        if task.code_prior is not None:
+            stored[PRIOR_PART] = task.code_prior.config.model_dump(mode="json")
         save_checkpoint(weights, weights_by_part, {k: v for k, v in stored.items() if v is not None}, info)
 
     fit(task, data, folder, config.run, config.task.optimizer, write)
@@ -103,6 +114,9 @@ def start_score_task(task: ScoreTask, path: Path) -> None:
     encoder = checkpoint.part(CODES_PART)
     if task.code_encoder is not None and encoder:
         start_from(task.code_encoder, encoder, f"{path}: code encoder")
+    prior = checkpoint.part(PRIOR_PART)
+    if task.code_prior is not None and prior:
+        start_from(task.code_prior, prior, f"{path}: prior")
 
 
 def of_module(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
