@@ -26,6 +26,15 @@ def test_entropy_agrees_with_scipy_and_takes_zeros(seed):
     assert float(entropy(probs)[0]) == 0
 
 
+def test_entropy_has_a_finite_gradient_at_impossible_entries():
+    logits = torch.tensor([[0.3, -0.2, -torch.inf]], dtype=torch.float64, requires_grad=True)
+    entropy(logits.softmax(-1)).sum().backward()
+    step = torch.tensor([[1e-6, 0, 0]], dtype=torch.float64)
+    higher, lower = (entropy((logits.detach() + sign * step).softmax(-1)) for sign in (1, -1))
+    assert logits.grad.isfinite().all()
+    assert float(logits.grad[0, 0]) == pytest.approx(float(higher - lower) / 2e-6, abs=1e-8)
+
+
 def test_usage_of_a_spread_and_of_a_collapsed_code():
     spread = code_usage(torch.arange(4).repeat(10), 8)
     assert (spread.used, spread.entropy, spread.perplexity) == pytest.approx((0.5, math.log(4), 4))
