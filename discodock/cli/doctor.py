@@ -20,10 +20,11 @@ PACKAGES: Final = (
     "rdkit",
     "gemmi",
     "spyrmsd",
+    "posebusters",
     "safetensors",
     "numpy",
 )
-OPTIONAL: Final = {"posebusters": "validity", "openmm": "relax", "pdbfixer": "relax"}
+OPTIONAL: Final = {"vina": "vina", "meeko": "vina", "openmm": "relax", "pdbfixer": "relax"}
 
 
 def doctor() -> int:

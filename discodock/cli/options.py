@@ -52,6 +52,9 @@ JobTable = Annotated[
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the result's folder [default: the ligand's].")
 ]
+Validity = Annotated[
+    bool, typer.Option("--validity/--no-validity", help="Check poses with PoseBusters: pb_valid and the failed checks.")
+]
 TemplateSmiles = Annotated[
     str | None,
     typer.Option("--template-smiles", metavar="SMILES", help="Chemistry of a ligand that comes as a PDB file."),

@@ -33,8 +33,9 @@ def raise_allocator_thresholds() -> bool:
 
 
 def hide_reader_notes() -> None:
-    """Keep what the readers of files log off the terminal: docking reports the same with each result."""
-    logging.getLogger("discodock.chem").addHandler(logging.NullHandler())
+    """Keep what readers and checks log off the terminal: docking reports the same with each result."""
+    for name in ("discodock.chem", "posebusters"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def keep_ctrl_c_from_rdkit() -> None:

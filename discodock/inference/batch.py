@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 SUMMARY_FILE: Final = "summary.csv"
 SUMMARY_COLUMNS: Final = (
     "name", "status", "message", "num_poses", "rank_score", "latent_code", "pocket_ok", "stereo_ok",
-    "min_dist_protein", "seed", "seconds", "protein", "ligand", "pocket",
+    "pb_valid", "min_dist_protein", "seed", "seconds", "protein", "ligand", "pocket",
 )  # fmt: skip
 
 OK: Final = "ok"
@@ -40,6 +40,7 @@ class RunOptions:
         cofactors: further structure file that belongs to every receptor.
         keep: receptor residues to keep although a rule would drop them.
         drop: receptor residues to drop.
+        validity: check the poses' physical validity.
         command: command line, for the record.
         overwrite: dock again even where a finished result of the same inputs and settings is there.
         strict: raise the first failure instead of noting it.
@@ -49,6 +50,7 @@ class RunOptions:
     cofactors: Path | None = None
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    validity: bool = True
     command: tuple[str, ...] = ()
     overwrite: bool = False
     strict: bool = False
@@ -57,7 +59,8 @@ class RunOptions:
         """The settings that results depend on, as plain data."""
         sampling = self.sampling.model_dump(mode="json", exclude={"batch_size"})
         cofactors = None if self.cofactors is None else str(self.cofactors)
-        return {"sampling": sampling, "cofactors": cofactors, "keep": list(self.keep), "drop": list(self.drop)}
+        receptor = {"cofactors": cofactors, "keep": list(self.keep), "drop": list(self.drop)}
+        return {"sampling": sampling, **receptor, "validity": self.validity}
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,15 @@ def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) 
         job.protein, job.ligand, job.pocket, extra=options.cofactors, keep=options.keep, drop=options.drop
     )
     pocket = None if job.pocket is None else resolve_pocket(job.pocket, receptor)
-    return docker.dock(receptor, job.ligand, pocket, options.sampling, name=job.name, on_step=listener.stepped)
+    return docker.dock(
+        receptor,
+        job.ligand,
+        pocket,
+        options.sampling,
+        name=job.name,
+        validity=options.validity,
+        on_step=listener.stepped,
+    )
 
 
 def _job_key(docker: Docker, job: Job, options: RunOptions) -> str:

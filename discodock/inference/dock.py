@@ -30,6 +30,7 @@ from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
+from discodock.inference.validity import with_validity
 from discodock.models.sites import allot
 
 TRAINED_HEAVY_ATOMS: Final = 60
@@ -56,6 +57,7 @@ class Docker:
         config: SamplingConfig,
         *,
         name: str | None = None,
+        validity: bool = True,
         on_step: StepCallback | None = None,
     ) -> DockingResult:
         """Dock a ligand; its own coordinates, if it has any, are never used.
@@ -66,6 +68,7 @@ class Docker:
             pocket: from `resolve_pocket`; None searches the whole receptor for sites (blind docking).
             config: how poses are drawn.
             name: of the result; None takes the ligand's.
+            validity: check the poses' physical validity.
             on_step: progress callback.
 
         Raises:
@@ -86,6 +89,8 @@ class Docker:
             sampled = self._sample(arrays, sites, np.array(pose_site), config, on_step)
         coded = self._read_codes(sampled, ligand, receptor, [sites[index] for index in pose_site])
         poses = _rank(sampled.pos, coded, ligand, receptor, arrays["ligand_automorphisms"])
+        if validity:
+            poses = with_validity(poses, receptor)
         if not any(pose.pocket_ok for pose in poses):
             radius = poses[0].site.pocket.radius
             warnings.append(f"no pose has its centroid within {radius:g} Å of its pocket's centre")
@@ -161,6 +166,7 @@ def dock(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     name: str | None = None,
+    validity: bool = True,
     samples: int = 40,
     steps: int = 20,
     solver: str | None = None,
@@ -185,6 +191,7 @@ def dock(
         keep: receptor residues to keep although a rule would drop them, such as ["HOH", "A:301"].
         drop: receptor residues to drop.
         name: of the result; None takes the ligand's.
+        validity: check the poses' physical validity.
         samples: poses to draw.
         steps: solver steps from noise to pose.
         solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes `sample.default_solver`.
@@ -207,7 +214,7 @@ def dock(
     extra = None if cofactors is None else Path(cofactors)
     receptor = read_docking_receptor(Path(protein), record, spec, extra=extra, keep=keep, drop=drop)
     pocket = None if spec is None else resolve_pocket(spec, receptor)
-    return docker.dock(receptor, record, pocket, config, name=name)
+    return docker.dock(receptor, record, pocket, config, name=name, validity=validity)
 
 
 def pocket_spec(

@@ -9,6 +9,7 @@ import numpy as np
 
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.protein import Receptor
+from discodock.chem.validity import Validity
 from discodock.inference.modes import Mode
 from discodock.inference.pocket import Pocket
 from discodock.inference.sites import DockingSite
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 SCORE_COLUMNS: Final = (
     "id", "rank", "sample", "rank_score", "agreement", "contact_score", "confidence", "p_rmsd_lt_2", "latent_code",
-    "mode", "pocket_ok", "stereo_ok", "min_dist_protein", "seed", "seconds", "status", "message",
+    "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks", "min_dist_protein",
+    "seed", "seconds", "status", "message",
 )  # fmt: skip
 """Columns of `scores.csv`; `confidence` and `p_rmsd_lt_2` stay empty until the model behind them exists."""
 
@@ -41,6 +43,7 @@ class DockedPose:
         pocket_ok: whether its centroid lies within the radius of that site's pocket.
         min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
         stereo_problem: None if the chemistry of the input came back, else what differs.
+        validity: what PoseBusters' checks say; None if they were not run.
     """
 
     mol: Chem.Mol
@@ -56,6 +59,7 @@ class DockedPose:
     pocket_ok: bool
     min_dist_protein: float
     stereo_problem: str | None
+    validity: Validity | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class DockingResult:
             "mode": pose.mode.name,
             "pocket_ok": pose.pocket_ok,
             "stereo_ok": pose.stereo_problem is None,
+            **_validity_columns(pose.validity),
             "min_dist_protein": round(pose.min_dist_protein, 3),
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
@@ -120,3 +125,10 @@ class DockingResult:
             "message": pose.stereo_problem or "",
         }
         return {column: values.get(column, "") for column in SCORE_COLUMNS}
+
+
+def _validity_columns(validity: Validity | None) -> dict[str, object]:
+    if validity is None:
+        return {}
+    failed = validity.failed
+    return {"pb_valid": validity.is_valid, "pb_failed": len(failed), "pb_failed_checks": ";".join(failed)}

@@ -48,11 +48,21 @@ def test_everything_promised_is_written(predict, tmp_path):
     rows = table(folder / "scores.csv")
     assert list(rows[0]) == list(SCORE_COLUMNS)
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4"] and {row["stereo_ok"] for row in rows} == {"true"}
+    for row, mol in zip(rows, molecules(folder / "poses.sdf"), strict=True):
+        checks = [name for name in row["pb_failed_checks"].split(";") if name]
+        assert row["pb_valid"] == str(not checks).lower() == mol.GetProp("discodock_pb_valid")
+        assert int(row["pb_failed"]) == len(checks)
     run = json.loads((folder / "run.json").read_text())
     assert run["settings"]["sampling"]["seed"] == 0 and len(run["checkpoint"]["sha256"]) == 64
     assert {"versions", "command", "device", "warnings", "seconds", "pocket"} <= run.keys()
     (summary,) = table(tmp_path / "out" / "summary.csv")
     assert (summary["name"], summary["status"], summary["num_poses"]) == ("my_ligand_1", "ok", "4")
+
+
+def test_validity_can_be_left_out(predict, tmp_path):
+    code, _, _ = predict("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "it", "--no-validity")
+    rows = table(tmp_path / "out" / "it" / "scores.csv")
+    assert code == 0 and {row["pb_valid"] + row["pb_failed"] + row["pb_failed_checks"] for row in rows} == {""}
 
 
 def test_without_a_pocket_the_whole_protein_is_searched(cli, blind_checkpoint, tmp_path):

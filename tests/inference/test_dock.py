@@ -36,9 +36,11 @@ def by_sample(result):
 @pytest.mark.parametrize("solver", ["euler_maruyama", "low_temperature"])
 def test_poses_do_not_depend_on_the_batch_size_or_their_number(docker, receptor, ligand, pocket, seed, solver):
     settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}}
-    whole = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings)))
-    single = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings)))
-    fewer = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings)))
+    whole = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings), validity=False))
+    single = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings), validity=False))
+    fewer = by_sample(
+        docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings), validity=False)
+    )
     assert np.abs(whole - single).max() < 1e-3
     assert np.abs(whole[:3] - fewer).max() < 1e-3
 
@@ -80,6 +82,16 @@ def test_ranks_scores_and_flags_are_consistent(docker, receptor, ligand, pocket)
         assert pose.pocket_ok == (offset <= 0.5)
         assert pose.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
         assert pose.stereo_problem is None and check_chemistry(ligand.mol, pose.mol) is None
+
+
+def test_poses_that_no_check_can_judge_are_kept(docker, receptor, ligand, pocket, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no bounds")
+
+    monkeypatch.setattr("discodock.inference.validity.check_validity", broken)
+    result = docker.dock(receptor, ligand, pocket, config())
+    assert len(result.poses) == 5 and {pose.validity for pose in result.poses} == {None}
+    assert result.to_dicts()[0]["pb_valid"] == ""
 
 
 def test_poses_outside_the_pocket_are_told_of(docker, receptor, ligand, pocket):

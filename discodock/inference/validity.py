@@ -1,0 +1,27 @@
+"""Validity of docked poses: a column to judge them by, never a reason to lose them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from discodock.chem.protein import Receptor
+from discodock.chem.validity import check_validity
+from discodock.inference.result import DockedPose
+
+logger = logging.getLogger(__name__)
+
+
+def with_validity(poses: tuple[DockedPose, ...], receptor: Receptor) -> tuple[DockedPose, ...]:
+    """The poses with what PoseBusters' checks say of them; without, if the checks cannot be run on the molecule.
+
+    Args:
+        poses: of one ligand, final: nothing may move them afterwards.
+        receptor: as docked into.
+    """
+    try:
+        found = check_validity([pose.mol for pose in poses], receptor)
+    except (RuntimeError, ValueError) as error:
+        logger.warning("validity could not be checked: %s", error)
+        return poses
+    return tuple(replace(pose, validity=validity) for pose, validity in zip(poses, found, strict=True))
