@@ -21,16 +21,17 @@ from torch import Tensor
 
 from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.data.batch import ComplexBatch
-from discodock.data.module import ComplexDataModule, DataConfig
+from discodock.data.module import DataConfig
 from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.solvers import SolverConfig
+from discodock.inference.network import load_network
 from discodock.inference.sample import default_solver
 from discodock.latents.categorical import SamplingConfig
-from discodock.models.checkpoint import PRIOR_PART, load_checkpoint
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.tasks.prior import unbound_conformers
 from discodock.tasks.prior_stage import load_stage_one
 from discodock.tasks.redocking import RedockingConfig, graphs, redock, repeat_complexes, sample_poses
 from discodock.tasks.score import COMPONENTS, NUM_TIME_BINS, ScoreTask
+from discodock.tasks.stages import score_data
 
 STEPS = (2, 3, 5, 10, 20)
 CURVATURE_STEPS = 40
@@ -54,7 +55,7 @@ def main() -> None:
     torch.set_num_threads(1)
     task = load_stage_one(arguments.checkpoint, 0).eval().requires_grad_(False)
     sources = code_sources(task, arguments.checkpoint, arguments.temperature)
-    data = ComplexDataModule(DataConfig(root=arguments.data, num_val=arguments.limit, batch_size=4))
+    data = score_data(DataConfig(root=arguments.data, num_val=arguments.limit, batch_size=4), task.config)
     data.setup()
     batches = list(data.val_dataloader())
     print(f"{sum(len(batch.ligand_pos) for batch in batches)} complexes of the validation split, one seed")
@@ -72,15 +73,13 @@ def code_sources(task: ScoreTask, checkpoint: Path, temperature: float) -> dict[
         "none": lambda batch, pose_complex: None,
         "oracle": lambda batch, pose_complex: task.draw_codes(batch, pose_complex, generator).weights,
     }
-    found = load_checkpoint(checkpoint)
-    if PRIOR_PART in found.config:
-        network = CodePriorNetwork(CodePriorConfig(**found.config[PRIOR_PART]), layout, task.config.model)
-        network.load_state_dict(found.part(PRIOR_PART))
-        network.eval().requires_grad_(False)
+    network = load_network(checkpoint, torch.device("cpu")).code_prior
+    if network is not None:
 
         def from_prior(batch: ComplexBatch, pose_complex: Tensor) -> Codes:
-            context = network.encode(*graphs(batch), batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
-            prior = network.prior(context, pose_complex)
+            center = batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3)
+            conformer = unbound_conformers(task.process, batch, pose_complex, generator)
+            prior = network.prior(network.encode(*graphs(batch), center), pose_complex, conformer)
             sampling = SamplingConfig(temperature=temperature)
             drawn = prior.sample(len(pose_complex), GeneratorNoise(generator), sampling)
             return layout.one_hot(drawn.codes, prior.masks)

@@ -11,22 +11,27 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.diffusion.noise import PoseNoise
+from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
-from discodock.models.code_nodes import RESIDUES, pointers_into
-from discodock.models.code_prior import CodePriorNetwork
+from discodock.models.code_nodes import first_residue
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.settings import Settings
 
 CODE_STREAMS: Final = 1 << 32
 """Added to the seed for codes, so that a pose has the same noise whether or not it has codes."""
 
+CONFORMER_STREAMS: Final = 2 << 32
+"""Added to the seed for the orientations and torsions in which the prior sees the ligand."""
+
 
 class PoseCodeConfig(Settings):
     """How the codes of poses are drawn and followed."""
 
-    draw: SamplingConfig = Field(SamplingConfig(), description="temperature, top-k and top-p of the prior")
+    draw: SamplingConfig | None = Field(
+        None, description="temperature, top-k and top-p of the prior; none: as the checkpoint says"
+    )
     guidance_weight: float = Field(
         0.0, ge=-1, description="w of s_c + w (s_c - s_null): 0 follows the codes as trained, -1 ignores them; no unit"
     )
@@ -39,23 +44,30 @@ class PoseCodes:
     Attributes:
         weights: one-hot rows of every code, shape (P, N_i).
         entries: what each code chose: the number of a heavy atom, of a residue of the complex, or of a codebook entry;
-            int64, shape (P, num_codes).
+            codes that choose among atoms and residues count on from the last heavy atom. int64, shape (P, num_codes).
     """
 
     weights: tuple[Tensor, ...]
     entries: Tensor
 
-    def __getitem__(self, poses: slice) -> PoseCodes:
-        """Codes of some of the poses."""
-        return PoseCodes(tuple(each[poses] for each in self.weights), self.entries[poses])
-
 
 class PoseCodeSampler:
-    """The prior of one crop and one ligand, encoded once and ready to draw the codes of any poses of it."""
+    """The prior of one receptor and one ligand, encoded once and ready to draw the codes of any poses of it.
 
-    def __init__(self, network: CodePriorNetwork, receptor: ReceptorGraph, ligand: LigandGraph) -> None:
-        self.network = network
-        self.context = network.encode(receptor, ligand, receptor.pos.new_zeros(len(receptor.pos), 3))
+    Args:
+        network: with a prior of codes.
+        receptor: around the origin.
+        ligand: unbound.
+        conformers: of the ligand, Å, shape (C, L, 3); shared out by pose number.
+    """
+
+    def __init__(
+        self, network: DockingNetwork, receptor: ReceptorGraph, ligand: LigandGraph, conformers: Tensor
+    ) -> None:
+        assert network.code_prior is not None
+        self.network, self.prior = network, network.code_prior
+        self.topology, self.conformers = ligand.topology, conformers
+        self.context = self.prior.encode(receptor, ligand, receptor.pos.new_zeros(len(receptor.pos), 3))
 
     def draw(self, numbers: Sequence[int], seed: int, config: PoseCodeConfig) -> PoseCodes:
         """Draw codes; those of a pose depend on the seed and its own number alone.
@@ -65,18 +77,29 @@ class PoseCodeSampler:
             seed: of all random streams.
             config: how codes are drawn.
         """
-        pose_complex = torch.zeros(len(numbers), dtype=torch.int64, device=self.context.tokens.device)
-        prior = self.network.prior(self.context, pose_complex)
-        codes = prior.sample(len(numbers), PoseNoise(CODE_STREAMS + seed, numbers), config.draw).codes
-        weights = self.network.layout.one_hot(codes, prior.masks)
-        return PoseCodes(weights, self._entries(codes))
+        pose_complex = torch.zeros(len(numbers), dtype=torch.int64, device=self.conformers.device)
+        start = self.conformers[[number % len(self.conformers) for number in numbers]]
+        unbound = self.network.process.prior_sample(
+            start,
+            self.topology.select(pose_complex),
+            start.new_zeros(len(start), 3),
+            PoseNoise(CONFORMER_STREAMS + seed, numbers),
+        )
+        prior = self.prior.prior(self.context, pose_complex, unbound)
+        sampling = config.draw or self.network.code_sampling
+        codes = prior.sample(len(numbers), PoseNoise(CODE_STREAMS + seed, numbers), sampling).codes
+        return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._entries(codes))
 
     def _entries(self, codes: Tensor) -> Tensor:
-        """Codes with rows of the crop replaced by the numbers of residues."""
+        """Codes with rows of residues replaced by the numbers of residues."""
+        residue_idx, num_atoms = self.context.nodes.residue_idx[0], self.conformers.shape[1]
         columns = []
-        for space, column in zip(self.network.layout.spaces, codes.unbind(1), strict=True):
-            points = isinstance(space, Pointer) and space.nodes == RESIDUES
-            columns.append(self.context.nodes.residue_idx[0][column] if points else column)
+        for space, column in zip(self.prior.layout.spaces, codes.unbind(1), strict=True):
+            first = first_residue(space, num_atoms)
+            if first is not None:
+                numbers = residue_idx[(column - first).clamp(min=0)]
+                column = torch.where(column >= first, first + numbers, column)
+            columns.append(column)
         return torch.stack(columns, dim=1)
 
 
@@ -93,17 +116,22 @@ def code_labels(
     """
     labels = []
     for space, entry in zip(layout.spaces, entries, strict=True):
+        first = first_residue(space, len(atom_names))
         if entry == NULL_CODE:
             continue
         if not isinstance(space, Pointer):
             labels.append(f"code={entry}")
-        elif space.nodes == RESIDUES:
-            labels.append(f"near={residue_names[entry]}")
+        elif first is not None and entry >= first:
+            labels.append(f"near={residue_names[entry - first]}")
         else:
             labels.append(f"atom={atom_names[entry]}")
     return labels
 
 
-def pointed_residues(layout: CodeLayout, entries: Sequence[int], residue_names: Sequence[str]) -> tuple[str, ...]:
+def pointed_residues(
+    layout: CodeLayout, entries: Sequence[int], num_atoms: int, residue_names: Sequence[str]
+) -> tuple[str, ...]:
     """The residues that the codes of one pose point at, such as ("A:ASP86",); arguments as of `code_labels`."""
-    return tuple(residue_names[entries[i]] for i in pointers_into(layout, RESIDUES) if entries[i] != NULL_CODE)
+    firsts = [first_residue(space, num_atoms) for space in layout.spaces]
+    rows = zip(entries, firsts, strict=True)
+    return tuple(residue_names[entry - first] for entry, first in rows if first is not None and entry >= first)

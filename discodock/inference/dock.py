@@ -148,7 +148,9 @@ class Docker:
             return [_CodedSample(site, (), mode) for site, mode in zip(sites, modes, strict=True)]
         atoms = [f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)]
         labels = [code_labels(prior.layout, row, atoms, receptor.residue_labels) for row in sampled.entries.tolist()]
-        near = [pointed_residues(prior.layout, row, receptor.residue_labels) for row in sampled.entries.tolist()]
+        near = [
+            pointed_residues(prior.layout, row, len(atoms), receptor.residue_labels) for row in sampled.entries.tolist()
+        ]
         keys = [(site.code, *residues) for site, residues in zip(sites, near, strict=True)]
         modes = group_modes(keys, [" and ".join(residues) for residues in near])
         return [_CodedSample(*each) for each in zip(sites, map(tuple, labels), modes, strict=True)]

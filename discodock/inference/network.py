@@ -14,19 +14,27 @@ from torch import nn
 
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.errors import CheckpointError
+from discodock.latents.categorical import SamplingConfig
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import (
     CODES_PART,
     PRIOR_PART,
+    SAMPLING_BLOCK,
     SCORE_PART,
     SITE_PART,
     Checkpoint,
     load_checkpoint,
     pack_checkpoints,
 )
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
-from discodock.models.registry import AnyScoreModel, AnyScoreModelConfig, make_score_model, read_score_model_config
-from discodock.models.score_model import ScoreModelConfig
+from discodock.models.registry import (
+    AnyCodePrior,
+    AnyScoreModel,
+    AnyScoreModelConfig,
+    make_code_prior,
+    make_score_model,
+    read_code_prior_config,
+    read_score_model_config,
+)
 from discodock.models.site_model import SiteModel, SiteModelConfig
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -41,6 +49,7 @@ class DockingNetwork:
         code_prior: draws the codes of poses, in evaluation mode; None if the file has none: poses without codes.
         site_model: in evaluation mode; None if the file has none, and docking then needs a pocket.
         process: the diffusion it was trained for.
+        code_sampling: how codes are drawn from the prior, unless a user wants it otherwise.
         device: where it is.
         path: file it came from.
         sha256: of that file.
@@ -48,9 +57,10 @@ class DockingNetwork:
     """
 
     score_model: AnyScoreModel
-    code_prior: CodePriorNetwork | None
+    code_prior: AnyCodePrior | None
     site_model: SiteModel | None
     process: PoseProcess
+    code_sampling: SamplingConfig
     device: torch.device
     path: Path
     sha256: str
@@ -83,6 +93,7 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         score_model = make_score_model(sizes, layout)
         code_prior = _code_prior(checkpoint, layout, sizes)
         process = PoseProcess(PoseProcessConfig(**checkpoint.config["process"]))
+        code_sampling = SamplingConfig(**checkpoint.config.get(SAMPLING_BLOCK, {}))
         site = checkpoint.config.get(SITE_PART)
         site_model = None if site is None else SiteModel(SiteModelConfig(**site))
     except (KeyError, TypeError, ValidationError) as error:
@@ -102,6 +113,7 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         code_prior=None if code_prior is None else _ready(code_prior, device),
         site_model=None if site_model is None else _ready(site_model, device),
         process=process,
+        code_sampling=code_sampling,
         device=device,
         path=path,
         sha256=checkpoint.sha256,
@@ -123,14 +135,12 @@ def pack_network(paths: Sequence[Path], out: Path) -> DockingNetwork:
     return load_network(out, torch.device("cpu"))
 
 
-def _code_prior(
-    checkpoint: Checkpoint, layout: CodeLayout | None, sizes: AnyScoreModelConfig
-) -> CodePriorNetwork | None:
+def _code_prior(checkpoint: Checkpoint, layout: CodeLayout | None, sizes: AnyScoreModelConfig) -> AnyCodePrior | None:
     """The prior that the file describes, without its weights; None if it describes none."""
     prior = checkpoint.config.get(PRIOR_PART)
-    if prior is None or layout is None or not isinstance(sizes, ScoreModelConfig):
+    if prior is None or layout is None:
         return None
-    return CodePriorNetwork(CodePriorConfig(**prior), layout, sizes)
+    return make_code_prior(read_code_prior_config(prior), layout, sizes)
 
 
 def _ready(module: ModuleT, device: torch.device) -> ModuleT:

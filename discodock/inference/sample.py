@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -121,23 +121,23 @@ def sample_poses(
     numbers = range(config.samples) if numbers is None else numbers
     batch_size = config.batch_size or poses_per_batch(network, arrays, len(numbers))
     poses: list[np.ndarray] = []
+    entries: list[Sequence[int]] = []
     with torch.inference_mode():
         receptor, ligand = receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
         context = network.score_model.encode(receptor, ligand)
-        codes = None
-        if network.code_prior is not None:
-            codes = PoseCodeSampler(network.code_prior, receptor, ligand).draw(numbers, config.seed, config.codes)
+        conformers = batch.conformer_pos[0]
+        sampler = None if network.code_prior is None else PoseCodeSampler(network, receptor, ligand, conformers)
         while len(poses) < len(numbers):
-            chosen = slice(len(poses), min(len(poses) + batch_size, len(numbers)))
-            part = None if codes is None else codes[chosen]
+            chosen = numbers[len(poses) : len(poses) + batch_size]
             try:
-                poses.extend(_denoise(network, context, batch.conformer_pos[0], numbers[chosen], part, config, on_step))
+                codes = None if sampler is None else sampler.draw(chosen, config.seed, config.codes)
+                poses.extend(_denoise(network, context, conformers, chosen, codes, config, on_step))
+                entries.extend([()] * len(chosen) if codes is None else codes.entries.tolist())
             except RuntimeError as error:
-                batch_size = _smaller_batch(error, len(numbers[chosen]), network.device)
+                batch_size = _smaller_batch(error, len(chosen), network.device)
     if not np.isfinite(poses).all():
         raise InputError(NOT_FINITE)
-    entries = np.zeros((len(numbers), 0), dtype=np.int64) if codes is None else codes.entries.cpu().numpy()
-    return SampledPoses(np.stack(poses).astype(np.float64), entries)
+    return SampledPoses(np.stack(poses).astype(np.float64), np.array(entries, dtype=np.int64))
 
 
 def _denoise(

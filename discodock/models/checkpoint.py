@@ -25,6 +25,9 @@ PRIOR_PART = "prior"
 SITE_PART = "site"
 """Parts of a checkpoint: score model, code encoder, prior, site model. Each has a block in `Checkpoint.config`."""
 
+SAMPLING_BLOCK = "sampling"
+"""Block of `Checkpoint.config`: how codes are drawn from the prior, unless a user wants it otherwise."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:

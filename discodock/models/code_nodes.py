@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.utils import scatter
 
 from discodock.latents.pointer import Pointer
-from discodock.latents.registry import CodeLayout
+from discodock.latents.registry import AnyCodeSpace, CodeLayout
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.nn.features import Features
 
@@ -71,6 +71,11 @@ def code_nodes(receptor: ReceptorGraph, ligand: LigandGraph) -> CodeNodes:
 def pointers_into(layout: CodeLayout, nodes: str) -> list[int]:
     """Numbers of the codes that point into a set of nodes."""
     return [i for i, space in enumerate(layout.spaces) if isinstance(space, Pointer) and space.nodes == nodes]
+
+
+def first_residue(space: AnyCodeSpace, num_atoms: int) -> int | None:
+    """The entry of a code that is the first residue, with so many ligand atoms; None if it points at no residues."""
+    return {RESIDUES: 0, COMPLEX: num_atoms}.get(space.nodes) if isinstance(space, Pointer) else None
 
 
 def check_layout(layout: CodeLayout, known: tuple[str, ...] = (LIGAND, RESIDUES)) -> None:

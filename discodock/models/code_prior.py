@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from discodock.latents.space import NodeSet
 from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, code_nodes
 from discodock.models.encoders import LigandEncoder, ReceptorEncoder
 from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.models.prior_network import PriorNetwork
 from discodock.models.score_model import ScoreModelConfig
 from discodock.nn.radial import GaussianBasis
 from discodock.settings import Settings
@@ -29,6 +31,7 @@ NUM_SHAPE = 3
 class CodePriorConfig(Settings):
     """Sizes of the pose-code prior; its encoders have those of the score model."""
 
+    kind: Literal["all_atom"] = "all_atom"
     num_channels: int = Field(64, gt=0, description="channels of the tokens, a multiple of the heads")
     num_heads: int = Field(4, gt=0, description="attention heads")
     num_context_rounds: int = Field(2, ge=0, description="rounds of attention between atoms and residues, per complex")
@@ -54,11 +57,13 @@ class PriorContext:
     bias: Tensor
 
 
-class CodePriorNetwork(nn.Module):
+class CodePriorNetwork(PriorNetwork[PriorContext]):
     """p(z_1 ... z_m given crop and unbound ligand) = prod_i p(z_i given z_<i, crop, ligand), invariant.
 
     It sees no coordinates of the ligand, only its graph: not even a conformer, so nothing of the bound pose can leak.
     """
+
+    score_parts: ClassVar[tuple[str, ...]] = ("receptor_encoder", "ligand_encoder")
 
     def __init__(self, config: CodePriorConfig, layout: CodeLayout, encoders: ScoreModelConfig) -> None:
         super().__init__()
@@ -114,8 +119,8 @@ class CodePriorNetwork(nn.Module):
             tokens = module(tokens, bias[:, index])
         return PriorContext(nodes, tokens, bias[:, known:])
 
-    def prior(self, context: PriorContext, sample_complex: Tensor) -> CodePrior:
-        """The distribution of the codes of P samples, each of its own complex, int64, shape (P,)."""
+    def prior(self, context: PriorContext, sample_complex: Tensor, conformer: Tensor | None = None) -> CodePrior:
+        """The distribution of the codes of P samples; see `PriorNetwork.prior`. Conformers are not read."""
         masks = {name: mask[sample_complex] for name, mask in context.nodes.masks.items()}
         return CodePrior(
             self.layout,
@@ -190,9 +195,3 @@ def graph_shape(ligand: LigandGraph) -> Tensor:
     hops = ligand.hops.float() * mask[:, None]
     size = num_atoms.log().expand(mask.shape)
     return torch.stack([hops.sum(dim=2) / num_atoms, hops.amax(dim=2), size], dim=-1) * mask[..., None]
-
-
-def score_encoders(score_weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a score model's encoders, under the names that they have in the prior as well."""
-    names = ("receptor_encoder.", "ligand_encoder.")
-    return {key: value for key, value in score_weights.items() if key.startswith(names)}

@@ -1,4 +1,4 @@
-"""The kinds of score models and code encoders: a configuration's `kind` says which class it is for."""
+"""The kinds of score models, code encoders and priors: a configuration's `kind` says which class it is for."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Annotated, Any, Final
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
+from discodock.errors import ConfigError
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_encoder import CodeEncoder, CodeEncoderConfig
+from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.prior_network import PriorNetwork
 from discodock.models.residue_code_encoder import ResidueCodeEncoder, ResidueCodeEncoderConfig
+from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
 from discodock.models.residue_score_model import ResidueContext, ResidueScoreModel, ResidueScoreModelConfig
 from discodock.models.score_model import ComplexContext, ScoreModel, ScoreModelConfig
 
@@ -36,6 +40,10 @@ AnyCodeEncoderConfig = Annotated[
     Annotated[CodeEncoderConfig, Tag("all_atom")] | Annotated[ResidueCodeEncoderConfig, Tag("residue")],
     _DISCRIMINATOR,
 ]
+AnyCodePriorConfig = Annotated[
+    Annotated[CodePriorConfig, Tag("all_atom")] | Annotated[ResidueCodePriorConfig, Tag("residue")],
+    _DISCRIMINATOR,
+]
 
 AnyScoreModel = ScoreModel | ResidueScoreModel
 AnyContext = ComplexContext | ResidueContext
@@ -43,11 +51,16 @@ AnyContext = ComplexContext | ResidueContext
 
 AnyCodeEncoder = CodeEncoder | ResidueCodeEncoder
 
+AnyCodePrior = PriorNetwork[Any]
+
 SCORE_MODELS: Final[dict[str, Any]] = {"all_atom": ScoreModel, "residue": ResidueScoreModel}
 """Constructed with (config, layout or None)."""
 
 CODE_ENCODERS: Final[dict[str, Any]] = {"all_atom": CodeEncoder, "residue": ResidueCodeEncoder}
 """Constructed with (config, layout)."""
+
+CODE_PRIORS: Final[dict[str, Any]] = {"all_atom": CodePriorNetwork, "residue": ResidueCodePrior}
+"""Constructed with (config, layout, the configuration of the score model)."""
 
 
 def make_score_model(config: AnyScoreModelConfig, layout: CodeLayout | None) -> AnyScoreModel:
@@ -62,6 +75,20 @@ def make_code_encoder(config: AnyCodeEncoderConfig, layout: CodeLayout) -> AnyCo
     return encoder
 
 
+def make_code_prior(config: AnyCodePriorConfig, layout: CodeLayout, score_model: AnyScoreModelConfig) -> AnyCodePrior:
+    """A prior of the codes of a score model.
+
+    Raises:
+        ConfigError: the score model is of another kind.
+    """
+    if config.kind != score_model.kind:
+        raise ConfigError(
+            f"the prior is of kind {config.kind}, the score model of kind {score_model.kind}; set prior.kind to that"
+        )
+    prior: AnyCodePrior = CODE_PRIORS[config.kind](config, layout, score_model)
+    return prior
+
+
 def read_score_model_config(values: Mapping[str, Any]) -> AnyScoreModelConfig:
     """Settings of a score model from plain data, as a checkpoint has them.
 
@@ -69,4 +96,14 @@ def read_score_model_config(values: Mapping[str, Any]) -> AnyScoreModelConfig:
         pydantic.ValidationError: the settings are not usable.
     """
     config: AnyScoreModelConfig = TypeAdapter(AnyScoreModelConfig).validate_python(dict(values))
+    return config
+
+
+def read_code_prior_config(values: Mapping[str, Any]) -> AnyCodePriorConfig:
+    """Settings of a prior from plain data, as a checkpoint has them.
+
+    Raises:
+        pydantic.ValidationError: the settings are not usable.
+    """
+    config: AnyCodePriorConfig = TypeAdapter(AnyCodePriorConfig).validate_python(dict(values))
     return config

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
-from discodock.latents.codebook import Codebook
 from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer
-from discodock.latents.registry import AnyCodeSpace, CodeLayout
+from discodock.latents.registry import CodeLayout
 from discodock.models.code_encoder import CodeDraw
-from discodock.models.code_nodes import COMPLEX, LIGAND, RESIDUES, code_nodes
+from discodock.models.code_nodes import LIGAND, code_nodes
 from discodock.models.graphs import LigandGraph, ReceptorGraph
-from discodock.models.residue_embedding import PoseNodes, Poses, ResidueNetworkConfig
+from discodock.models.residue_code_heads import ResidueCodeHeads
+from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
 from discodock.models.residue_graph import alpha_carbon_graph
 from discodock.models.residue_network import ResidueNetwork
 
@@ -51,19 +50,12 @@ class ResidueCodeEncoder(nn.Module):
     Invariant under rotations and translations, not under reflections: pseudoscalars count, as in the paper.
     """
 
-    scalar_idx: Tensor
-
     def __init__(self, config: ResidueCodeEncoderConfig, layout: CodeLayout) -> None:
         super().__init__()
         self.config, self.layout = config, layout
         reads_residues = any(not isinstance(space, Pointer) or space.nodes != LIGAND for space in layout.spaces)
         self.network = ResidueNetwork(config, 1, None, updates_receptor=reads_residues)
-        irreps = self.network.irreps_out
-        scalars = [
-            torch.arange(s.start, s.stop) for s, (_, ir) in zip(irreps.slices(), irreps, strict=True) if ir.l == 0
-        ]
-        self.register_buffer("scalar_idx", torch.cat(scalars), persistent=False)
-        self.heads = nn.ModuleList(self._heads(space) for space in layout.spaces)
+        self.heads = ResidueCodeHeads(layout, config.num_hidden, self.network.irreps_by_set)
 
     def forward(self, receptor: ReceptorGraph, ligand: LigandGraph, pos: Tensor) -> BoundResidues:
         """Encode B complexes with their ligands bound at `pos`, Å, shape (B, L, 3)."""
@@ -79,44 +71,11 @@ class ResidueCodeEncoder(nn.Module):
         poses = Poses(
             graph, ligand, pos, own, condition=told, cross_cutoff=pos.new_full((len(pos),), config.cross_cutoff)
         )
-        nodes, masks = self.network(poses), poses.masks()
-        rows = zip(self.layout.spaces, self.heads, strict=True)
-        logits = tuple(self._logits(space, cast(nn.ModuleDict, heads), nodes, masks) for space, heads in rows)
-        return BoundResidues(logits, masks)
+        masks = poses.masks()
+        return BoundResidues(self.heads(self.network(poses), masks), masks)
 
     def draw(self, bound: BoundResidues, pose_complex: Tensor, noise: NoiseLike, temperature: float = 1.0) -> CodeDraw:
         """Draw the codes of P poses independently; arguments as in `CodeEncoder.draw`."""
         logits = [each[pose_complex] for each in bound.logits]
         masks = self.layout.masks({name: mask[pose_complex] for name, mask in bound.masks.items()}, pose_complex.device)
         return CodeDraw(self.layout.relax(logits, masks, temperature, noise), self.layout.probs(logits, masks))
-
-    def _heads(self, space: AnyCodeSpace) -> nn.ModuleDict:
-        width = len(self.scalar_idx)
-        if isinstance(space, Codebook):
-            return nn.ModuleDict({"pooled": _mlp(2 * width, self.config.num_hidden, space.codebook_size)})
-        names = (LIGAND, RESIDUES) if space.nodes == COMPLEX else (space.nodes,)
-        return nn.ModuleDict({name: _mlp(width, self.config.num_hidden, 1) for name in names})
-
-    def _logits(self, space: AnyCodeSpace, heads: nn.ModuleDict, nodes: PoseNodes, masks: dict[str, Tensor]) -> Tensor:
-        flat = {name: each[:, self.scalar_idx] for name, each in ((LIGAND, nodes.ligand), (RESIDUES, nodes.residues))}
-        if isinstance(space, Codebook):
-            means = [
-                scatter(each, masks[name].nonzero()[:, 0], dim_size=len(masks[name]), reduce="mean")
-                for name, each in flat.items()
-            ]
-            return heads["pooled"](torch.cat(means, dim=-1))
-        columns = []
-        for name, head in heads.items():
-            each = head(flat[name]).squeeze(-1)
-            columns.append(each.new_zeros(masks[name].shape).masked_scatter(masks[name], each))
-        return torch.cat(columns, dim=1)
-
-
-def _mlp(num_in: int, num_hidden: int, num_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(num_in, num_hidden),
-        nn.ReLU(),
-        nn.Linear(num_hidden, num_hidden),
-        nn.ReLU(),
-        nn.Linear(num_hidden, num_out),
-    )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from discodock.latents.registry import CodeLayout
+from discodock.models.code_nodes import LIGAND, RESIDUES
 from discodock.models.residue_embedding import HARMONICS, PoseEmbedding, PoseNodes, Poses, ResidueNetworkConfig
 from discodock.nn.fully_connected import FullyConnectedConvolution, IrrepsEdges, feature_irreps
 
@@ -85,10 +86,14 @@ class ResidueNetwork(nn.Module):
             ResidueLayer(config, number, updates_receptor=updates_receptor or number < config.num_layers - 1)
             for number in range(config.num_layers)
         )
-        self.irreps_out = feature_irreps(config.num_scalars, config.num_vectors, config.num_layers)
+        size = (config.num_scalars, config.num_vectors)
+        self.irreps_by_set = {
+            LIGAND: feature_irreps(*size, config.num_layers),
+            RESIDUES: feature_irreps(*size, config.num_layers - (not updates_receptor)),
+        }
 
     def forward(self, poses: Poses) -> PoseNodes:
-        """Features of irreps `irreps_out`; those of residues one layer less if the last layer leaves them alone."""
+        """Features of irreps `irreps_by_set`; those of residues are a layer behind if the last leaves them alone."""
         nodes, edges = self.embedding(poses)
         for layer in self.layers:
             nodes = layer(nodes, edges)

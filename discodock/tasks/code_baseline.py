@@ -11,20 +11,19 @@ from discodock import schema
 from discodock.data.batch import ComplexBatch
 from discodock.latents import categorical
 from discodock.latents.codebook import Codebook
-from discodock.latents.pointer import Pointer
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
-from discodock.models.code_nodes import LIGAND, code_nodes
+from discodock.models.code_nodes import COMPLEX, LIGAND, code_nodes
 from discodock.tasks.redocking import graphs
 
 NUM_DEGREES = schema.LIGAND_ATOM_FEATURES["degree"]
-NUM_CATEGORIES = max(len(schema.ELEMENTS) * NUM_DEGREES, len(schema.RESIDUE_TYPES))
+NUM_ATOM_CATEGORIES = len(schema.ELEMENTS) * NUM_DEGREES
 
 
 class CategoryBaseline(nn.Module):
     """Marginal distribution of the codes: p(node) ~ times its category was chosen / times it was there to choose.
 
-    Categories are element and number of neighbours of a ligand atom, type of a residue, entry of a codebook. The counts
-    are buffers, so that they travel with a run.
+    Categories are element and number of neighbours of a ligand atom, type of a residue, entry of a codebook; codes that
+    point at atoms and residues have both. The counts are buffers, so that they travel with a run.
     """
 
     chosen: Tensor
@@ -33,31 +32,33 @@ class CategoryBaseline(nn.Module):
     def __init__(self, layout: CodeLayout) -> None:
         super().__init__()
         self.layout = layout
-        sizes = [space.codebook_size for space in layout.spaces if isinstance(space, Codebook)]
-        shape = (layout.num_codes, max([NUM_CATEGORIES, *sizes]))
+        shape = (layout.num_codes, max(_num_categories(space) for space in layout.spaces))
         self.register_buffer("chosen", torch.full(shape, 0.1))  # a little for what was never seen
         self.register_buffer("present", torch.ones(shape))
 
     @torch.no_grad()
-    def count(self, batch: ComplexBatch, pose_complex: Tensor, probs: Sequence[Tensor]) -> None:
-        """Add the encoder's distributions, shape (P, N_i) of every code."""
-        for index, (category, mask, each) in enumerate(self._rows(batch, pose_complex, probs)):
+    def count(
+        self, batch: ComplexBatch, pose_complex: Tensor, probs: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> None:
+        """Add the encoder's distributions, shape (P, N_i) of every code, over the entries that exist."""
+        for index, (category, mask, each) in enumerate(self._rows(batch, pose_complex, probs, masks)):
             self.chosen[index].scatter_add_(0, category.flatten(), each.flatten().to(self.chosen))
             self.present[index].scatter_add_(0, category.flatten(), mask.flatten().to(self.present))
 
-    def cross_entropy(self, batch: ComplexBatch, pose_complex: Tensor, probs: Sequence[Tensor]) -> Tensor:
+    def cross_entropy(
+        self, batch: ComplexBatch, pose_complex: Tensor, probs: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> Tensor:
         """Of the counted frequencies against the encoder's distributions, nats, shape (P, num_codes)."""
         rates = (self.chosen / self.present).log()
-        rows = enumerate(self._rows(batch, pose_complex, probs))
+        rows = enumerate(self._rows(batch, pose_complex, probs, masks))
         found = [categorical.cross_entropy(rates[i][category], mask, each) for i, (category, mask, each) in rows]
         return torch.stack(found, dim=1)
 
     def _rows(
-        self, batch: ComplexBatch, pose_complex: Tensor, probs: Sequence[Tensor]
+        self, batch: ComplexBatch, pose_complex: Tensor, probs: Sequence[Tensor], masks: Sequence[Tensor]
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Category and mask of every entry (P, N_i), and its probability."""
         nodes = code_nodes(*graphs(batch))
-        masks = self.layout.masks({n: m[pose_complex] for n, m in nodes.masks.items()}, pose_complex.device)
         residue_type = torch.zeros_like(nodes.residue_idx).flatten()
         residue_type[nodes.atom_residue] = batch.receptor["residue_type"][batch.receptor["mask"]]
         element, degree = batch.ligand["atom_feat"][..., 0], batch.ligand["atom_feat"][..., 1]
@@ -65,9 +66,18 @@ class CategoryBaseline(nn.Module):
         residues = residue_type.view_as(nodes.residue_idx)[pose_complex]
 
         def category(space: AnyCodeSpace, each: Tensor) -> Tensor:
-            if isinstance(space, Pointer):
-                return atoms if space.nodes == LIGAND else residues
-            return torch.arange(each.shape[1], device=each.device).expand_as(each)
+            if isinstance(space, Codebook):
+                return torch.arange(each.shape[1], device=each.device).expand_as(each)
+            if space.nodes == COMPLEX:
+                return torch.cat([atoms, NUM_ATOM_CATEGORIES + residues], dim=1)
+            return atoms if space.nodes == LIGAND else residues
 
         rows = zip(self.layout.spaces, masks, probs, strict=True)
         return [(category(space, each), mask.expand(each.shape), each) for space, mask, each in rows]
+
+
+def _num_categories(space: AnyCodeSpace) -> int:
+    num_types = len(schema.RESIDUE_TYPES)
+    if isinstance(space, Codebook):
+        return max(space.codebook_size, NUM_ATOM_CATEGORIES, num_types)
+    return NUM_ATOM_CATEGORIES + num_types if space.nodes == COMPLEX else max(NUM_ATOM_CATEGORIES, num_types)

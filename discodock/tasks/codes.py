@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -15,8 +17,8 @@ from discodock.latents.prior import random_positions
 from discodock.latents.registry import CodeLayout, stack_hard_codes
 from discodock.latents.relaxation import TemperatureSchedule
 from discodock.models.code_encoder import CodeDraw, CodeEncoderConfig
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork, PriorContext
-from discodock.models.registry import AnyCodeEncoderConfig, AnyScoreModelConfig
+from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.registry import AnyCodeEncoderConfig, AnyCodePrior, AnyScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 from discodock.tasks.redocking import graphs
@@ -55,8 +57,8 @@ class CodesConfig(Settings):
         return CodePriorNetwork(self.prior, self.layout, model)
 
 
-def encode_unbound(prior: CodePriorNetwork, batch: ComplexBatch) -> PriorContext:
-    """What a prior sees of a batch: crops, molecular graphs, and the origin as centre of the site."""
+def encode_unbound(prior: AnyCodePrior, batch: ComplexBatch) -> Any:
+    """What a prior sees of a batch: receptors, molecular graphs, and the origin, where docking begins."""
     return prior.encode(*graphs(batch), batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
 
 

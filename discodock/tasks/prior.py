@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
@@ -11,14 +11,14 @@ from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
 from discodock.diffusion.noise import GeneratorNoise
-from discodock.errors import ConfigError
+from discodock.diffusion.process import PoseProcess
 from discodock.latents.categorical import SamplingConfig
 from discodock.latents.diagnostics import entropy
-from discodock.latents.prior import random_positions
+from discodock.latents.prior import CodePrior, random_positions
 from discodock.latents.registry import CodeLayout, stack_hard_codes
 from discodock.models.code_encoder import CodeDraw
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork, PriorContext
-from discodock.models.score_model import ScoreModelConfig
+from discodock.models.code_prior import CodePriorConfig
+from discodock.models.registry import AnyCodePriorConfig, make_code_prior
 from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline
 from discodock.tasks.codes import encode_unbound
@@ -30,13 +30,19 @@ from discodock.training.optim import OptimizerConfig, learning_rate_factor
 class PriorTaskConfig(Settings):
     """The pose-code prior and how it is trained."""
 
-    prior: CodePriorConfig = Field(default_factory=CodePriorConfig, description="network sizes")
+    prior: AnyCodePriorConfig = Field(
+        default_factory=CodePriorConfig, description="kind, that of the score model, and network sizes"
+    )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     draws_per_complex: int = Field(4, gt=0, description="draws of codes that share one receptor embedding in a step")
-    from_score_model: bool = Field(True, description="start from the score model's encoders; false: afresh")
-    frozen_steps: int = Field(0, ge=0, description="first steps, in which the receptor and ligand encoders stay as is")
-    encoder_learning_rate_factor: float = Field(0.3, ge=0, description="their learning rate over the rest's; 0: frozen")
-    sampling: SamplingConfig = Field(default_factory=SamplingConfig, description="of codes for redocking in validation")
+    from_score_model: bool = Field(
+        True, description="start from what the score model has: encoders, or all but its heads; false: afresh"
+    )
+    frozen_steps: int = Field(0, ge=0, description="first steps, in which what the score model has stays as it is")
+    encoder_learning_rate_factor: float = Field(0.3, ge=0, description="its learning rate over the rest's; 0: frozen")
+    sampling: SamplingConfig = Field(
+        default_factory=SamplingConfig, description="of codes at prediction, written along"
+    )
     redocking: RedockingConfig = Field(
         default_factory=lambda: RedockingConfig(num_samples=0), description="sampled poses in validation"
     )
@@ -54,26 +60,29 @@ class PriorTask(pl.LightningModule):
         self.config, self.max_steps = config, max_steps
         self.stage_one = stage_one.requires_grad_(False)
         self.layout = layout_of(stage_one.config)
-        encoders = stage_one.config.model
-        if not isinstance(encoders, ScoreModelConfig):
-            raise ConfigError(f"codes of a score model of kind {encoders.kind} have no prior yet; use kind all_atom")
-        self.prior = CodePriorNetwork(config.prior, self.layout, encoders)
+        self.prior = make_code_prior(config.prior, self.layout, stage_one.config.model)
         if config.encoder_learning_rate_factor == 0:
-            for parameter in self._split_parameters()[0]:
+            for parameter in self.prior.split_parameters()[0]:
                 parameter.requires_grad_(False)
         self.baseline = CategoryBaseline(self.layout)
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`, but stage one stays in evaluation mode, without dropout and batch statistics."""
+        super().train(mode)
+        self.stage_one.eval()
+        return self
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
         """Estimated cross-entropy of all codes together, nats."""
         generator = self.stage_one.generator(self.global_step)
         pose_complex = repeat_complexes(batch, self.config.draws_per_complex)
         drawn = self.draw(batch, pose_complex, generator)
-        self.baseline.count(batch, pose_complex, drawn.probs)
         positions = random_positions(len(pose_complex), self.layout.num_codes, generator).to(self.device)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
-            prior = self.prior.prior(encode_unbound(self.prior, batch), pose_complex)
+            prior = self.prior_of(batch, encode_unbound(self.prior, batch), pose_complex, generator)
             each = prior.cross_entropy_at(stack_hard_codes(drawn.weights), drawn.probs, positions)
+        self.baseline.count(batch, pose_complex, drawn.probs, prior.masks)
         loss = self.layout.num_codes * each.mean()
         self.log("train/nats", loss.detach(), prog_bar=True)
         return loss
@@ -88,13 +97,13 @@ class PriorTask(pl.LightningModule):
         pose_complex = repeat_complexes(batch, self.config.draws_per_complex)
         drawn = self.draw(batch, pose_complex, generator)
         context = encode_unbound(self.prior, batch)
-        prior = self.prior.prior(context, pose_complex)
+        prior = self.prior_of(batch, context, pose_complex, generator)
         uniform = [mask.expand(each.shape).sum(-1).log() for mask, each in zip(prior.masks, drawn.probs, strict=True)]
         figures = {
             "nats": prior.cross_entropy(stack_hard_codes(drawn.weights), drawn.probs),
             "entropy": torch.stack([entropy(each) for each in drawn.probs], dim=1),
             "uniform": torch.stack(uniform, dim=1),
-            "marginal": self.baseline.cross_entropy(batch, pose_complex, drawn.probs),
+            "marginal": self.baseline.cross_entropy(batch, pose_complex, drawn.probs, prior.masks),
         }
         for name, values in figures.items():
             self.log(f"val/{name}", values.sum(dim=1).mean(), batch_size=num_complexes)
@@ -104,9 +113,9 @@ class PriorTask(pl.LightningModule):
             self._log_redocking(batch, batch_idx, context)
 
     def configure_optimizers(self) -> Any:
-        """AdamW with the trapezoidal schedule; the encoders are slower, and frozen at first if so wished."""
+        """AdamW with the trapezoidal schedule; what the score model has is slower, and frozen at first if so wished."""
         config = self.config.optimizer
-        encoders, rest = self._split_parameters()
+        encoders, rest = self.prior.split_parameters()
         factor = self.config.encoder_learning_rate_factor
         groups: list[dict[str, Any]] = [{"params": rest}, {"params": encoders, "lr": factor * config.learning_rate}]
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -117,23 +126,24 @@ class PriorTask(pl.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def prior_of(
+        self, batch: ComplexBatch, context: Any, pose_complex: Tensor, generator: torch.Generator
+    ) -> CodePrior:
+        """The prior of draws that each have a conformer of random orientation and torsions."""
+        conformer = unbound_conformers(self.stage_one.process, batch, pose_complex, generator)
+        return self.prior.prior(context, pose_complex, conformer)
+
     @torch.no_grad()
     def draw(self, batch: ComplexBatch, pose_complex: Tensor, generator: torch.Generator) -> CodeDraw:
         """Codes from the frozen encoder."""
         return self.stage_one.draw_codes(batch, pose_complex, generator)
 
-    def _split_parameters(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
-        """Those of the encoders, and the rest."""
-        encoders = [*self.prior.receptor_encoder.parameters(), *self.prior.ligand_encoder.parameters()]
-        known = {id(parameter) for parameter in encoders}
-        return encoders, [p for p in self.prior.parameters() if id(p) not in known]
-
-    def _log_redocking(self, batch: ComplexBatch, batch_idx: int, context: PriorContext) -> None:
+    def _log_redocking(self, batch: ComplexBatch, batch_idx: int, context: Any) -> None:
         """Success without codes, with codes of the prior, and with codes read off the answer, from the same noise."""
         config, task = self.config.redocking, self.stage_one
         pose_complex = repeat_complexes(batch, config.num_samples)
         generator = task.generator(-1 - batch_idx)
-        prior = self.prior.prior(context, pose_complex)
+        prior = self.prior_of(batch, context, pose_complex, generator)
         sample = prior.sample(len(pose_complex), GeneratorNoise(generator), self.config.sampling)
         oracle = self.draw(batch, pose_complex, generator).weights
         codes_by_name = {"val": None, "val_prior": self.layout.one_hot(sample.codes, prior.masks), "val_oracle": oracle}
@@ -141,6 +151,26 @@ class PriorTask(pl.LightningModule):
             rmsd = redock(task.model, task.process, batch, config, seed=batch_idx, codes=codes)
             self.log(f"{name}/sample_lt2", (rmsd < 2).float().mean(), batch_size=len(rmsd))
             self.log(f"{name}/oracle_lt2", (rmsd < 2).any(dim=1).float().mean(), batch_size=len(rmsd))
+
+
+def unbound_conformers(
+    process: PoseProcess, batch: ComplexBatch, pose_complex: Tensor, generator: torch.Generator
+) -> Tensor:
+    """A conformer of each draw, without the torsions and orientation of the bound pose that it was matched to.
+
+    Args:
+        process: draws them afresh, as at t = 1.
+        batch: the complexes.
+        pose_complex: the complex of each draw, int64, shape (P,).
+        generator: of all random numbers.
+
+    Returns:
+        Å, shape (P, L, 3).
+    """
+    num_draws, num_conformers = len(pose_complex), batch.conformer_pos.shape[1]
+    chosen = torch.randint(num_conformers, (num_draws,), generator=generator).to(pose_complex.device)
+    matched, center = batch.conformer_pos[pose_complex, chosen], batch.ligand_pos.new_zeros(num_draws, 3)
+    return process.prior_sample(matched, batch.topology.select(pose_complex), center, GeneratorNoise(generator))
 
 
 def layout_of(config: ScoreTaskConfig) -> CodeLayout:

@@ -12,22 +12,22 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from discodock.data.module import ComplexDataModule, DataConfig
+from discodock.data.module import DataConfig
 from discodock.errors import CheckpointError
 from discodock.models.checkpoint import (
     CODES_PART,
     PRIOR_PART,
+    SAMPLING_BLOCK,
     SCORE_PART,
     load_checkpoint,
     prefixed,
     save_checkpoint,
     start_from,
 )
-from discodock.models.code_prior import score_encoders
 from discodock.settings import Settings
 from discodock.tasks.prior import PriorTask, PriorTaskConfig
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
-from discodock.tasks.stages import of_module, start_score_task
+from discodock.tasks.stages import of_module, score_data, start_score_task
 from discodock.training.run import RunConfig, fit, write_config
 
 logger = logging.getLogger(__name__)
@@ -51,26 +51,29 @@ def train_prior(config: PriorStageConfig, folder: Path) -> Path:
         A file with everything of `start_from`, and the averaged weights of the prior: `folder/prior.safetensors`.
 
     Raises:
-        ConfigError: the folder holds a run with another configuration.
+        ConfigError: the folder holds a run with another configuration, or the prior is not of the score model's kind.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
     resolved = write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
     begun = load_checkpoint(config.start_from)
-    task = PriorTask(config.task, load_stage_one(config.start_from, config.task.seed), config.run.max_steps)
+    stage_one = load_stage_one(config.start_from, config.task.seed)
+    task = PriorTask(config.task, stage_one, config.run.max_steps)
     if PRIOR_PART in begun.config:
         start_from(task.prior, begun.part(PRIOR_PART), f"{config.start_from}: prior")
     elif config.task.from_score_model:
-        task.prior.load_state_dict(score_encoders(begun.part(SCORE_PART)), strict=False)
+        task.prior.load_state_dict(task.prior.from_score_model(begun.part(SCORE_PART)), strict=False)
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.prior.parameters()) / 1e6, folder)
     weights = folder / PRIOR_WEIGHTS
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         info = {**begun.info, "prior": {**summary, "discodock": version("discodock"), "torch": torch.__version__}}
         by_name = {**begun.weights, **prefixed(PRIOR_PART, of_module(state, "prior"))}
-        save_checkpoint(weights, by_name, {**begun.config, PRIOR_PART: resolved["task"]["prior"]}, info)
+        blocks = {PRIOR_PART: resolved["task"]["prior"], SAMPLING_BLOCK: resolved["task"]["sampling"]}
+        save_checkpoint(weights, by_name, {**begun.config, **blocks}, info)
 
-    fit(task, ComplexDataModule(config.data), folder, config.run, config.task.optimizer, write)
+    data = score_data(config.data, stage_one.config)
+    fit(task, data, folder, config.run, config.task.optimizer, write)
     return weights
 
 

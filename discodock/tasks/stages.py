@@ -70,7 +70,7 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
     if config.run.compile and isinstance(task.model, ScoreModel):
         task.model.compile_layers()
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
-    weights, data = folder / SCORE_WEIGHTS, score_data(config)
+    weights, data = folder / SCORE_WEIGHTS, score_data(config.data, config.task)
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
@@ -90,17 +90,17 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
     return weights
 
 
-def score_data(config: ScoreStageConfig) -> ComplexDataModule:
+def score_data(config: DataConfig, task: ScoreTaskConfig) -> ComplexDataModule:
     """Batches as the kind of score model needs them.
 
     Raises:
         ConfigError: score model and code encoder want different batches.
     """
-    model, encoder = config.task.model, None if config.task.codes is None else config.task.codes.encoder
+    model, encoder = task.model, None if task.codes is None else task.codes.encoder
     size = model.embedding_size if isinstance(model, ResidueScoreModelConfig) else 0
     if isinstance(encoder, ResidueCodeEncoderConfig) and encoder.embedding_size not in (0, size):
         raise ConfigError("task.codes.encoder.embedding_size is neither 0 nor task.model.embedding_size")
-    return ComplexDataModule(config.data, whole_receptor=SCORE_MODELS[model.kind].whole_receptor, embedding_size=size)
+    return ComplexDataModule(config, whole_receptor=SCORE_MODELS[model.kind].whole_receptor, embedding_size=size)
 
 
 def start_score_task(task: ScoreTask, path: Path) -> None:

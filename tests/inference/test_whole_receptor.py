@@ -6,16 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from discodock.chem.ligand import heavy_indices
 from discodock.diffusion.process import PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.inference.dock import Docker
 from discodock.inference.pocket import Pocket
 from discodock.inference.sample import SamplingConfig
-from discodock.models.checkpoint import SCORE_PART, prefixed, save_checkpoint
+from discodock.latents.pointer import Pointer
+from discodock.latents.registry import CodeLayout
+from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SAMPLING_BLOCK, SCORE_PART, prefixed, save_checkpoint
+from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
 from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
 from tests.data.tiny_esm import write_tiny_esm
 
-SAMPLING = SamplingConfig.checked({"samples": 6, "conformers": 2, "solver": {"steps": 1}})
+VALUES = {"samples": 6, "conformers": 2, "solver": {"steps": 1}}
+SAMPLING = SamplingConfig.checked(VALUES)
+LAYOUT = CodeLayout(spaces=(Pointer(nodes="complex"), Pointer(nodes="complex")))
+PRIOR = ResidueCodePriorConfig(num_hidden=8)
 
 
 def write_checkpoint(path, info, **settings):
@@ -26,6 +33,30 @@ def write_checkpoint(path, info, **settings):
     blocks = {"model": config.model_dump(mode="json"), "process": process.model_dump(mode="json")}
     save_checkpoint(path, weights, blocks, info)
     return path
+
+
+def write_checkpoint_with_codes(path):
+    config = ResidueScoreModelConfig(num_scalars=4, num_vectors=2, num_layers=1, num_basis=4)
+    torch.manual_seed(0)
+    prior = ResidueCodePrior(PRIOR, LAYOUT, config)
+    for head in prior.heads:  # so that entries differ, and atoms are as likely as residues
+        torch.nn.init.normal_(head["ligand"][-1].weight, std=30)
+        torch.nn.init.normal_(head["residues"][-1].weight, std=10)
+    weights = prefixed(SCORE_PART, ResidueScoreModel(config, LAYOUT).state_dict())
+    process = PoseProcessConfig(tr=NoiseSchedule(sigma_min=0.1, sigma_max=19))
+    blocks = {
+        "model": config.model_dump(mode="json"),
+        "process": process.model_dump(mode="json"),
+        CODES_PART: {"layout": LAYOUT.model_dump(mode="json")},
+        PRIOR_PART: PRIOR.model_dump(mode="json"),
+        SAMPLING_BLOCK: {"temperature": 0.25},
+    }
+    save_checkpoint(path, weights | prefixed(PRIOR_PART, prior.state_dict()), blocks, {})
+    return path
+
+
+def codes(result):
+    return [pose.codes for pose in sorted(result.poses, key=lambda pose: pose.sample)]
 
 
 def centroids(result):
@@ -52,3 +83,22 @@ def test_the_language_model_of_training_is_asked_at_prediction(tmp_path, recepto
     path = write_checkpoint(tmp_path / "tiny.safetensors", {"esm": str(model)}, embedding_size=8)
     result = Docker(path, "cpu").dock(receptor, ligand, None, SAMPLING)
     assert np.isfinite(centroids(result)).all()
+
+
+def test_codes_point_at_any_atom_or_residue_and_are_drawn_as_the_checkpoint_says(tmp_path, receptor, ligand):
+    docker = Docker(write_checkpoint_with_codes(tmp_path / "codes.safetensors"), "cpu")
+    result = docker.dock(receptor, ligand, None, SAMPLING)
+    atoms = {f"atom={ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)}
+    residues = {f"near={residue.label}" for residue in receptor.residues}
+    drawn = {label for pair in codes(result) for label in pair}
+    assert all(len(pair) == 2 for pair in codes(result)) and drawn <= atoms | residues
+    assert drawn & atoms and drawn & residues
+    for pose in result.poses:
+        near = [label.removeprefix("near=") for label in pose.codes if label in residues]
+        assert pose.mode.place == " and ".join(near)
+    halves = SamplingConfig.checked(VALUES | {"batch_size": 3})
+    assert codes(docker.dock(receptor, ligand, None, halves)) == codes(result)
+    same = SamplingConfig.checked(VALUES | {"codes": {"draw": {"temperature": 0.25}}})
+    assert codes(docker.dock(receptor, ligand, None, same)) == codes(result)
+    other = SamplingConfig.checked(VALUES | {"codes": {"draw": {"temperature": 30.0}}})
+    assert codes(docker.dock(receptor, ligand, None, other)) != codes(result)

@@ -4,7 +4,7 @@ import itertools
 import pytest
 import torch
 
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork, score_encoders
+from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
 from discodock.models.graphs import ReceptorGraph
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 from tests.models.complexes import random_complexes
@@ -139,7 +139,7 @@ def test_every_parameter_gets_a_gradient_and_earlier_codes_matter(layout):
 
 def test_the_encoders_of_a_score_model_fit():
     network = make_network(LAYOUTS["default"])
-    weights = score_encoders(ScoreModel(ENCODERS).state_dict())
+    weights = network.from_score_model(ScoreModel(ENCODERS).state_dict())
     missing = network.load_state_dict(weights, strict=False).missing_keys
     assert weights
     assert not [name for name in missing if "encoder" in name]

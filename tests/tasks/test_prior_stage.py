@@ -105,9 +105,10 @@ def test_the_marginal_baseline_is_the_frequency_of_categories(config):
     baseline, own = CategoryBaseline(layout), torch.arange(2)
     mask = torch.nn.utils.rnn.pad_sequence([torch.ones(n) for n in count_residues(batch)], batch_first=True)
     probs = (mask / mask.sum(1, keepdim=True), torch.tensor([[1.0, 0, 0], [0.5, 0.5, 0]]))
+    masks = (mask.bool(), torch.ones(2, 3, dtype=torch.bool))
     for _ in range(2000):
-        baseline.count(batch, own, probs)
-    found = baseline.cross_entropy(batch, own, probs)
+        baseline.count(batch, own, probs, masks)
+    found = baseline.cross_entropy(batch, own, probs, masks)
     frequency = torch.tensor([0.75, 0.25])
     expected = -(probs[1][:, :2] * frequency.log()).sum(1)
     torch.testing.assert_close(found[:, 1], expected, atol=1e-3, rtol=0)

@@ -85,7 +85,7 @@ def test_validation_and_redocking_go_through_the_same_code_as_other_kinds(prepar
         assert all(np.isfinite(metrics[f"{prefix}/{name}"]) for name in ("tr", "rot", "tor", "sample_rmsd"))
     network = load_network(path, torch.device("cpu"))
     assert isinstance(network.score_model, ResidueScoreModel)
-    data = score_data(config)
+    data = score_data(config.data, config.task)
     data.setup()
     batch = collate([data.val_set[i] for i in range(2)])
     sampling = RedockingConfig(num_samples=3, solver=SolverConfig(steps=2))
@@ -110,7 +110,8 @@ def test_contradictions_fail_when_read(prepared):
     with pytest.raises(ConfigError, match="num_scalers"):
         settings(prepared, "task.model.num_scalers=5")
     with pytest.raises(ConfigError, match="embedding_size"):
-        score_data(settings(prepared, "task.codes.encoder.embedding_size=5"))
+        config = settings(prepared, "task.codes.encoder.embedding_size=5")
+        score_data(config.data, config.task)
 
 
 def test_weights_of_another_kind_are_refused(prepared, tmp_path):
