@@ -58,7 +58,7 @@ class PriorTask(pl.LightningModule):
     def __init__(self, config: PriorTaskConfig, stage_one: ScoreTask, max_steps: int) -> None:
         super().__init__()
         self.config, self.max_steps = config, max_steps
-        self.stage_one = stage_one.requires_grad_(False)
+        self.stage_one = stage_one.requires_grad_(False).eval()
         self.layout = layout_of(stage_one.config)
         self.prior = make_code_prior(config.prior, self.layout, stage_one.config.model)
         if config.encoder_learning_rate_factor == 0:

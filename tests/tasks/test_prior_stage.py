@@ -71,7 +71,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
 def test_stage_one_is_kept_to_the_last_bit_and_the_prior_starts_from_its_encoders(config, with_codes, tmp_path):
     path = train_prior(config("run.max_steps=2", "task.encoder_learning_rate_factor=0"), tmp_path)
     before, after = load_checkpoint(with_codes), load_checkpoint(path)
-    assert after.config.keys() == before.config.keys() | {"prior"}
+    assert after.config.keys() == before.config.keys() | {"prior", "sampling"}
     for name, value in before.weights.items():
         assert torch.equal(after.weights[name], value)
     prior, score = after.part("prior"), before.part("model")

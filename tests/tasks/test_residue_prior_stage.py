@@ -80,12 +80,13 @@ def test_the_prior_begins_as_the_score_network_and_stage_one_stays_as_it_is(conf
 
 
 def test_the_encoder_is_that_of_prediction_during_training(config, with_codes):
-    task = PriorTask(config().task, load_stage_one(with_codes, 0), max_steps=1).train()
-    assert task.prior.training and not any(module.training for module in task.stage_one.modules())
+    task = PriorTask(config().task, load_stage_one(with_codes, 0), max_steps=1)
+    for same in (task, task.train()):
+        assert same.prior.training and not any(module.training for module in same.stage_one.modules())
 
 
 def test_cross_entropy_falls_below_uniform(config, tmp_path):
-    more = ("run.max_steps=40", "run.validate_every=40", "run.log_every=1", "task.optimizer.learning_rate=1e-2")
+    more = ("run.max_steps=25", "run.validate_every=25", "run.log_every=1", "task.optimizer.learning_rate=1e-2")
     train_prior(config(*more, "task.optimizer.warmup_steps=5", "task.optimizer.ema_decay=0.8"), tmp_path)
     with open(tmp_path / "logs/version_0/metrics.csv", newline="") as file:
         metrics = {name: float(value) for row in csv.DictReader(file) for name, value in row.items() if value}
