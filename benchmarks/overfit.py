@@ -17,6 +17,7 @@ from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.config import load_config
 from discodock.data.prepare import prepare
 from discodock.evaluation.evaluate import EvaluationConfig, evaluate
+from discodock.evaluation.sources import DockedPoses
 from discodock.inference.dock import Docker
 from discodock.inference.sample import SamplingConfig
 from discodock.tasks.stages import ScoreStageConfig, train_score
@@ -44,7 +45,7 @@ def main() -> None:
     minutes = (time.monotonic() - started) / 60
     sampling = SamplingConfig(samples=arguments.samples)
     found = evaluate(
-        Docker(weights, "cpu"),
+        DockedPoses(Docker(weights, "cpu")),
         ROOT / "tests/data/complexes",
         arguments.out / "redocked",
         EvaluationConfig(sampling=sampling),

@@ -22,7 +22,7 @@ import torch
 from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.data.batch import collate
 from discodock.diffusion.solvers import SolverConfig
-from discodock.evaluation.evaluate import displaced_center
+from discodock.evaluation.displacement import displaced_center
 from discodock.inference.complexes import CrystalComplex, SourceComplex, list_complexes, read_complex
 from discodock.inference.dock import Docker
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket

@@ -35,11 +35,11 @@ def apply_template(mol: Chem.Mol, template: Chem.Mol) -> Chem.Mol:
             f"{len(heavy)} heavy atoms in the file but {template.GetNumAtoms()} in the template SMILES; "
             "give the template of exactly this ligand"
         )
-    matches = _skeleton(mol).GetSubstructMatches(_skeleton(template), uniquify=False, maxMatches=MAX_MATCHES)
+    matches = skeleton(mol).GetSubstructMatches(skeleton(template), uniquify=False, maxMatches=MAX_MATCHES)
     if not matches:
         raise InputError("atoms or bonds differ from the template SMILES; give the template of exactly this ligand")
     pos = mol.GetConformer().GetPositions()
-    best = min(matches, key=lambda match: _misfit(template, match, pos))
+    best = min(matches, key=lambda match: misfit(template, match, pos))
     typed = Chem.RWMol(mol)
     for atom in template.GetAtoms():
         target = typed.GetAtomWithIdx(best[atom.GetIdx()])
@@ -57,7 +57,7 @@ def _kekulized(mol: Chem.Mol) -> Chem.Mol:
     return copy
 
 
-def _skeleton(mol: Chem.Mol) -> Chem.Mol:
+def skeleton(mol: Chem.Mol) -> Chem.Mol:
     """A copy with single bonds, no charges and no aromaticity, for matching by elements and connectivity."""
     bare = Chem.RWMol(mol)
     for bond in bare.GetBonds():
@@ -73,7 +73,7 @@ def _skeleton(mol: Chem.Mol) -> Chem.Mol:
     return bare.GetMol()
 
 
-def _misfit(template: Chem.Mol, match: tuple[int, ...], pos: np.ndarray) -> float:
+def misfit(template: Chem.Mol, match: tuple[int, ...], pos: np.ndarray) -> float:
     """Sum of squared differences between bond lengths and those expected of the template's bond orders, Å^2."""
     table = Chem.GetPeriodicTable()
     total = 0.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import rdkit
 from rdkit import Chem, rdBase
 
 from discodock.chem.protein import Receptor
@@ -106,12 +108,15 @@ def neighbourhood(receptor: Receptor, pos: np.ndarray, distance: float = NEIGHBO
 
 @contextmanager
 def _silent_rdkit() -> Iterator[None]:
-    """Give RDKit's log streams back as they were: PoseBusters redirects them when it is imported."""
+    """Give RDKit's log streams back as they were: PoseBusters redirects them, on import and during its checks."""
     before = dict(line.split(":") for line in rdBase.LogStatus().splitlines())
+    stream = rdkit.log_handler.stream
+    rdkit.log_handler.stream = sys.stderr  # PoseBusters flushes it, and fails if it has been closed meanwhile
     try:
         yield
     finally:
         rdBase.LogToCppStreams()
+        rdkit.log_handler.stream = stream
         for stream, state in before.items():
             (rdBase.EnableLog if state == "enabled" else rdBase.DisableLog)(stream)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +15,14 @@ from discodock.errors import ConfigError
 if TYPE_CHECKING:
     from discodock.cli.progress import WorkBar
     from discodock.evaluation.evaluate import Evaluation, EvaluationListener
+    from discodock.evaluation.sources import PoseSource
 
-HELP = """Redock crystal complexes and write metrics.json and per_complex.csv.
+HELP = """Redock crystal complexes and write metrics.json, per_complex.csv, groups.csv and report.md with its plots.
 
 COMPLEXES_DIR has <id>/protein.pdb and <id>/ligand.sdf (or PDBBind's names), or .tar.xz shards of such; one shard will
 do as well. In pocket mode the centre is the crystal ligand's centroid moved by --offset, in blind mode the whole
 protein is searched; starting conformers are always built afresh. Complexes that cannot be docked count as failures.
-Runs again where it stopped.
+Runs again where it stopped. With --poses nothing is docked: the poses of any other program are judged in the same way.
 
 Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is unusable."""
 
@@ -30,18 +32,21 @@ Limit = Annotated[int | None, typer.Option("--limit", help="A random subset of t
 Split = Annotated[str | None, typer.Option("--split", help="Only this split: train, val or test.")]
 Offset = Annotated[float, typer.Option("--offset", help="Displacement of the pocket's centre, Å.", min=0.0)]
 
-MODES = ("pocket", "blind")
+Splits = Annotated[
+    Path | None,
+    typer.Option(
+        "--splits",
+        metavar="PATH",
+        help="What was trained on: a CSV with id, split and cluster, or a folder of train, val and test lists;"
+        " success is then told apart by seen and unseen proteins.",
+    ),
+]
+Poses = Annotated[
+    Path | None,
+    typer.Option("--poses", metavar="DIR", help="Judge these poses instead: <id>.sdf or <id>/poses.sdf, best first."),
+]
 
-ROWS = {
-    "top-1 < 2 Å": "top1_lt2",
-    "top-5 < 2 Å": "top5_lt2",
-    "any < 2 Å": "oracle_lt2",
-    "samples < 2 Å": "sample_lt2",
-    "top-1 < 5 Å": "top1_lt5",
-    "top-1 centroid < 2 Å": "centroid_top1_lt2",
-    "first site < 6 Å": "site_top1_lt6",
-    "any of 5 sites < 6 Å": "site_top5_lt6",
-}
+MODES = ("pocket", "blind")
 
 
 def evaluate(
@@ -51,6 +56,9 @@ def evaluate(
     samples: options.Samples = options.DEFAULT_SAMPLES,
     limit: Limit = None,
     split: Split = None,
+    splits: Splits = None,
+    poses: Poses = None,
+    validity: options.Validity = True,
     offset: Offset = 2.0,
     steps: options.Steps = options.DEFAULT_STEPS,
     solver: options.Solver = None,
@@ -68,20 +76,36 @@ def evaluate(
     from discodock.cli.progress import WorkBar
     from discodock.evaluation.evaluate import EvaluationConfig
     from discodock.evaluation.evaluate import evaluate as evaluate_complexes
-    from discodock.inference.dock import Docker
+    from discodock.inference.complexes import read_split_table
     from discodock.inference.outputs import check_writable
 
     config = EvaluationConfig(
-        mode="blind" if mode == "blind" else "pocket", split=split, limit=limit, offset=offset, sampling=sampling
+        mode="blind" if mode == "blind" else "pocket",
+        split=split,
+        limit=limit,
+        offset=offset,
+        validity=validity,
+        sampling=sampling,
     )
     check_writable(out)
+    table = None if splits is None else read_split_table(splits)
+    pose_source = _pose_source(poses, checkpoint, device, mode)
+    with WorkBar("judging" if poses is not None else "redocking", None) as bar:
+        found = evaluate_complexes(pose_source, source, out, config, table=table, listener=_listener(bar))
+    _print_metrics(found, out)
+    return 0 if found.metrics["failed"] == 0 else 1
+
+
+def _pose_source(poses: Path | None, checkpoint: Path | None, device: str, mode: str) -> PoseSource:
+    from discodock.evaluation.sources import DockedPoses, PoseFolder
+    from discodock.inference.dock import Docker
+
+    if poses is not None:
+        return PoseFolder(poses)
     docker = Docker(checkpoint, device)
     if mode == "blind":
         docker.check_pocket(None)
-    with WorkBar("redocking", None) as bar:
-        found = evaluate_complexes(docker, source, out, config, listener=_listener(bar))
-    _print_metrics(found, out)
-    return 0 if found.metrics["failed"] == 0 else 1
+    return DockedPoses(docker)
 
 
 def _listener(bar: WorkBar) -> EvaluationListener:
@@ -101,10 +125,13 @@ def _listener(bar: WorkBar) -> EvaluationListener:
 
 
 def _print_metrics(found: Evaluation, out: Path) -> None:
+    from discodock.evaluation.report import HEADLINES
+
     metrics = found.metrics
-    for label, name in ((label, name) for label, name in ROWS.items() if name in metrics):
+    for name, label in ((name, label) for name, label in HEADLINES.items() if name in metrics):
         low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
-        print(f"{label:22} {metrics[name]:6.1%}   (95 % interval {low:.1%} to {high:.1%})")
-    print(f"{'median top-1 RMSD':22} {metrics['median_top1_rmsd']:6.2f} Å")
+        print(f"{label:26} {metrics[name]:6.1%}   (95 % interval {low:.1%} to {high:.1%})")
+    print(f"{'median top-1 RMSD':26} {metrics['median_top1_rmsd']:6.2f} Å")
     counts = f"{metrics['n']:.0f} complexes, {metrics['failed']:.0f} failed"
-    print(f"{counts}, {metrics['seconds_per_complex']:.1f} s each; tables in {out}")
+    seconds = metrics["seconds_per_complex"]
+    print(f"{counts}{f', {seconds:.1f} s each' if math.isfinite(seconds) else ''}; report in {out / 'report.md'}")

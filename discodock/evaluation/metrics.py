@@ -10,6 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from discodock.evaluation.calibration import calibration_error, selective_accuracy
+
 Z_95: Final = 1.959963984540054
 """Half-width of the central 95 % of the normal distribution, in standard deviations."""
 
@@ -33,6 +35,12 @@ class Redocking:
         cluster: protein family, empty if not known.
         site_distances: of the sites that were found, most probable first, from the crystal centroid, Å; empty if the
             pocket was given, or if docking failed.
+        cpu_seconds: of all cores together.
+        valid: whether each pose is physically valid, best-ranked first; empty if that was not checked.
+        probs: predicted probability of each pose to be below 2 Å, best-ranked first; empty without a prediction.
+        num_atoms: heavy atoms of the ligand; None if it could not be read.
+        num_torsions: rotatable bonds of the ligand; likewise.
+        is_seen: whether its protein family was trained on; None if that is not known.
     """
 
     id: str
@@ -41,10 +49,34 @@ class Redocking:
     seconds: float
     cluster: str = ""
     site_distances: tuple[float, ...] = ()
+    cpu_seconds: float = math.nan
+    valid: tuple[bool, ...] = ()
+    probs: tuple[float, ...] = ()
+    num_atoms: int | None = None
+    num_torsions: int | None = None
+    is_seen: bool | None = None
+
+    @property
+    def top1(self) -> float:
+        """RMSD of the best-ranked pose, Å; infinite if docking failed."""
+        return self.rmsds[0] if self.rmsds else math.inf
+
+    @property
+    def is_top1_right(self) -> bool:
+        """Whether the best-ranked pose is below 2 Å."""
+        return self.top1 < SUCCESS_RMSD
+
+    @property
+    def is_top1_valid(self) -> bool:
+        """Whether the best-ranked pose is known to be physically valid."""
+        return bool(self.valid and self.valid[0])
 
 
 def compute_metrics(redockings: Sequence[Redocking]) -> dict[str, float]:
     """All metrics of `METRICS` over a set of complexes; docking that failed counts as not successful.
+
+    Args:
+        redockings: one of each complex.
 
     Raises:
         ValueError: there is no complex.
@@ -64,9 +96,9 @@ def counts(redockings: Sequence[Redocking]) -> dict[str, float]:
 
 def top1(redockings: Sequence[Redocking]) -> dict[str, float]:
     """Of the best-ranked pose: rates below 2 and 5 Å, its centroid's below 2 Å, median RMSD (infinite where failed)."""
-    rmsds = [r.rmsds[0] if r.rmsds else math.inf for r in redockings]
+    rmsds = [r.top1 for r in redockings]
     return {
-        **_rate("top1_lt2", [rmsd < SUCCESS_RMSD for rmsd in rmsds]),
+        **_rate("top1_lt2", [r.is_top1_right for r in redockings]),
         **_rate("top1_lt5", [rmsd < 5.0 for rmsd in rmsds]),
         **_rate("centroid_top1_lt2", [r.centroid_distance < SUCCESS_RMSD for r in redockings]),
         "median_top1_rmsd": float(np.median(rmsds)),
@@ -103,6 +135,56 @@ def per_sample(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
+def validity(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Rates at which the best-ranked pose is physically valid, and at which it is that and below 2 Å; if checked."""
+    if not any(r.valid for r in redockings):
+        return {}
+    return {
+        **_rate("pb_valid_top1", [r.is_top1_valid for r in redockings]),
+        **_rate("top1_lt2_pb_valid", [r.is_top1_valid and r.is_top1_right for r in redockings]),
+    }
+
+
+def by_cluster(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Top-1 success with every protein family weighing the same, and intervals that count families, not complexes.
+
+    Complexes of one family succeed or fail together, so that Wilson's interval is too narrow. The intervals here are a
+    seeded bootstrap over families; a complex whose family is not known is one of its own.
+    """
+    groups: dict[str, list[float]] = defaultdict(list)
+    for redocking in redockings:
+        groups[redocking.cluster or redocking.id].append(float(redocking.is_top1_right))
+    hits, sizes = np.array([sum(group) for group in groups.values()]), np.array([len(g) for g in groups.values()])
+    draws = np.random.default_rng(0).integers(len(sizes), size=(NUM_RESAMPLES, len(sizes)))
+    pooled = np.quantile(hits[draws].sum(axis=1) / sizes[draws].sum(axis=1), [0.025, 0.975])
+    means = np.quantile((hits / sizes)[draws].mean(axis=1), [0.025, 0.975])
+    return {
+        "num_clusters": len(sizes),
+        "top1_lt2_cluster_low": float(pooled[0]),
+        "top1_lt2_cluster_high": float(pooled[1]),
+        "top1_lt2_by_cluster": float((hits / sizes).mean()),
+        "top1_lt2_by_cluster_low": float(means[0]),
+        "top1_lt2_by_cluster_high": float(means[1]),
+    }
+
+
+def confidence(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Calibration and selective accuracy of the predicted probabilities of best-ranked poses, if there are any."""
+    judged = [r for r in redockings if r.probs]
+    if not judged:
+        return {}
+    probs = np.array([r.probs[0] for r in judged])
+    is_right = np.array([r.is_top1_right for r in judged])
+    every = [(prob, rmsd < SUCCESS_RMSD) for r in judged for prob, rmsd in zip(r.probs, r.rmsds, strict=True)]
+    all_probs, all_right = (np.array(column) for column in zip(*every, strict=True))
+    return {
+        "ece_top1": calibration_error(probs, is_right),
+        "ece_poses": calibration_error(all_probs, all_right),
+        "top1_lt2_surest_half": selective_accuracy(probs, is_right, 0.5),
+        "top1_lt2_surest_quarter": selective_accuracy(probs, is_right, 0.25),
+    }
+
+
 def sites(redockings: Sequence[Redocking]) -> dict[str, float]:
     """Rates at which the first site, or any of the first five, is within 6 Å of the crystal centroid (blind mode)."""
     if not any(r.site_distances for r in redockings):
@@ -114,8 +196,11 @@ def sites(redockings: Sequence[Redocking]) -> dict[str, float]:
 
 
 def timing(redockings: Sequence[Redocking]) -> dict[str, float]:
-    """Mean wall-clock seconds of a complex, all its samples together."""
-    return {"seconds_per_complex": float(np.mean([r.seconds for r in redockings]))}
+    """Mean wall-clock and CPU seconds of a complex, all its samples together; not a number where not measured."""
+    return {
+        "seconds_per_complex": float(np.mean([r.seconds for r in redockings])),
+        "cpu_seconds_per_complex": float(np.mean([r.cpu_seconds for r in redockings])),
+    }
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -138,6 +223,9 @@ METRICS: Final[dict[str, Callable[[Sequence[Redocking]], dict[str, float]]]] = {
     "top5": top5,
     "oracle": oracle,
     "per_sample": per_sample,
+    "validity": validity,
+    "by_cluster": by_cluster,
+    "confidence": confidence,
     "sites": sites,
     "timing": timing,
 }

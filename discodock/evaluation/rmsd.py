@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from discodock.chem.ligand import heavy_indices
+
+if TYPE_CHECKING:
+    from rdkit import Chem
 
 MAX_SYMMETRIES: Final = 20_000
 """Permutations looked at before giving up on an exhaustive search; drug-like molecules have fewer than a thousand."""
@@ -66,6 +71,19 @@ def symmetric_rmsd(
         warnings.simplefilter("ignore")  # one about unconnected graphs, which metal complexes and salts may be
         values = rmsd.symmrmsd(reference, list(poses), atomic_numbers, atomic_numbers, adjacency, adjacency)
     return SymmetricRmsd(np.asarray(values, dtype=np.float64), is_exact=True)
+
+
+def ligand_rmsd(mol: Chem.Mol, reference: np.ndarray, poses: np.ndarray) -> SymmetricRmsd:
+    """`symmetric_rmsd` of a molecule's heavy atoms; reference (L, 3) and poses (N, L, 3) in its atom order, Å."""
+    heavy = heavy_indices(mol)
+    place = {int(index): number for number, index in enumerate(heavy)}
+    adjacency = np.zeros((len(heavy), len(heavy)), dtype=int)
+    for bond in mol.GetBonds():
+        i, j = place.get(bond.GetBeginAtomIdx()), place.get(bond.GetEndAtomIdx())
+        if i is not None and j is not None:
+            adjacency[i, j] = adjacency[j, i] = 1
+    numbers = np.array([mol.GetAtomWithIdx(int(index)).GetAtomicNum() for index in heavy])
+    return symmetric_rmsd(reference, poses, numbers, adjacency)
 
 
 def plain_rmsd(reference: np.ndarray, poses: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,18 @@ from discodock.chem.protein import Receptor, read_receptor
 from discodock.data.datasets.complexes import ComplexesDataset
 from discodock.data.datasets.pdbbind import PDBBindDataset
 from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable, split_of_name
+from discodock.data.datasets.split_table import SplitTable, read_split_table
 from discodock.errors import InputError
 
-__all__ = ["CrystalComplex", "SourceComplex", "Unusable", "list_complexes", "read_complex"]
+__all__ = [
+    "CrystalComplex",
+    "SourceComplex",
+    "SplitTable",
+    "Unusable",
+    "list_complexes",
+    "read_complex",
+    "read_split_table",
+]
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,15 @@ class CrystalComplex:
     crystal_pos: np.ndarray
 
 
-def list_complexes(source: Path, split: str | None = None) -> Iterator[SourceComplex | Unusable]:
+def list_complexes(
+    source: Path, split: str | None = None, table: SplitTable | None = None
+) -> Iterator[SourceComplex | Unusable]:
     """Complexes of a folder (`<id>/protein.pdb`, or PDBBind's names), of a folder of shards, or of one shard.
 
     Args:
         source: folder or `.tar.xz` shard; an `index.csv` beside the complexes gives splits and families.
         split: only complexes of this split; archives whose name speaks of another one are not opened.
+        table: splits and families that replace those of the source.
 
     Yields:
         Complexes, and those that are incomplete with the reason; ones that the index leaves out are passed over.
@@ -54,13 +66,17 @@ def list_complexes(source: Path, split: str | None = None) -> Iterator[SourceCom
         if not source.is_dir():
             raise
         dataset = PDBBindDataset(source)
-    if split is not None and isinstance(dataset, ComplexesDataset):
+    if split is not None and table is None and isinstance(dataset, ComplexesDataset):
         dataset.archives = [path for path in dataset.archives if split_of_name(path.name) in (None, split)]
     for entry in dataset:
         if isinstance(entry, Unusable):
             if entry.stage != EXCLUDED:
                 yield entry
-        elif split is None or entry.split == split:
+            continue
+        if table is not None:
+            cluster = table.cluster.get(entry.id) or entry.cluster
+            entry = replace(entry, split=table.split.get(entry.id, ""), cluster=cluster)
+        if split is None or entry.split == split:
             yield entry
 
 

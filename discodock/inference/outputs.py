@@ -91,14 +91,19 @@ def _pocket_record(pocket: Pocket) -> dict[str, Any]:
 
 def run_record(network: DockingNetwork, settings: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
     """What a later reader needs to repeat a run: versions, settings, command, checkpoint and device."""
-    packages = ("discodock", "torch", "rdkit", "numpy", "gemmi")
     return {
-        "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
+        "versions": package_versions(),
         "command": list(command),
         "settings": dict(settings),
         "checkpoint": {"path": str(network.path), "sha256": network.sha256, "info": network.info},
         "device": str(network.device),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what results depend on."""
+    packages = ("discodock", "torch", "rdkit", "numpy", "gemmi", "posebusters")
+    return {name: version(name) for name in packages} | {"python": platform.python_version()}
 
 
 def read_run(folder: Path) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Validity of poses: PoseBusters' own verdicts on real poses and on poses broken in every way, only cheaper."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+import rdkit
 from posebusters import PoseBusters
 from rdkit import Chem, rdBase
 
@@ -109,6 +111,14 @@ def test_input_poses_and_the_log_streams_of_rdkit_are_left_alone(case):
     with rdBase.CaptureErrorLog() as log:  # what the ligand reader depends on
         assert Chem.MolFromSmiles("C1CC") is None
     assert "unclosed ring" in log.messages
+
+
+def test_a_closed_log_stream_breaks_no_check(case, monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(rdkit.log_handler, "stream", closed)
+    (crystal,) = check_validity(pose_mols(case.record, case.pos[None]), case.receptor)
+    assert crystal.is_valid and rdkit.log_handler.stream is closed
 
 
 def test_without_poses_there_is_nothing_to_say(case):

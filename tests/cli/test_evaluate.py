@@ -3,12 +3,17 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
 import pytest
+from rdkit import Chem
 
-from discodock.evaluation.evaluate import choose_complexes, displaced_center
+from discodock.evaluation.displacement import displaced_center
+from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import METRICS
 from discodock.inference.complexes import list_complexes, read_complex
 from tests.tiny import COMPLEXES
@@ -43,14 +48,140 @@ def test_metrics_and_rows_are_written_and_agree(evaluate, two, tmp_path):
     assert code == 0 and "2 complexes, 0 failed" in printed
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     wanted = {"n", "failed", "top1_lt2", "top5_lt2", "top1_lt5", "oracle_lt2", "median_top1_rmsd", "centroid_top1_lt2",
-              "seconds_per_complex", "sample_lt2", "top1_lt2_low", "sample_lt2_high"}  # fmt: skip
+              "seconds_per_complex", "sample_lt2", "top1_lt2_low", "sample_lt2_high", "pb_valid_top1",
+              "top1_lt2_pb_valid", "cpu_seconds_per_complex"}  # fmt: skip
     assert wanted <= metrics.keys() and len(METRICS) > 4
     rows = rows_of(tmp_path / "out")
     top1 = [float(row["rmsds"].split()[0]) for row in rows.values()]
     assert metrics["median_top1_rmsd"] == pytest.approx(np.median(top1), abs=1e-3)
     for row in rows.values():
         rmsds = [float(value) for value in row["rmsds"].split()]
-        assert len(rmsds) == 3 and float(row["oracle_rmsd"]) == min(rmsds) and row["is_exact_rmsd"] == "True"
+        assert len(rmsds) == 3 and float(row["oracle_rmsd"]) == min(rmsds) and row["is_exact_rmsd"] == "true"
+
+
+def test_the_report_has_every_table_and_its_plots_are_pictures(evaluate, two, tmp_path):
+    (tmp_path / "seen.csv").write_text("id,split,cluster\n1cbs_REA,val,7\nother,train,7\n2azr_982,test,8\n")
+    evaluate(two, "--splits", tmp_path / "seen.csv")
+    rows = rows_of(tmp_path / "out")
+    assert {name: (row["split"], row["cluster"], row["is_seen"]) for name, row in rows.items()} == {
+        "1cbs_REA": ("val", "7", "true"),
+        "2azr_982": ("test", "8", "false"),
+    }
+    report = (tmp_path / "out" / "report.md").read_text()
+    for words in ("2 complexes", "top-1 physically valid", "## By heavy atoms", "seen in training", "unseen"):
+        assert words in report
+    for name in ("success_curve.png", "rmsd_distribution.png"):
+        assert f"({name})" in report and (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "out" / "calibration.png").exists()
+    with (tmp_path / "out" / "groups.csv").open(newline="") as lines:
+        groups = {(row["grouping"], row["group"]): row["n"] for row in csv.DictReader(lines)}
+    assert groups["protein", "seen in training"] == groups["protein", "unseen"] == "1"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from discodock.evaluation import evaluate
+from discodock.evaluation.sources import DockedPoses
+from discodock.inference.dock import Docker
+from discodock.inference.sample import SamplingConfig
+
+class Killer(evaluate.EvaluationListener):
+    def finished(self, row, *, is_kept):
+        if len(list(evaluate.read_table(Path(sys.argv[3]) / "per_complex.csv"))) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+evaluate.WRITE_INTERVAL = 0.0
+sampling = SamplingConfig.checked({"samples": 3, "solver": {"steps": 2}})
+config = evaluate.EvaluationConfig(sampling=sampling)
+poses = DockedPoses(Docker(Path(sys.argv[1]), "cpu"))
+evaluate.evaluate(poses, Path(sys.argv[2]), Path(sys.argv[3]), config, listener=Killer())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_an_evaluation_that_was_killed_ends_in_the_same_metrics(evaluate, two, tmp_path, checkpoint):
+    for name in ("1bju_GP6", "7f5d_EUO"):
+        shutil.copytree(COMPLEXES / name, two / name)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(checkpoint), str(two), str(tmp_path / "out")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    kept = rows_of(tmp_path / "out")
+    assert len(kept) == 2 and not (tmp_path / "out" / "metrics.json").exists()
+    evaluate(two)
+    resumed = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert kept.items() <= rows_of(tmp_path / "out").items() and resumed["n"] == 4
+    again = (tmp_path / "out" / "metrics.json").read_bytes()
+    evaluate(two)
+    assert (tmp_path / "out" / "metrics.json").read_bytes() == again  # everything is kept, to the last digit
+    shutil.rmtree(tmp_path / "out")
+    evaluate(two)
+    whole = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    for name in ("seconds_per_complex", "cpu_seconds_per_complex"):
+        resumed.pop(name), whole.pop(name)
+    assert resumed == whole
+
+
+def write_poses_of_another_program(path, name, shifts):
+    """The crystal pose shifted along x, with hydrogens, in reversed order of atoms."""
+    mol = Chem.AddHs(Chem.MolFromMolFile(str(COMPLEXES / name / "ligand.sdf")), addCoords=True)
+    mol = Chem.RenumberAtoms(mol, list(range(mol.GetNumAtoms()))[::-1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Chem.SDWriter(str(path)) as writer:
+        for shift in shifts:
+            moved = Chem.Mol(mol)
+            moved.GetConformer().SetPositions(mol.GetConformer().GetPositions() + [shift, 0.0, 0.0])
+            writer.write(moved)
+
+
+def test_poses_of_any_program_are_judged_by_the_same_measure(cli, two, tmp_path):
+    poses, out = tmp_path / "poses", tmp_path / "out"
+    write_poses_of_another_program(poses / "1cbs_REA.sdf", "1cbs_REA", (3.0, 0.0, 1.5))
+    write_poses_of_another_program(poses / "2azr_982" / "poses.sdf", "2azr_982", (0.0, 40.0))
+    (poses / "timings.csv").write_text("id,seconds,cpu_seconds\n1cbs_REA,2,4\n2azr_982,4,8\n")
+    assert cli("evaluate", two, "--poses", poses, "--out", out)[0] == 0
+    rows = rows_of(out)
+    rmsds = [float(value) for value in rows["1cbs_REA"]["rmsds"].split()]
+    assert rmsds == pytest.approx([3.0, 0.0, 1.5], abs=2e-3)
+    assert rows["2azr_982"]["pb_failed_checks"] == ""
+    assert rows["2azr_982"]["valid"] == "1 0" and rows["1cbs_REA"]["stereo_ok"] == "true"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["top1_lt2"], metrics["oracle_lt2"], metrics["seconds_per_complex"]) == (0.5, 1.0, 3.0)
+    assert metrics["cpu_seconds_per_complex"] == 6.0
+    write_poses_of_another_program(poses / "1cbs_REA.sdf", "1cbs_REA", (0.0,))  # another file is judged again
+    (poses / "2azr_982" / "poses.sdf").unlink()
+    assert cli("evaluate", two, "--poses", poses, "--out", out)[0] == 1
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["top1_lt2"], metrics["failed"]) == (0.5, 1)
+    assert "no poses of 2azr_982" in rows_of(out)["2azr_982"]["message"]
+
+
+def test_calibration_is_drawn_where_poses_carry_a_probability(cli, two, tmp_path):
+    write_poses_of_another_program(tmp_path / "poses" / "1cbs_REA.sdf", "1cbs_REA", (0.0, 3.0))
+    write_poses_of_another_program(tmp_path / "poses" / "2azr_982.sdf", "2azr_982", (4.0,))
+    for path, tags in (("1cbs_REA", ("0.75", "0.5")), ("2azr_982", ("0.25",))):
+        mols = list(Chem.SDMolSupplier(str(tmp_path / "poses" / f"{path}.sdf"), removeHs=False))
+        with Chem.SDWriter(str(tmp_path / "poses" / f"{path}.sdf")) as writer:
+            for mol, tag in zip(mols, tags, strict=True):
+                mol.SetProp("discodock_p_rmsd_lt_2", tag)
+                writer.write(mol)
+    cli("evaluate", two, "--poses", tmp_path / "poses", "--out", tmp_path / "out", "--no-validity")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["ece_top1"] == pytest.approx(0.25) and metrics["ece_poses"] == pytest.approx((0.25 + 0.5 + 0.25) / 3)
+    assert metrics["top1_lt2_surest_half"] == 1.0 and "pb_valid_top1" not in metrics
+    assert (tmp_path / "out" / "calibration.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--poses", "nowhere"), "no such folder of poses"),
+        (("--splits", "nowhere.csv"), "no such file"),
+        (("--splits", __file__), "needs columns"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_in_one_line(evaluate, two, arguments, words):
+    code, _, error = evaluate(two, *arguments)
+    assert code == 2 and words in error and error.count("\n") == 1
 
 
 def test_an_evaluation_goes_on_and_never_mixes_settings(evaluate, two, tmp_path):

@@ -3,24 +3,29 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap
 
-from discodock.evaluation.metrics import METRICS, Redocking, compute_metrics, sites, wilson_interval
+from discodock.evaluation.metrics import METRICS, Redocking, by_cluster, compute_metrics, wilson_interval
 
 PERFECT = Redocking("a", (0.0, 0.0, 0.0), 0.0, 1.0, "1")
 SHIFTED = Redocking("b", (3.0, 3.0, 3.0), 3.0, 3.0, "2")
 LATE = Redocking("c", (6.0, 7.0, 8.0, 9.0, 9.0, 1.0), 4.0, 2.0, "2")
 FAILED = Redocking("d", (), math.inf, 0.5, "3")
+OPTIONAL = {"sites", "validity", "confidence"}
+"""Metrics that say nothing where there were no sites to find, no checks, no predicted probabilities."""
+
 RATES = ["top1_lt2", "top5_lt2", "top1_lt5", "oracle_lt2", "centroid_top1_lt2", "sample_lt2"]
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS.keys())
-def test_every_metric_returns_named_numbers_for_any_outcome(metric):
-    for redockings in ([PERFECT], [SHIFTED], [FAILED], [PERFECT, SHIFTED, LATE, FAILED]):
-        values = metric(redockings)
-        assert values or metric is sites  # without sites that were searched for, there is nothing to say of them
-        assert all(isinstance(name, str) and float(value) >= 0 for name, value in values.items())
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_returns_named_numbers_for_any_outcome(name):
+    rich = dataclasses.replace(LATE, valid=(True,) * 6, probs=(0.5,) * 6, site_distances=(1.0,), cpu_seconds=1.0)
+    for redockings in ([PERFECT], [SHIFTED], [FAILED], [PERFECT, SHIFTED, LATE, FAILED], [rich, FAILED]):
+        values = METRICS[name](redockings)
+        assert values or (name in OPTIONAL and rich not in redockings)
+        assert all(isinstance(key, str) and not float(value) < 0 for key, value in values.items())
 
 
 def test_no_name_is_given_twice():
@@ -55,6 +60,42 @@ def test_rank_matters_for_top_n_and_not_for_the_oracle():
 def test_families_weigh_the_same_whatever_their_size():
     values = compute_metrics([PERFECT, SHIFTED, SHIFTED, SHIFTED])
     assert values["sample_lt2"] == 0.25 and values["sample_lt2_by_cluster"] == 0.5
+
+
+def test_a_pose_must_be_both_right_and_valid():
+    both, broken = dataclasses.replace(PERFECT, valid=(True, False, True)), dataclasses.replace(LATE, valid=(False,))
+    wrong = dataclasses.replace(SHIFTED, valid=(True, True, True))
+    values = compute_metrics([both, broken, wrong, FAILED])
+    assert (values["pb_valid_top1"], values["top1_lt2_pb_valid"]) == (0.5, 0.25)
+    assert compute_metrics([dataclasses.replace(PERFECT, valid=(False, True, True)), both])["top1_lt2_pb_valid"] == 0.5
+
+
+def test_few_families_make_intervals_wide():
+    one_family = [dataclasses.replace(PERFECT, id=str(n), cluster="a") for n in range(30)]
+    one_family += [dataclasses.replace(SHIFTED, id=str(n), cluster="b") for n in range(30, 60)]
+    values = compute_metrics(one_family)
+    assert (values["top1_lt2_cluster_low"], values["top1_lt2_cluster_high"]) == (0.0, 1.0)
+    assert values["top1_lt2_low"] > 0.3 and values["num_clusters"] == 2
+    alone = compute_metrics([dataclasses.replace(r, cluster="") for r in one_family])
+    assert alone["top1_lt2_cluster_low"] == pytest.approx(alone["top1_lt2_low"], abs=0.03)  # then it is Wilson's
+
+
+def test_the_cluster_bootstrap_is_scipys():
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 9, size=40)
+    hits = rng.binomial(sizes, 0.4)
+    redockings = [
+        dataclasses.replace(PERFECT if n < hit else SHIFTED, id=f"{family}/{n}", cluster=f"f{family}")
+        for family, (size, hit) in enumerate(zip(sizes, hits, strict=True))
+        for n in range(size)
+    ]
+    reference = bootstrap(
+        (hits, sizes), lambda h, s, axis: h.sum(axis) / s.sum(axis), paired=True, method="percentile", rng=1
+    ).confidence_interval
+    found = by_cluster(redockings)
+    assert found["top1_lt2_cluster_low"] == pytest.approx(reference.low, abs=0.02)
+    assert found["top1_lt2_cluster_high"] == pytest.approx(reference.high, abs=0.02)
+    assert found["top1_lt2_by_cluster"] == pytest.approx(np.mean(hits / sizes))
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 7), (50, 100), (263, 263)])

@@ -32,7 +32,7 @@ class PDBBindDataset:
             raise InputError(f"{source}: no <id>/<id>_ligand.sdf or .mol2 found; give the unpacked PDBBind folder")
         self.splits_from = splits
         self.split_by_id = read_splits(splits) if splits is not None else {}
-        self.cluster_by_id = _read_clusters(splits) if splits is not None else {}
+        self.cluster_by_id = read_clusters(splits) if splits is not None else {}
         if not self.split_by_id:
             logger.warning("%s: no split files given, all complexes are in split %s", source, DEFAULT_SPLIT)
 
@@ -76,7 +76,12 @@ def _find(folder: Path, depth: int) -> Iterator[Path]:
             yield from _find(child, depth - 1)
 
 
-def _read_clusters(splits: Path) -> dict[str, str]:
+def read_clusters(splits: Path) -> dict[str, str]:
+    """Protein family by complex id from the `clusters.csv` of a folder of split files; empty if there is none.
+
+    Raises:
+        InputError: the table lacks a column.
+    """
     path = splits / CLUSTER_FILE
     if not path.is_file():
         return {}

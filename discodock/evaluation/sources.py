@@ -1,0 +1,199 @@
+"""Where the poses of an evaluation come from: docking, or a folder that any other program wrote."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from discodock.chem.ligand import LigandRecord
+from discodock.chem.match import matched_positions
+from discodock.chem.pose_file import read_poses
+from discodock.chem.validity import Validity, check_validity
+from discodock.chem.write import check_chemistry, pose_mols
+from discodock.errors import InputError
+from discodock.evaluation.displacement import displaced_center
+from discodock.inference.complexes import CrystalComplex
+from discodock.inference.dock import Docker
+from discodock.inference.outputs import fingerprint, package_versions, run_record
+from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
+from discodock.inference.sample import SamplingConfig
+from discodock.settings import Settings
+
+TIMINGS_FILE: Final = "timings.csv"
+PROB_TAG: Final = "discodock_p_rmsd_lt_2"
+POSE_FILES: Final = ("{}.sdf", "{}.sdf.gz", "{}/poses.sdf", "{}/poses.sdf.gz")
+
+
+class PredictionConfig(Settings):
+    """How complexes are redocked."""
+
+    mode: Literal["pocket", "blind"] = Field(
+        "pocket", description="pocket: a centre near the crystal ligand's is given; blind: the protein is searched"
+    )
+    offset: float = Field(2.0, ge=0, description="displacement of the pocket's centre in a random direction, Å")
+    validity: bool = Field(True, description="whether the poses' physical validity is checked")
+    sampling: SamplingConfig = Field(SamplingConfig(), description="how poses are drawn")
+
+
+@dataclass(frozen=True)
+class PredictedPoses:
+    """Poses of one complex, best first.
+
+    Attributes:
+        pos: heavy atoms in the crystal ligand's order, Å, shape (N, L, 3).
+        validity: of each pose; empty if not checked.
+        stereo_ok: whether each pose shows the ligand's stereo.
+        probs: predicted probability of each pose to be below 2 Å; empty without.
+        site_centers: of the sites that were searched for, most probable first, Å, shape (S, 3).
+        code: discrete codes of the best pose, in words.
+        seconds: wall-clock time if it was measured elsewhere; None lets the evaluation measure.
+        cpu_seconds: likewise, of all cores together.
+    """
+
+    pos: np.ndarray
+    validity: tuple[Validity, ...] = ()
+    stereo_ok: tuple[bool, ...] = ()
+    probs: tuple[float, ...] = ()
+    site_centers: np.ndarray | None = None
+    code: str = ""
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+
+
+class PoseSource(Protocol):
+    """Anything that gives poses for a complex."""
+
+    def record(self, config: PredictionConfig) -> dict[str, Any]:
+        """What goes into `run.json`; rows are taken over only between equal `settings`, `checkpoint` and `poses`."""
+
+    def stamp(self, complex_id: str) -> str:
+        """Changes when the poses of a complex would, though the record does not."""
+
+    def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
+        """Poses of a complex.
+
+        Raises:
+            DiscodockError: there are none.
+        """
+
+
+class DockedPoses:
+    """Poses from docking: a pocket displaced from the crystal ligand's centroid, or none; fresh conformers.
+
+    Attributes:
+        docker: loaded network.
+    """
+
+    def __init__(self, docker: Docker) -> None:
+        self.docker = docker
+
+    def record(self, config: PredictionConfig) -> dict[str, Any]:
+        """Settings and checkpoint."""
+        return run_record(self.docker.network, config.model_dump(mode="json"), ())
+
+    def stamp(self, complex_id: str) -> str:
+        """Nothing beyond the record."""
+        return ""
+
+    def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
+        """Dock the complex's ligand."""
+        pocket = evaluation_pocket(complex_id, crystal, config)
+        result = self.docker.dock(
+            crystal.receptor, crystal.ligand, pocket, config.sampling, name=complex_id, validity=config.validity
+        )
+        probs = [row["p_rmsd_lt_2"] for row in result.to_dicts()]
+        return PredictedPoses(
+            pos=np.stack([pose.pos for pose in result.poses]),
+            validity=tuple(pose.validity for pose in result.poses if pose.validity is not None),
+            stereo_ok=tuple(pose.stereo_problem is None for pose in result.poses),
+            probs=tuple(float(str(prob)) for prob in probs) if "" not in probs else (),
+            site_centers=np.stack([site.pocket.center for site in result.sites]) if pocket is None else None,
+            code=result.best.site.code,
+        )
+
+
+class PoseFolder:
+    """Poses that lie in a folder: `<id>.sdf` or `<id>/poses.sdf`, best first; `timings.csv` may give the seconds.
+
+    Attributes:
+        folder: with the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder of poses; it should hold <id>.sdf or <id>/poses.sdf")
+        self.folder = folder
+        self._timings = _read_timings(folder / TIMINGS_FILE)
+
+    def record(self, config: PredictionConfig) -> dict[str, Any]:
+        """The folder and what its judgement depends on."""
+        settings = {"validity": config.validity}
+        return {"versions": package_versions(), "command": [], "settings": settings, "poses": str(self.folder)}
+
+    def stamp(self, complex_id: str) -> str:
+        """Hash of the complex's file and its timing."""
+        path = self._find(complex_id)
+        return "" if path is None else fingerprint(path, self._timings.get(complex_id))
+
+    def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
+        """Read the complex's poses."""
+        path = self._find(complex_id)
+        if path is None:
+            raise InputError(f"{self.folder}: no poses of {complex_id}; expected {complex_id}.sdf")
+        mols = read_poses(path)
+        try:
+            pos = matched_positions(crystal.ligand, mols)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        seconds, cpu_seconds = self._timings.get(complex_id, (math.nan, math.nan))
+        tags = [mol.GetProp(PROB_TAG) if mol.HasProp(PROB_TAG) else "" for mol in mols]
+        return PredictedPoses(
+            pos=pos,
+            **_judged(crystal, pos, config.validity),
+            probs=tuple(map(float, tags)) if "" not in tags else (),
+            seconds=seconds,
+            cpu_seconds=cpu_seconds,
+        )
+
+    def _find(self, complex_id: str) -> Path | None:
+        paths = (self.folder / name.format(complex_id) for name in POSE_FILES)
+        return next((path for path in paths if path.is_file()), None)
+
+
+def evaluation_pocket(complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> Pocket | None:
+    """The pocket that any method is given: the crystal centroid displaced by a seeded offset; None in blind mode."""
+    if config.mode == "blind":
+        return None
+    center = displaced_center(crystal.crystal_pos, config.offset, config.sampling.seed, complex_id)
+    return Pocket(center, DEFAULT_RADIUS, f"crystal centroid, moved by {config.offset:g} Å")
+
+
+def _judged(crystal: CrystalComplex, pos: np.ndarray, validity: bool) -> dict[str, Any]:
+    """Validity and stereo of poses (N, L, 3), with the crystal ligand's chemistry."""
+    ligand: LigandRecord = crystal.ligand
+    mols = pose_mols(ligand, pos)
+    return {
+        "validity": tuple(check_validity(mols, crystal.receptor)) if validity else (),
+        "stereo_ok": tuple(check_chemistry(ligand.mol, mol) is None for mol in mols),
+    }
+
+
+def _read_timings(path: Path) -> dict[str, tuple[float, float]]:
+    """(wall-clock, CPU) seconds by complex id.
+
+    Raises:
+        InputError: the table cannot be used.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            return {row["id"]: (float(row["seconds"]), float(row["cpu_seconds"])) for row in csv.DictReader(handle)}
+    except (KeyError, ValueError, csv.Error):
+        raise InputError(f"{path}: needs columns id, seconds and cpu_seconds, with numbers") from None
