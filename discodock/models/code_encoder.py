@@ -15,20 +15,19 @@ from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer, gather_nodes
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
 from discodock.models.code_nodes import LIGAND, RESIDUES, check_layout, code_nodes, pointers_into
-from discodock.models.encoders import LigandEncoder, ReceptorEncoder
+from discodock.models.encoders import LigandEncoder, PoseNetworkConfig, ReceptorEncoder
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges, reverse_edges
 from discodock.nn.features import Features
 from discodock.nn.interaction import InteractionLayer
 from discodock.nn.radial import GaussianBasis
-from discodock.settings import Settings
 
 FIRST_LOOK: Final = 3.0
 """Initial slope of logits over distances, 1/Å; nodes differ by an Å or two in it, so that a few of them stand out."""
 
 
-class CodeEncoderConfig(Settings):
-    """Sizes of the code encoder."""
+class CodeEncoderConfig(PoseNetworkConfig):
+    """Sizes of the code encoder, smaller than the score model."""
 
     kind: Literal["all_atom"] = "all_atom"
     num_scalars: int = Field(32, gt=0, description="scalar (0e) channels of every node")
@@ -36,12 +35,7 @@ class CodeEncoderConfig(Settings):
     num_layers: int = Field(2, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")
     num_receptor_layers: int = Field(1, ge=0, description="rounds of receptor convolutions")
     num_ligand_layers: int = Field(2, ge=0, description="rounds over the molecular graph")
-    num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
-    ligand_cutoff: float = Field(6.0, gt=0, description="ligand-ligand edges, Å")
-    contact_cutoff: float = Field(6.0, gt=0, description="receptor-ligand edges, Å")
-    receptor_cutoff: float = Field(4.5, gt=0, description="receptor-receptor edges, Å")
     code_reach: float = Field(16.0, gt=0, description="farthest distance resolved between pointed nodes, Å")
-    convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
 
 
 @dataclass(frozen=True)
@@ -86,14 +80,7 @@ class CodeEncoder(nn.Module):
         check_layout(layout)
         self.config, self.layout = config, layout
         size = (config.num_scalars, config.num_vectors)
-        self.receptor_encoder = ReceptorEncoder(
-            *size,
-            num_layers=config.num_receptor_layers,
-            cutoff=config.receptor_cutoff,
-            num_basis=config.num_basis,
-            convolution=config.convolution,
-        )
-        self.ligand_encoder = LigandEncoder(config.num_scalars, num_layers=config.num_ligand_layers)
+        self.receptor_encoder, self.ligand_encoder = ReceptorEncoder(config), LigandEncoder(config)
         self.ligand_basis = GaussianBasis(config.num_basis, config.ligand_cutoff)
         self.contact_basis = GaussianBasis(config.num_basis, config.contact_cutoff)
         self.layers = nn.ModuleList(

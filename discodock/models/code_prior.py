@@ -71,15 +71,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         self.config, self.layout = config, layout
         width, num_rounds = config.num_channels, config.num_context_rounds + config.num_code_rounds
         num_biases = num_rounds * config.num_heads
-        self.receptor_encoder = ReceptorEncoder(
-            encoders.num_scalars,
-            encoders.num_vectors,
-            num_layers=encoders.num_receptor_layers,
-            cutoff=encoders.receptor_cutoff,
-            num_basis=encoders.num_basis,
-            convolution=encoders.convolution,
-        )
-        self.ligand_encoder = LigandEncoder(encoders.num_scalars, num_layers=encoders.num_ligand_layers)
+        self.receptor_encoder, self.ligand_encoder = ReceptorEncoder(encoders), LigandEncoder(encoders)
         self.basis = GaussianBasis(config.num_basis, config.reach)
         self.dropout = nn.Dropout(config.dropout)
         self.atom_token = nn.Linear(encoders.num_scalars + NUM_SHAPE, width)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.nn import GINEConv
 
@@ -12,22 +15,48 @@ from discodock.nn.features import CategoricalEmbedding, Features
 from discodock.nn.interaction import InteractionLayer, make_edges
 from discodock.nn.neighbors import flat_index, radius_pairs
 from discodock.nn.radial import GaussianBasis
+from discodock.settings import Settings
+
+
+class EncoderConfig(Settings):
+    """Sizes of the encoders, and of the all-atom networks around them."""
+
+    num_scalars: int = Field(64, gt=0, description="scalar (0e) channels of every node")
+    num_vectors: int = Field(16, gt=0, description="vector (1o) channels of every node")
+    num_receptor_layers: int = Field(2, ge=0, description="rounds of all-atom receptor convolutions, once per complex")
+    num_ligand_layers: int = Field(3, ge=0, description="rounds over the molecular graph, once per complex")
+    num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
+    receptor_cutoff: float = Field(4.5, gt=0, description="edges between receptor atoms, Å")
+    convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
+
+
+class PoseNetworkConfig(EncoderConfig):
+    """Sizes that the score model and the code encoder have in common."""
+
+    num_layers: int = Field(4, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")
+    ligand_cutoff: float = Field(6.0, gt=0, description="ligand-ligand edges, Å")
+    contact_cutoff: float = Field(6.0, gt=0, description="receptor-ligand edges, Å")
 
 
 class ReceptorEncoder(nn.Module):
     """All-atom convolutions over the receptor's own contacts."""
 
-    def __init__(
-        self, num_scalars: int, num_vectors: int, *, num_layers: int, cutoff: float, num_basis: int, convolution: str
-    ) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.num_vectors, self.cutoff = num_vectors, cutoff
+        self.num_vectors, self.cutoff = config.num_vectors, config.receptor_cutoff
         num_pairs = len(schema.RESIDUE_TYPES) * len(schema.ATOM_NAMES)
-        self.embedding = CategoricalEmbedding((num_pairs, len(schema.ELEMENTS), len(schema.RESIDUE_TYPES)), num_scalars)
-        self.basis = GaussianBasis(num_basis, cutoff)
+        categories = (num_pairs, len(schema.ELEMENTS), len(schema.RESIDUE_TYPES))
+        self.embedding = CategoricalEmbedding(categories, config.num_scalars)
+        self.basis = GaussianBasis(config.num_basis, self.cutoff)
         self.layers = nn.ModuleList(
-            InteractionLayer(num_scalars, num_vectors, (num_basis + 1,), mean_degrees=(12.0,), convolution=convolution)
-            for _ in range(num_layers)
+            InteractionLayer(
+                config.num_scalars,
+                config.num_vectors,
+                (config.num_basis + 1,),
+                mean_degrees=(12.0,),
+                convolution=config.convolution,
+            )
+            for _ in range(config.num_receptor_layers)
         )
 
     def forward(self, receptor: ReceptorGraph) -> Features:
@@ -51,8 +80,9 @@ class ReceptorEncoder(nn.Module):
 class LigandEncoder(nn.Module):
     """Message passing over the molecular graph (GINE, arXiv 1905.12265), without coordinates."""
 
-    def __init__(self, num_scalars: int, *, num_layers: int) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        num_scalars, num_layers = config.num_scalars, config.num_ligand_layers
         self.embedding = CategoricalEmbedding(tuple(schema.LIGAND_ATOM_FEATURES.values()), num_scalars)
         self.bond_embedding = nn.Embedding(len(schema.BOND_TYPES), num_scalars)
         self.layers = nn.ModuleList(GINEConv(_mlp(num_scalars)) for _ in range(num_layers))

@@ -14,31 +14,20 @@ from discodock.geometry.pose import PoseTangent
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_conditioning import CodeConditioning, CodeContext, zeroed
 from discodock.models.code_nodes import code_nodes
-from discodock.models.encoders import LigandEncoder, ReceptorEncoder
+from discodock.models.encoders import LigandEncoder, PoseNetworkConfig, ReceptorEncoder
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges
 from discodock.models.readout import GeneralisedForces
 from discodock.nn.features import Features
 from discodock.nn.interaction import InteractionLayer
 from discodock.nn.radial import GaussianBasis, TimeEmbedding
-from discodock.settings import Settings
 
 
-class ScoreModelConfig(Settings):
+class ScoreModelConfig(PoseNetworkConfig):
     """Sizes of the score model."""
 
     kind: Literal["all_atom"] = "all_atom"
-    num_scalars: int = Field(64, gt=0, description="scalar (0e) channels of every node")
-    num_vectors: int = Field(16, gt=0, description="vector (1o) channels of every node")
-    num_layers: int = Field(4, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")
-    num_receptor_layers: int = Field(2, ge=0, description="rounds of receptor convolutions, run once per complex")
-    num_ligand_layers: int = Field(3, ge=0, description="rounds over the molecular graph, run once per complex")
-    num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
     num_time: int = Field(32, gt=0, description="channels of the time embedding")
-    ligand_cutoff: float = Field(6.0, gt=0, description="ligand-ligand edges, Å")
-    contact_cutoff: float = Field(6.0, gt=0, description="receptor-ligand edges, Å")
-    receptor_cutoff: float = Field(4.5, gt=0, description="receptor-receptor edges, Å")
-    convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
 
 
 @dataclass(frozen=True)
@@ -78,14 +67,7 @@ class ScoreModel(nn.Module):
         super().__init__()
         self.config = config
         size = (config.num_scalars, config.num_vectors)
-        self.receptor_encoder = ReceptorEncoder(
-            *size,
-            num_layers=config.num_receptor_layers,
-            cutoff=config.receptor_cutoff,
-            num_basis=config.num_basis,
-            convolution=config.convolution,
-        )
-        self.ligand_encoder = LigandEncoder(config.num_scalars, num_layers=config.num_ligand_layers)
+        self.receptor_encoder, self.ligand_encoder = ReceptorEncoder(config), LigandEncoder(config)
         self.time_embedding = TimeEmbedding(config.num_time)
         self.ligand_basis = GaussianBasis(config.num_basis, config.ligand_cutoff)
         self.contact_basis = GaussianBasis(config.num_basis, config.contact_cutoff)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from pydantic import Field
@@ -14,27 +13,20 @@ from discodock.geometry import cavities
 from discodock.latents.pointer import Pointer
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
-from discodock.models.encoders import LigandEncoder, ReceptorEncoder
+from discodock.models.encoders import EncoderConfig, LigandEncoder, ReceptorEncoder
 from discodock.models.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.nn.features import Features, GatedUpdate
 from discodock.nn.interaction import InteractionLayer, make_edges
 from discodock.nn.neighbors import flat_index, nearest_pairs
 from discodock.nn.radial import GaussianBasis
-from discodock.settings import Settings
 
 SITE_LAYOUT = CodeLayout(spaces=(Pointer(nodes="receptor_residues"),))
 """The site code: a pointer at a residue of the whole receptor."""
 
 
-class SiteModelConfig(Settings):
-    """Sizes of the site model; the first five are also those of its receptor encoder."""
+class SiteModelConfig(EncoderConfig):
+    """Sizes of the site model."""
 
-    num_scalars: int = Field(64, gt=0, description="scalar (0e) channels of every node")
-    num_vectors: int = Field(16, gt=0, description="vector (1o) channels of every node")
-    num_receptor_layers: int = Field(2, ge=0, description="rounds of all-atom receptor convolutions")
-    num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
-    receptor_cutoff: float = Field(4.5, gt=0, description="edges between receptor atoms, Å")
-    convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
     num_layers: int = Field(3, gt=0, description="rounds of convolutions between residues")
     num_ligand_layers: int = Field(2, ge=0, description="rounds over the molecular graph")
     residue_cutoff: float = Field(15.0, gt=0, description="edges between residue centroids, Å")
@@ -72,19 +64,13 @@ class SiteModel(nn.Module):
         super().__init__()
         self.config = config
         size = (config.num_scalars, config.num_vectors)
-        self.receptor_encoder = ReceptorEncoder(
-            *size,
-            num_layers=config.num_receptor_layers,
-            cutoff=config.receptor_cutoff,
-            num_basis=config.num_basis,
-            convolution=config.convolution,
-        ).requires_grad_(False)
+        self.receptor_encoder = ReceptorEncoder(config).requires_grad_(False)
         num_inputs = 2 * config.num_scalars + cavities.NUM_SCALARS
         self.input_norm = nn.LayerNorm(2 * config.num_scalars)
         self.input_scalars = nn.Linear(num_inputs, config.num_scalars)
         self.input_vectors = nn.Linear(config.num_vectors + cavities.NUM_VECTORS, config.num_vectors, bias=False)
         self.dropout = nn.Dropout(config.dropout)
-        self.ligand_encoder = LigandEncoder(config.num_scalars, num_layers=config.num_ligand_layers)
+        self.ligand_encoder = LigandEncoder(config)
         self.ligand_shift = nn.Linear(config.num_scalars, 2 * config.num_scalars)
         self.basis = GaussianBasis(config.num_basis, config.residue_cutoff)
         degree = (float(config.max_neighbors),)
