@@ -67,6 +67,7 @@ def evaluate(
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
     batch_size: options.BatchSize = None,
+    relax: options.Relax = options.DEFAULT_RELAX,
 ) -> int:
     """Evaluate what the command line says; returns the exit code."""
     hide_reader_notes()
@@ -78,6 +79,7 @@ def evaluate(
     from discodock.evaluation.evaluate import evaluate as evaluate_complexes
     from discodock.inference.complexes import read_split_table
     from discodock.inference.outputs import check_writable
+    from discodock.inference.relax import RelaxConfig
 
     config = EvaluationConfig(
         mode="blind" if mode == "blind" else "pocket",
@@ -86,6 +88,7 @@ def evaluate(
         offset=offset,
         validity=validity,
         sampling=sampling,
+        relax=RelaxConfig.checked(relax),
     )
     check_writable(out)
     table = None if splits is None else read_split_table(splits)

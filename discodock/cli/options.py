@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_SAMPLES: Final = 40
 DEFAULT_STEPS: Final = 20
 POCKET_RADIUS: Final = 10.0
-RELAX_NONE: Final = "none"
+DEFAULT_RELAX: Final = "fast"
 
 CLASSICAL_SPELLINGS: Final = {
     "-r": "--protein",
@@ -120,7 +120,8 @@ BatchSize = Annotated[
     typer.Option("--batch-size", metavar="N", help="Poses at a time [default: from the free memory].", min=1),
 ]
 Relax = Annotated[
-    str, typer.Option("--relax", metavar="NAME", help="Relaxation of the poses; this version has only none.")
+    str,
+    typer.Option("--relax", metavar="NAME", help="none; fast: Vina's terms and torsions in the rigid receptor."),
 ]
 
 # to where
@@ -171,13 +172,3 @@ def merge_center(
     if center is not None:
         raise ConfigError("the pocket's centre is given twice; keep --pocket-center or --center_x/y/z")
     return (x, y, z)
-
-
-def check_relax(relax: str) -> None:
-    """Refuse a relaxation that does not exist.
-
-    Raises:
-        ConfigError: it is not "none".
-    """
-    if relax != RELAX_NONE:
-        raise ConfigError(f"--relax {relax} is not available in this version; leave it out or give --relax none")

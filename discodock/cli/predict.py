@@ -23,7 +23,7 @@ searched, and the samples are shared among the most probable sites. Each ligand 
 (best first), best.sdf, complex_rank1.pdb, scores.csv and run.json; summary.csv has a row for each ligand. Finished
 ligands are kept when the command runs again.
 
-rank_score combines the agreement between samples with their contacts: neither an affinity nor a probability.
+rank_score combines the agreement between samples with Vina's score: neither an affinity nor a probability.
 
 Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is unusable."""
 
@@ -46,7 +46,7 @@ def predict(
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
     batch_size: options.BatchSize = None,
-    relax: options.Relax = options.RELAX_NONE,
+    relax: options.Relax = options.DEFAULT_RELAX,
     cofactors: options.Cofactors = None,
     keep: options.Keep = None,
     drop: options.Drop = None,
@@ -59,16 +59,17 @@ def predict(
 ) -> int:
     """Dock what the command line says; returns the exit code."""
     hide_reader_notes()
-    options.check_relax(relax)
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
     _check_inputs(jobs_table, protein, ligand)
     sampling = options.sampling_config(samples, steps, solver, seed, batch_size, guidance)
     pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius)
     jobs = _jobs(jobs_table, protein, ligand, pocket, name, template_smiles)
     from discodock.inference.batch import RunOptions
+    from discodock.inference.relax import RelaxConfig
 
     run_options = RunOptions(
         sampling,
+        relax=RelaxConfig.checked(relax),
         cofactors=cofactors,
         keep=tuple(keep or ()),
         drop=tuple(drop or ()),

@@ -84,3 +84,37 @@ def _update_pose(pos: Tensor, topology: LigandTopology, update: PoseTangent) -> 
         realign = kabsch_rotation(turned * weight, pos - center[:, None])
         rotmat = torch.where(has_torsion, rotmat @ realign, rotmat)
     return arm @ rotmat.mT + (center + update.tr)[:, None]
+
+
+def pose_jacobian(pos: Tensor, topology: LigandTopology) -> Tensor:
+    """Velocities of the atoms under every unit tangent vector: the derivative of `update_pose` at no update.
+
+    Translation moves all atoms alike; rotation about axis e gives e x arm; a torsion gives u x (x - v) on its moving
+    side, less the rigid motion of the whole that it contains (its mean, and the angular velocity that the inertia
+    tensor gives its angular momentum), because `update_pose` superposes what torsions do.
+
+    Args:
+        pos: positions in Å, shape (P, L, 3).
+        topology: masks and rotatable bonds of the poses.
+
+    Returns:
+        d pos / d (tr, rot, tor), shape (P, 6 + T, L, 3); zero for padded atoms and bonds.
+    """
+    mask = topology.atom_mask[..., None].to(pos.dtype)  # (P, L, 1)
+    arm = (pos - masked_centroid(pos, topology.atom_mask)[:, None]) * mask
+    eye = torch.eye(3, dtype=pos.dtype, device=pos.device)
+    shift = eye[None, :, None] * mask[:, None]  # (P, 3, L, 3)
+    turn = torch.linalg.cross(eye[None, :, None].expand_as(shift), arm[:, None].expand_as(shift))
+    ends = pos.gather(1, topology.tor_bond.flatten(1)[..., None].expand(-1, -1, 3)).unflatten(1, (-1, 2))
+    axis = torch.nn.functional.normalize(ends[:, :, 1] - ends[:, :, 0], dim=-1)[:, :, None]  # (P, T, 1, 3)
+    side = (topology.mask_rotate & topology.tor_mask[..., None] & topology.atom_mask[:, None])[..., None]
+    lever = (pos[:, None] - ends[:, :, 1:2]) * side  # (P, T, L, 3)
+    twist = torch.linalg.cross(axis.expand_as(lever), lever)
+    num_atoms = mask.sum(1, keepdim=True).clamp(min=1)[:, None]  # (P, 1, 1, 1)
+    twist = twist - twist.sum(2, keepdim=True) / num_atoms * mask[:, None]
+    inertia = arm.square().sum((1, 2))[:, None, None] * eye - arm.mT @ arm
+    inertia = inertia + (1e-6 * inertia.diagonal(dim1=1, dim2=2).sum(1) + 1e-6)[:, None, None] * eye  # rods have none
+    momentum = torch.linalg.cross(arm[:, None].expand_as(twist), twist).sum(2)  # (P, T, 3)
+    spin = torch.linalg.solve(inertia, momentum.mT).mT[:, :, None]
+    twist = twist - torch.linalg.cross(spin.expand_as(twist), arm[:, None].expand_as(twist))
+    return torch.cat((shift, turn, twist), dim=1)

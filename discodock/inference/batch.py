@@ -14,6 +14,7 @@ from discodock.inference.dock import Docker, read_docking_receptor
 from discodock.inference.jobs import Job
 from discodock.inference.outputs import fingerprint, read_run, read_table, run_record, write_result, write_table
 from discodock.inference.pocket import resolve_pocket
+from discodock.inference.relax import RelaxConfig
 from discodock.inference.result import DockingResult
 from discodock.inference.sample import SamplingConfig
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 SUMMARY_FILE: Final = "summary.csv"
 SUMMARY_COLUMNS: Final = (
-    "name", "status", "message", "num_poses", "rank_score", "latent_code", "pocket_ok", "stereo_ok",
+    "name", "status", "message", "num_poses", "rank_score", "vina_score", "latent_code", "pocket_ok", "stereo_ok",
     "pb_valid", "min_dist_protein", "seed", "seconds", "protein", "ligand", "pocket",
 )  # fmt: skip
 
@@ -37,6 +38,7 @@ class RunOptions:
 
     Attributes:
         sampling: how poses are drawn.
+        relax: how they are relaxed.
         cofactors: further structure file that belongs to every receptor.
         keep: receptor residues to keep although a rule would drop them.
         drop: receptor residues to drop.
@@ -47,6 +49,7 @@ class RunOptions:
     """
 
     sampling: SamplingConfig
+    relax: RelaxConfig = RelaxConfig()
     cofactors: Path | None = None
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
@@ -58,9 +61,10 @@ class RunOptions:
     def as_record(self) -> dict[str, Any]:
         """The settings that results depend on, as plain data."""
         sampling = self.sampling.model_dump(mode="json", exclude={"batch_size"})
+        relax = self.relax.model_dump(mode="json")
         cofactors = None if self.cofactors is None else str(self.cofactors)
         receptor = {"cofactors": cofactors, "keep": list(self.keep), "drop": list(self.drop)}
-        return {"sampling": sampling, **receptor, "validity": self.validity}
+        return {"sampling": sampling, "relax": relax, **receptor, "validity": self.validity}
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) 
         job.ligand,
         pocket,
         options.sampling,
+        relax=options.relax,
         name=job.name,
         validity=options.validity,
         on_step=listener.stepped,

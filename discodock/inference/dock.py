@@ -20,13 +20,13 @@ from discodock.data.batch import Arrays
 from discodock.data.crop import crop_complex, crop_radius, move_origin
 from discodock.errors import InputError
 from discodock.inference.codes import code_labels, pointed_residues
-from discodock.inference.contacts import contact_scores
 from discodock.inference.device import choose_device, cpu_threads
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, group_modes
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
 from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
+from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, relax_poses
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
@@ -56,6 +56,7 @@ class Docker:
         pocket: Pocket | None,
         config: SamplingConfig,
         *,
+        relax: RelaxConfig | None = None,
         name: str | None = None,
         validity: bool = True,
         on_step: StepCallback | None = None,
@@ -67,6 +68,7 @@ class Docker:
             ligand: as read.
             pocket: from `resolve_pocket`; None searches the whole receptor for sites (blind docking).
             config: how poses are drawn.
+            relax: how they are relaxed; None takes the default, `fast`.
             name: of the result; None takes the ligand's.
             validity: check the poses' physical validity.
             on_step: progress callback.
@@ -87,8 +89,10 @@ class Docker:
             shares = enumerate(allot(config.samples, [site.prob for site in sites]))
             pose_site = [index for index, share in shares for _ in range(share)]
             sampled = self._sample(arrays, sites, np.array(pose_site), config, on_step)
+            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax or RelaxConfig(), self.network.device)
         coded = self._read_codes(sampled, ligand, receptor, [sites[index] for index in pose_site])
-        poses = _rank(sampled.pos, coded, ligand, receptor, arrays["ligand_automorphisms"])
+        poses = _rank(relaxed, coded, ligand, receptor, arrays["ligand_automorphisms"])
+        warnings += relaxed.warnings
         if validity:
             poses = with_validity(poses, receptor)
         if not any(pose.pocket_ok for pose in poses):
@@ -172,6 +176,7 @@ def dock(
     samples: int = 40,
     steps: int = 20,
     solver: str | None = None,
+    relax: RelaxMethod = "fast",
     seed: int = 0,
     device: str = "auto",
     checkpoint: str | Path | None = None,
@@ -197,6 +202,7 @@ def dock(
         samples: poses to draw.
         steps: solver steps from noise to pose.
         solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes `sample.default_solver`.
+        relax: what is done to the poses: none, or fast (Vina's terms and torsions in the rigid receptor).
         seed: of all random numbers.
         device: auto, cpu, cuda, cuda:N or mps.
         checkpoint: weights; None takes those that ship with the package.
@@ -210,13 +216,14 @@ def dock(
     spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, pocket_radius)
     walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
     config = SamplingConfig.checked({"samples": samples, "seed": seed, "solver": walk})
+    relaxation = RelaxConfig.checked(relax)
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
     docker = Docker(None if checkpoint is None else Path(checkpoint), device)
     docker.check_pocket(spec)
     extra = None if cofactors is None else Path(cofactors)
     receptor = read_docking_receptor(Path(protein), record, spec, extra=extra, keep=keep, drop=drop)
     pocket = None if spec is None else resolve_pocket(spec, receptor)
-    return docker.dock(receptor, record, pocket, config, name=name, validity=validity)
+    return docker.dock(receptor, record, pocket, config, relax=relaxation, name=name, validity=validity)
 
 
 def pocket_spec(
@@ -274,17 +281,16 @@ class _CodedSample:
 
 
 def _rank(
-    pos: np.ndarray,
+    relaxed: RelaxedPoses,
     coded: Sequence[_CodedSample],
     ligand: LigandRecord,
     receptor: Receptor,
     automorphisms: np.ndarray,
 ) -> tuple[DockedPose, ...]:
-    """Poses (N, L, 3) with their scores, best first; equal scores keep the order of the samples."""
+    """The N poses with their scores, best first; equal scores keep the order of the samples."""
+    pos = relaxed.pos
     agreements = agreement(pairwise_rmsd(pos, automorphisms))
-    elements = [ligand.mol.GetAtomWithIdx(int(index)).GetSymbol() for index in heavy_indices(ligand.mol)]
-    contacts = contact_scores(pos, elements, receptor.pos, receptor.element)
-    scores = rank_scores(agreements, contacts)
+    scores = rank_scores(agreements, relaxed.contact_energy)
     order = np.argsort(-scores, kind="stable")
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
@@ -299,7 +305,9 @@ def _rank(
                 sample=int(sample),
                 rank_score=float(scores[sample]),
                 agreement=float(agreements[sample]),
-                contact_score=float(contacts[sample]),
+                vina_score=float(relaxed.vina_score[sample]),
+                strain=float(relaxed.strain[sample]),
+                relax_shift=float(relaxed.shift[sample]),
                 site=site,
                 codes=coded[sample].codes,
                 mode=coded[sample].mode,

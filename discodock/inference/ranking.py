@@ -1,4 +1,4 @@
-"""Ranking of sampled poses: how well they agree with each other, and how well they touch the receptor."""
+"""Ranking of sampled poses: how well they agree with each other, and Vina's score."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AGREEMENT_WIDTH: Final = 1.5
 """RMSD in Å within which two poses count as the same binding mode."""
 
 CONTACT_WEIGHT: Final = 0.4
-"""Weight of the contact score against the logarithm of the agreement; 0.2 to 0.8 rank about equally well."""
+"""Weight of the contact energy against the logarithm of the agreement; 0.2 to 0.8 rank about equally well."""
 
 
 def pairwise_rmsd(poses: np.ndarray, automorphisms: np.ndarray) -> np.ndarray:
@@ -48,8 +48,8 @@ def agreement(distances: np.ndarray) -> np.ndarray:
     return np.exp(-(distances**2) / (2 * AGREEMENT_WIDTH**2)).mean(axis=1)
 
 
-def rank_scores(agreements: np.ndarray, contacts: np.ndarray) -> np.ndarray:
-    """What poses of one ligand are ranked by, ln(agreement) - 0.4 contact score; higher is better, shape (N,).
+def rank_scores(agreements: np.ndarray, contact_energies: np.ndarray) -> np.ndarray:
+    """What poses of one ligand are ranked by, ln(agreement) - 0.4 contact energy; higher is better, shape (N,).
 
     Neither an affinity nor a probability of being right, and not comparable between ligands; a trained ranking model is
     to replace it. On 40 val and 40 train complexes, 20 poses each of early checkpoints (59 % with one below 2 Å), the
@@ -61,6 +61,6 @@ def rank_scores(agreements: np.ndarray, contacts: np.ndarray) -> np.ndarray:
 
     Args:
         agreements: from `agreement`, shape (N,).
-        contacts: from `contacts.contact_scores`, shape (N,).
+        contact_energies: `RelaxedPoses.contact_energy`, kcal/mol, shape (N,).
     """
-    return np.log(agreements) - CONTACT_WEIGHT * contacts
+    return np.log(agreements) - CONTACT_WEIGHT * contact_energies

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rdkit import Chem
 
 SCORE_COLUMNS: Final = (
-    "id", "rank", "sample", "rank_score", "agreement", "contact_score", "confidence", "p_rmsd_lt_2", "latent_code",
-    "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks", "min_dist_protein",
-    "seed", "seconds", "status", "message",
+    "id", "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "confidence",
+    "p_rmsd_lt_2", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks",
+    "min_dist_protein", "seed", "seconds", "status", "message",
 )  # fmt: skip
 """Columns of `scores.csv`; `confidence` and `p_rmsd_lt_2` stay empty until the model behind them exists."""
 
@@ -34,9 +34,12 @@ class DockedPose:
         pos: its heavy atoms in the receptor's frame, Å, shape (L, 3).
         rank: 1 for the best.
         sample: number of the random stream it came from, 0 for the first.
-        rank_score: what poses are ranked by, from the next two; higher is better. No affinity, no probability.
+        rank_score: what poses are ranked by, from the next two (without relaxation, from a softer Vina score); higher
+            is better. No affinity, no probability.
         agreement: how densely the other samples lie around it, in (0, 1].
-        contact_score: how well it touches the receptor, lower is better; compares poses of one ligand only.
+        vina_score: AutoDock Vina's score of it, kcal/mol; lower is better.
+        strain: energy within the ligand above that of its best free conformer, kcal/mol.
+        relax_shift: RMSD that relaxation moved it by, Å; zero without.
         site: where it started from.
         codes: what its discrete codes chose, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
         mode: the binding mode that site and codes put it into.
@@ -52,7 +55,9 @@ class DockedPose:
     sample: int
     rank_score: float
     agreement: float
-    contact_score: float
+    vina_score: float
+    strain: float
+    relax_shift: float
     site: DockingSite
     codes: tuple[str, ...]
     mode: Mode
@@ -112,7 +117,9 @@ class DockingResult:
             "sample": pose.sample,
             "rank_score": round(pose.rank_score, 4),
             "agreement": round(pose.agreement, 4),
-            "contact_score": round(pose.contact_score, 3),
+            "vina_score": round(pose.vina_score, 3),
+            "strain": round(pose.strain, 3),
+            "relax_shift": round(pose.relax_shift, 3),
             "latent_code": ";".join(filter(None, (pose.site.code, *pose.codes))),
             "mode": pose.mode.name,
             "pocket_ok": pose.pocket_ok,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from discodock.geometry.alignment import align, kabsch_rotation, masked_centroid
-from discodock.geometry.pose import LigandTopology, PoseTangent, update_pose
+from discodock.geometry.pose import LigandTopology, PoseTangent, pose_jacobian, update_pose
 from discodock.geometry.rotations import rotvec_to_rotmat
 from discodock.geometry.torsions import apply_torsions
 from tests.geometry.random_molecules import random_poses, select_pose
@@ -125,3 +125,18 @@ def test_float32_and_autocast_agree_with_float64() -> None:
         moved = update_pose(pos.float(), topology, single)
     assert moved.dtype == torch.float32
     torch.testing.assert_close(moved[topology.atom_mask].double(), exact[topology.atom_mask], rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_jacobian_is_the_derivative_of_the_update(seed: int) -> None:
+    pos, topology = random_poses(seed)
+    jacobian = pose_jacobian(pos, topology)
+    step, mask = 1e-6, topology.atom_mask
+    for k in range(jacobian.shape[1]):
+        tangent = torch.zeros(jacobian.shape[:2], dtype=pos.dtype)
+        tangent[:, k] = step
+        there, back = (
+            update_pose(pos, topology, PoseTangent(t[:, :3], t[:, 3:6], t[:, 6:])) for t in (tangent, -tangent)
+        )
+        torch.testing.assert_close(((there - back) / (2 * step))[mask], jacobian[:, k][mask], rtol=0, atol=1e-4)
+    assert (jacobian[:, :, ~mask.all(0)].transpose(1, 2)[~mask[:, ~mask.all(0)]] == 0).all()

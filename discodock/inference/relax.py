@@ -1,0 +1,206 @@
+"""Relaxation of sampled poses, and what physics says of them: Vina's score, the ligand's strain, how far they moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from discodock.chem.ligand import LigandRecord, heavy_indices
+from discodock.chem.mmff import torsion_terms
+from discodock.chem.protein import Receptor
+from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, ligand_vina_types, receptor_vina_types
+from discodock.data.batch import Arrays, collate_ligands, move_tensors
+from discodock.errors import ConfigError
+from discodock.geometry.pose import LigandTopology
+from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
+from discodock.physics.minimise import MinimiserConfig, minimise
+from discodock.physics.torsions import TorsionSeries
+from discodock.physics.vina import CUTOFF, VINA, InternalPairs, VinaAtoms, VinaWeights, vina_score
+from discodock.physics.vina import internal_pairs as make_internal_pairs
+from discodock.settings import Settings
+
+RelaxMethod = Literal["none", "fast"]
+
+MAX_POSES: Final = 64
+"""Poses relaxed together; more are no faster, and the distances to a large pocket take much memory."""
+
+SOFTENED: Final = VINA.model_copy(update={"repulsion": 0.3 * VINA.repulsion})
+"""For ranking poses that are not relaxed: small clashes would drown everything else."""
+
+NEAR: Final = 4.0  # Å from the poses within which guesses about the receptor are told
+NAMED: Final = 5  # residues named in a warning, the rest is counted
+ROAM: Final = 6.0
+"""Å around the start poses within which relaxation finds its neighbours, beyond the cutoff."""
+
+
+class RelaxConfig(Settings):
+    """Whether and how poses are relaxed."""
+
+    method: RelaxMethod = Field("fast", description="none; fast: Vina's terms and torsions, in a rigid receptor")
+    energy: EnergyConfig = Field(default_factory=EnergyConfig, description="what fast relaxation lowers")
+    minimiser: MinimiserConfig = Field(default_factory=MinimiserConfig, description="how it does so")
+
+    @classmethod
+    def checked(cls, method: str) -> RelaxConfig:
+        """The settings of a method by name.
+
+        Raises:
+            ConfigError: there is no such method.
+        """
+        try:
+            return cls.model_validate({"method": method})
+        except ValidationError:
+            raise ConfigError(f"relaxation {method!r} is unknown; choose {', '.join(get_args(RelaxMethod))}") from None
+
+
+@dataclass(frozen=True)
+class RelaxedPoses:
+    """N poses of one ligand and what physics says of them.
+
+    Attributes:
+        pos: heavy atoms, Å, shape (N, L, 3).
+        vina_score: AutoDock Vina's, kcal/mol, shape (N,); lower is better.
+        contact_energy: what to rank by: Vina's score, of poses that were not relaxed with softened repulsion.
+        strain: energy within the ligand above that of its best free conformer, kcal/mol, shape (N,).
+        shift: RMSD from the pose as sampled, Å, shape (N,).
+        warnings: what could not be done as asked.
+    """
+
+    pos: np.ndarray
+    vina_score: np.ndarray
+    contact_energy: np.ndarray
+    strain: np.ndarray
+    shift: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+
+def relax_poses(
+    pos: np.ndarray,
+    ligand: LigandRecord,
+    receptor: Receptor,
+    arrays: Arrays,
+    config: RelaxConfig,
+    device: torch.device,
+) -> RelaxedPoses:
+    """Relax poses, or only judge them if the method is `none`.
+
+    Args:
+        pos: heavy atoms in the receptor's frame, Å, shape (N, L, 3).
+        ligand: as read.
+        receptor: as read; it stays rigid.
+        arrays: of the complex; conformers and rotatable bonds are used.
+        config: whether and how.
+        device: where to compute.
+    """
+    scorer = _Scorer(ligand, receptor, arrays, config, device)
+    parts = [scorer.relax(pos[first : first + MAX_POSES]) for first in range(0, len(pos), MAX_POSES)]
+    return RelaxedPoses(
+        pos=np.concatenate([part.pos for part in parts]),
+        vina_score=np.concatenate([part.vina_score for part in parts]),
+        contact_energy=np.concatenate([part.contact_energy for part in parts]),
+        strain=np.concatenate([part.strain for part in parts]) - scorer.free_energy(),
+        shift=np.concatenate([part.shift for part in parts]),
+        warnings=(*scorer.notes, *scorer.guesses(pos)),
+    )
+
+
+class _Scorer:
+    """One ligand and one receptor as tensors."""
+
+    def __init__(
+        self, ligand: LigandRecord, receptor: Receptor, arrays: Arrays, config: RelaxConfig, device: torch.device
+    ) -> None:
+        self.mol, self.config, self.device = ligand.mol, config, device
+        self.tor_bond = arrays["ligand_tor_bond"]
+        self.conformers = arrays["ligand_conformer_pos"]
+        self.topology = move_tensors(collate_ligands([arrays])[1], device)
+        types = ligand_vina_types(ligand.mol)
+        self.atoms = self._atoms(types)
+        heavy = heavy_indices(ligand.mol)[types.guessed]
+        self.unknown_elements = sorted({ligand.mol.GetAtomWithIdx(int(i)).GetSymbol() for i in heavy})
+        self.num_rotors = count_rotors(ligand.mol)
+        index = internal_pairs(ligand.mol, arrays["ligand_mask_rotate"])
+        self.internal: InternalPairs = make_internal_pairs(self.atoms, torch.from_numpy(index).to(device))
+        self.receptor, self.receptor_types = receptor, receptor_vina_types(receptor)
+        self.notes: dict[str, None] = {}  # in the order of their first appearance
+
+    def relax(self, pos: np.ndarray) -> RelaxedPoses:
+        """A few poses (N, L, 3); `strain` is still the energy within the ligand."""
+        center = pos.mean(axis=(0, 1))  # single precision is finest near the origin
+        start = self._tensor(pos - center)
+        pocket = self._pocket(pos, center, start)
+        energy, topology = self._energy(pos, start, pocket), self._topology(len(pos))
+        moved, turned, weights = start, start.new_zeros(topology.tor_mask.shape), SOFTENED
+        if self.config.method == "fast":
+            found = minimise(energy, start, topology, self.config.minimiser)
+            moved, turned, weights = found.pos, found.tor, VINA
+        shift = (moved - start).square().sum(-1).mean(-1).sqrt()
+        is_still = (shift == 0).cpu().numpy()[:, None, None]
+        return RelaxedPoses(
+            pos=np.where(is_still, pos, moved.cpu().numpy().astype(np.float64) + center),
+            vina_score=self._score(pocket, moved, VINA),
+            contact_energy=self._score(pocket, moved, weights),
+            strain=energy.internal_energy(moved, turned).cpu().numpy().astype(np.float64),
+            shift=shift.cpu().numpy().astype(np.float64),
+        )
+
+    def free_energy(self) -> float:
+        """Lowest energy within the ligand, kcal/mol, that its conformers reach without the receptor."""
+        conformers = self.conformers - self.conformers.mean(axis=1, keepdims=True)
+        start = self._tensor(conformers)
+        found = minimise(
+            self._energy(conformers, start, None), start, self._topology(len(start)), self.config.minimiser
+        )
+        return float(found.energy.min())
+
+    def guesses(self, pos: np.ndarray) -> list[str]:
+        """What was guessed of the ligand and of receptor residues near the poses (N, L, 3)."""
+        notes = []
+        if unknown := self.unknown_elements:
+            notes.append(f"Vina has no type for {', '.join(unknown)}: taken as a sphere of 2 Å")
+        low, high = pos.min(axis=(0, 1)) - NEAR, pos.max(axis=(0, 1)) + NEAR
+        is_near = ((self.receptor.pos > low) & (self.receptor.pos < high)).all(axis=1) & self.receptor_types.guessed
+        labels = [self.receptor.residues[i].label for i in np.unique(self.receptor.residue_idx[is_near])]
+        if labels:
+            more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+            notes.append(f"hydrogen bonding guessed from heavy atoms: {', '.join(labels[:NAMED])}{more}")
+        return notes
+
+    def _energy(self, pos: np.ndarray, start: Tensor, pocket: Pocket | None) -> PoseEnergy:
+        terms = torsion_terms(self.mol, self.tor_bond, pos)
+        num_bonds = len(self.tor_bond)
+        if terms is None:
+            self.notes["MMFF94 does not know an atom of the ligand: strain is without its torsion energy"] = None
+            series = TorsionSeries.zero(len(pos), num_bonds, start)
+        else:
+            bond = torch.from_numpy(terms.bond).to(self.device)
+            corners, barrier = self._tensor(terms.corners), self._tensor(terms.barrier)
+            series = TorsionSeries.of(corners, bond, barrier, num_bonds)
+        return PoseEnergy(start, pocket, self.internal, series, self.config.energy)
+
+    def _pocket(self, pos: np.ndarray, center: np.ndarray, start: Tensor) -> Pocket:
+        reach = CUTOFF + ROAM
+        low, high = pos.min(axis=(0, 1)) - reach, pos.max(axis=(0, 1)) + reach
+        near = ((self.receptor.pos > low) & (self.receptor.pos < high)).all(axis=1)
+        types = self.receptor_types
+        chosen = VinaTypes(*(getattr(types, name)[near] for name in VinaTypes.__dataclass_fields__))
+        return Pocket(start, self.atoms, self._tensor(self.receptor.pos[near] - center), self._atoms(chosen))
+
+    def _score(self, pocket: Pocket, pos: Tensor, weights: VinaWeights) -> np.ndarray:
+        energy = pocket.energy(pos, torch.arange(len(pos), device=self.device), weights)[0]
+        return vina_score(energy, self.num_rotors, weights).cpu().numpy().astype(np.float64)
+
+    def _topology(self, num_poses: int) -> LigandTopology:
+        return self.topology.select(torch.zeros(num_poses, dtype=torch.int64, device=self.device))
+
+    def _atoms(self, types: VinaTypes) -> VinaAtoms:
+        flags = (torch.from_numpy(flag).to(self.device) for flag in (types.hydrophobic, types.donor, types.acceptor))
+        return VinaAtoms(self._tensor(types.radius), *flags)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
