@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from rdkit import Chem, RDLogger
+from scipy.spatial import cKDTree
 
 from discodock.chem.ligand import heavy_indices
 from discodock.chem.ligand_features import ligand_arrays
@@ -26,6 +27,9 @@ from discodock.chem.stereo import with_positions
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.inference.complexes import CrystalComplex, SourceComplex, list_complexes, read_complex
 from discodock.inference.relax import RelaxConfig, relax_poses
+
+SURROUNDINGS = 14.0
+"""Å around the crystal pose within which residues are prepared; Vina's cutoff is 8, and chain ends are left out."""
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "complexes"
 
@@ -76,7 +80,7 @@ def main() -> None:
 
 def compare(name: str, crystal: CrystalComplex) -> list[Compared]:
     """Both scores of the crystal pose, and of it relaxed."""
-    pdbqt, receptor = prepared_receptor(crystal.receptor)
+    pdbqt, receptor = prepared_receptor(crystal.receptor, crystal.crystal_pos)
     near = replace(crystal, receptor=receptor)
     rows = []
     pos = crystal.crystal_pos[None]
@@ -94,15 +98,17 @@ def relax(crystal: CrystalComplex, pos: np.ndarray, config: RelaxConfig):  # noq
     return relax_poses(pos, crystal.ligand, crystal.receptor, arrays, config, torch.device("cpu"))
 
 
-def prepared_receptor(receptor: Receptor) -> tuple[str, Receptor]:
-    """The amino acids as PDBQT by Meeko, and the same ones of ours."""
+def prepared_receptor(receptor: Receptor, ligand_pos: np.ndarray) -> tuple[str, Receptor]:
+    """The amino acids around a ligand (L, 3) as PDBQT by Meeko, and the same ones of ours."""
     from meeko import MoleculePreparation, PDBQTWriterLegacy, Polymer, ResidueChemTemplates
 
     number = {index: n for n, index in enumerate(dict.fromkeys(receptor.residue_idx.tolist()), start=1)}
+    is_near = (cKDTree(ligand_pos).query(receptor.pos)[0] < SURROUNDINGS).tolist()
+    near = {at for at, close in zip(receptor.residue_idx.tolist(), is_near, strict=True) if close}
     lines = []
     for atom, (pos, at) in enumerate(zip(receptor.pos, receptor.residue_idx.tolist(), strict=True)):
         residue = receptor.residues[at]
-        if residue.kind == "amino_acid":
+        if residue.kind == "amino_acid" and at in near:
             name = receptor.atom_name[atom]
             name = name if len(name) == 4 else f" {name}"
             lines.append(

@@ -13,9 +13,11 @@ from discodock.chem.write import check_chemistry
 from discodock.errors import CheckpointError, ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.pocket import Pocket
+from discodock.inference.relax import RelaxConfig
 from discodock.inference.sample import SamplingConfig, _smaller_batch
 from tests.tiny import SMALL
 
+NONE = RelaxConfig(method="none")
 FEW = {"samples": 5, "solver": {"steps": 3}}
 
 
@@ -36,10 +38,14 @@ def by_sample(result):
 @pytest.mark.parametrize("solver", ["euler_maruyama", "low_temperature"])
 def test_poses_do_not_depend_on_the_batch_size_or_their_number(docker, receptor, ligand, pocket, seed, solver):
     settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}}
-    whole = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings), validity=False))
-    single = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings), validity=False))
+    whole = by_sample(
+        docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings), validity=False, relax=NONE)
+    )
+    single = by_sample(
+        docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings), validity=False, relax=NONE)
+    )
     fewer = by_sample(
-        docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings), validity=False)
+        docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings), validity=False, relax=NONE)
     )
     assert np.abs(whole - single).max() < 1e-3
     assert np.abs(whole[:3] - fewer).max() < 1e-3
@@ -65,8 +71,8 @@ def test_poses_move_with_the_frame_of_the_protein(docker, receptor, ligand, pock
     shift = np.array([10.0, -20.0, 5.0])
     moved_receptor = dataclasses.replace(receptor, pos=receptor.pos + shift)
     moved_pocket = Pocket(pocket.center + shift, pocket.radius, pocket.source)
-    here = by_sample(docker.dock(receptor, ligand, pocket, config()))
-    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config()))
+    here = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NONE))
+    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config(), relax=NONE))
     assert np.abs(here + shift - there).max() < 5e-3
 
 
@@ -101,7 +107,7 @@ def test_poses_outside_the_pocket_are_told_of(docker, receptor, ligand, pocket):
 
 
 def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, receptor, ligand, pocket, monkeypatch):
-    expected = by_sample(docker.dock(receptor, ligand, pocket, config()))
+    expected = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NONE))
     forward, sizes = docker.network.score_model.forward, []
 
     def small_memory(context, pos, pose_complex, t, codes):
@@ -111,7 +117,7 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, rece
         return forward(context, pos, pose_complex, t, codes)
 
     monkeypatch.setattr(docker.network.score_model, "forward", small_memory)
-    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5)))
+    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5), relax=NONE))
     assert sizes[:2] == [5, 3] and set(sizes[2:]) == {2, 1}
     assert np.abs(found - expected).max() < 1e-3
 
@@ -145,12 +151,27 @@ def test_the_public_function_docks_files_and_smiles(checkpoint):
     assert [row["rank"] for row in rows] == [1, 2] and rows[0]["confidence"] == ""
 
 
+def test_relaxation_is_on_unless_told_otherwise(docker, receptor, ligand, pocket):
+    relaxed = docker.dock(receptor, ligand, pocket, config(samples=3))
+    fast = docker.dock(receptor, ligand, pocket, config(samples=3), relax=RelaxConfig(method="fast"))
+    plain = docker.dock(receptor, ligand, pocket, config(samples=3), relax=NONE)
+    assert (by_sample(relaxed) == by_sample(fast)).all()
+    before, after = ({pose.sample: pose for pose in result.poses} for result in (plain, relaxed))
+    for number, pose in after.items():
+        moved = np.sqrt(((pose.pos - before[number].pos) ** 2).sum(axis=1).mean())
+        assert pose.relax_shift == pytest.approx(moved, abs=1e-3) and moved > 0
+        assert pose.vina_score < before[number].vina_score and before[number].relax_shift == 0
+        row = next(row for row in relaxed.to_dicts() if row["sample"] == number)
+        assert row["vina_score"] == round(pose.vina_score, 3) and row["strain"] == round(pose.strain, 3)
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
         ({"pocket_ligand": None}, InputError),
         ({"samples": 0}, ConfigError),
         ({"solver": "magic"}, ConfigError),
+        ({"relax": "magic"}, ConfigError),
         ({"device": "tpu"}, InputError),
         ({"device": "cuda:99"}, InputError),
         ({"checkpoint": "nothing.safetensors"}, CheckpointError),
