@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from discodock.diffusion.process import PoseProcessConfig
+from discodock.inference.relax import RelaxConfig
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
@@ -17,6 +18,9 @@ DATA = Path(__file__).resolve().parent / "data"
 COMPLEXES = DATA / "complexes"
 SMALL = COMPLEXES / "2azr_982"
 """The smallest complex under tests/data."""
+
+NOT_RELAXED = RelaxConfig(method="none")
+"""For tests of what the sampler does."""
 
 SITE_CONFIG = SiteModelConfig(num_scalars=8, num_vectors=4, num_layers=1, num_receptor_layers=1, num_ligand_layers=1)
 

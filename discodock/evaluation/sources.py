@@ -22,6 +22,7 @@ from discodock.inference.complexes import CrystalComplex
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import fingerprint, package_versions, run_record
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
+from discodock.inference.relax import RelaxConfig
 from discodock.inference.sample import SamplingConfig
 from discodock.settings import Settings
 
@@ -39,6 +40,7 @@ class PredictionConfig(Settings):
     offset: float = Field(2.0, ge=0, description="displacement of the pocket's centre in a random direction, Å")
     validity: bool = Field(True, description="whether the poses' physical validity is checked")
     sampling: SamplingConfig = Field(SamplingConfig(), description="how poses are drawn")
+    relax: RelaxConfig = Field(RelaxConfig(), description="how they are relaxed")
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,13 @@ class DockedPoses:
         """Dock the complex's ligand."""
         pocket = evaluation_pocket(complex_id, crystal, config)
         result = self.docker.dock(
-            crystal.receptor, crystal.ligand, pocket, config.sampling, name=complex_id, validity=config.validity
+            crystal.receptor,
+            crystal.ligand,
+            pocket,
+            config.sampling,
+            relax=config.relax,
+            name=complex_id,
+            validity=config.validity,
         )
         probs = [row["p_rmsd_lt_2"] for row in result.to_dicts()]
         return PredictedPoses(

@@ -106,7 +106,7 @@ def test_classical_spellings_mean_the_same(predict, tmp_path):
     assert predict("-r", PROTEIN, "-l", LIGAND, *xyz, "--name", "point")[0] == 0
     new, old, point = (molecules(tmp_path / "out" / name / "best.sdf")[0] for name in ("new", "old", "point"))
     assert new.GetConformer().GetPositions() == pytest.approx(old.GetConformer().GetPositions())
-    assert new.GetConformer().GetPositions() == pytest.approx(point.GetConformer().GetPositions(), abs=0.05)
+    assert new.GetConformer().GetPositions() == pytest.approx(point.GetConformer().GetPositions(), abs=0.2)
 
 
 def test_a_table_runs_to_its_end_whatever_fails_and_resumes(predict, tmp_path):

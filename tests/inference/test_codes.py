@@ -11,6 +11,7 @@ from discodock.inference.modes import group_modes
 from discodock.inference.outputs import write_result
 from discodock.inference.pocket import Pocket
 from discodock.inference.sample import SamplingConfig
+from tests.tiny import NOT_RELAXED
 
 
 def config(**changes):
@@ -24,7 +25,7 @@ def pocket(ligand):
 
 @pytest.fixture(scope="module")
 def result(coded_docker, receptor, ligand, pocket):
-    return coded_docker.dock(receptor, ligand, pocket, config())
+    return coded_docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED)
 
 
 def by_sample(result):
@@ -52,24 +53,24 @@ def test_codes_point_into_the_crop(result, receptor, pocket):
 
 
 def test_codes_and_poses_depend_on_the_seed_and_not_on_the_batch(coded_docker, receptor, ligand, pocket, result):
-    again = coded_docker.dock(receptor, ligand, pocket, config(batch_size=4))
+    again = coded_docker.dock(receptor, ligand, pocket, config(batch_size=4), relax=NOT_RELAXED)
     assert [pose.codes for pose in by_sample(again)] == [pose.codes for pose in by_sample(result)]
     assert np.abs(positions(again) - positions(result)).max() < 1e-3
-    other = coded_docker.dock(receptor, ligand, pocket, config(seed=1))
+    other = coded_docker.dock(receptor, ligand, pocket, config(seed=1), relax=NOT_RELAXED)
     assert [pose.codes for pose in by_sample(other)] != [pose.codes for pose in by_sample(result)]
 
 
 def test_guidance_zero_is_the_identity_and_minus_one_ignores_the_codes(coded_docker, receptor, ligand, pocket, result):
     def guided(weight, **changes):
         changes |= {"codes": {"guidance_weight": weight, "draw": {"temperature": 1.0}}}
-        return positions(coded_docker.dock(receptor, ligand, pocket, config(**changes)))
+        return positions(coded_docker.dock(receptor, ligand, pocket, config(**changes), relax=NOT_RELAXED))
 
     assert (guided(0.0) == positions(result)).all()
     assert np.abs(guided(1.0) - positions(result)).max() > 1e-3
     ignored = guided(-1.0)
     assert np.abs(ignored - positions(result)).max() > 1e-3
     other = {"codes": {"guidance_weight": -1.0, "draw": {"temperature": 0.0}}}
-    other_codes = coded_docker.dock(receptor, ligand, pocket, config(**other))
+    other_codes = coded_docker.dock(receptor, ligand, pocket, config(**other), relax=NOT_RELAXED)
     assert [pose.codes for pose in by_sample(other_codes)] != [pose.codes for pose in by_sample(result)]
     assert np.abs(positions(other_codes) - ignored).max() < 1e-4
 
@@ -94,6 +95,6 @@ def test_modes_are_named_by_size():
 
 
 def test_a_network_without_codes_has_modes_by_site(blind_docker, receptor, ligand):
-    result = blind_docker.dock(receptor, ligand, None, config())
+    result = blind_docker.dock(receptor, ligand, None, config(), relax=NOT_RELAXED)
     assert len(result.modes) == len({pose.site.residue for pose in result.poses})
     assert all(pose.codes == () for pose in result.poses)

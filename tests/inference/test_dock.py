@@ -15,9 +15,8 @@ from discodock.geometry.pose import PoseTangent
 from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxConfig
 from discodock.inference.sample import SamplingConfig, _smaller_batch
-from tests.tiny import SMALL
+from tests.tiny import NOT_RELAXED, SMALL
 
-NONE = RelaxConfig(method="none")
 FEW = {"samples": 5, "solver": {"steps": 3}}
 
 
@@ -39,13 +38,15 @@ def by_sample(result):
 def test_poses_do_not_depend_on_the_batch_size_or_their_number(docker, receptor, ligand, pocket, seed, solver):
     settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}}
     whole = by_sample(
-        docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings), validity=False, relax=NONE)
+        docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings), validity=False, relax=NOT_RELAXED)
     )
     single = by_sample(
-        docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings), validity=False, relax=NONE)
+        docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings), validity=False, relax=NOT_RELAXED)
     )
     fewer = by_sample(
-        docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings), validity=False, relax=NONE)
+        docker.dock(
+            receptor, ligand, pocket, config(batch_size=2, samples=3, **settings), validity=False, relax=NOT_RELAXED
+        )
     )
     assert np.abs(whole - single).max() < 1e-3
     assert np.abs(whole[:3] - fewer).max() < 1e-3
@@ -71,8 +72,8 @@ def test_poses_move_with_the_frame_of_the_protein(docker, receptor, ligand, pock
     shift = np.array([10.0, -20.0, 5.0])
     moved_receptor = dataclasses.replace(receptor, pos=receptor.pos + shift)
     moved_pocket = Pocket(pocket.center + shift, pocket.radius, pocket.source)
-    here = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NONE))
-    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config(), relax=NONE))
+    here = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED))
+    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config(), relax=NOT_RELAXED))
     assert np.abs(here + shift - there).max() < 5e-3
 
 
@@ -107,7 +108,7 @@ def test_poses_outside_the_pocket_are_told_of(docker, receptor, ligand, pocket):
 
 
 def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, receptor, ligand, pocket, monkeypatch):
-    expected = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NONE))
+    expected = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED))
     forward, sizes = docker.network.score_model.forward, []
 
     def small_memory(context, pos, pose_complex, t, codes):
@@ -117,7 +118,7 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, rece
         return forward(context, pos, pose_complex, t, codes)
 
     monkeypatch.setattr(docker.network.score_model, "forward", small_memory)
-    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5), relax=NONE))
+    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5), relax=NOT_RELAXED))
     assert sizes[:2] == [5, 3] and set(sizes[2:]) == {2, 1}
     assert np.abs(found - expected).max() < 1e-3
 
@@ -154,7 +155,7 @@ def test_the_public_function_docks_files_and_smiles(checkpoint):
 def test_relaxation_is_on_unless_told_otherwise(docker, receptor, ligand, pocket):
     relaxed = docker.dock(receptor, ligand, pocket, config(samples=3))
     fast = docker.dock(receptor, ligand, pocket, config(samples=3), relax=RelaxConfig(method="fast"))
-    plain = docker.dock(receptor, ligand, pocket, config(samples=3), relax=NONE)
+    plain = docker.dock(receptor, ligand, pocket, config(samples=3), relax=NOT_RELAXED)
     assert (by_sample(relaxed) == by_sample(fast)).all()
     before, after = ({pose.sample: pose for pose in result.poses} for result in (plain, relaxed))
     for number, pose in after.items():

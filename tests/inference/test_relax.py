@@ -12,11 +12,10 @@ from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import Residue, read_receptor
 from discodock.inference.relax import MAX_POSES, RelaxConfig, relax_poses
-from tests.tiny import COMPLEXES
+from tests.tiny import COMPLEXES, NOT_RELAXED
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "complexes"
 CPU = torch.device("cpu")
-NONE = RelaxConfig(method="none")
 
 VINA_SCORES = {"1stp_BTN": -6.576, "7n03_ZRP": -8.615, "7off_VCB": -8.500, "7p5t_5YG": -8.189, "8c3n_ADP": -6.342}
 """Of crystal poses, kcal/mol, by vina 1.2.7 with meeko 0.8.0: `python -m benchmarks.vina_score`."""
@@ -60,19 +59,19 @@ def amino_acids(receptor):
 def test_scores_are_those_of_autodock_vina(name):
     case = read_case(EXAMPLES / name)
     case.receptor = amino_acids(case.receptor)
-    assert case.relax(case.pos[None], NONE).vina_score[0] == pytest.approx(VINA_SCORES[name], rel=0.01)
+    assert case.relax(case.pos[None], NOT_RELAXED).vina_score[0] == pytest.approx(VINA_SCORES[name], rel=0.01)
 
 
 def test_without_relaxation_poses_are_only_judged(small):
     poses = np.stack([small.pos, small.pos + 1.0])
-    found = small.relax(poses, NONE)
+    found = small.relax(poses, NOT_RELAXED)
     assert (found.pos == poses).all() and (found.shift == 0).all()
     assert (found.contact_energy[1] != found.vina_score[1]) and np.isfinite(found.strain).all()
 
 
 def test_crystal_poses_stay(cases):
     for name, case in cases.items():
-        before, after = case.relax(case.pos[None], NONE), case.relax(case.pos[None])
+        before, after = case.relax(case.pos[None], NOT_RELAXED), case.relax(case.pos[None])
         assert after.vina_score[0] < before.vina_score[0] + 0.5, name  # what the ligand's own strain may cost
         assert after.shift[0] < 1.0, name
         moved = np.sqrt(((after.pos[0] - case.pos) ** 2).sum(axis=1).mean())
@@ -83,7 +82,7 @@ def test_displaced_poses_come_closer_and_clashes_go(cases):
     for name, case in cases.items():
         directions = np.random.default_rng(0).normal(size=(12, 1, 3))
         poses = case.pos + 0.8 * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-        before, after = case.relax(poses, NONE), case.relax(poses)
+        before, after = case.relax(poses, NOT_RELAXED), case.relax(poses)
         assert (after.vina_score < before.vina_score).all(), name
         rmsd = np.sqrt(((after.pos - case.pos) ** 2).sum(axis=2).mean(axis=1))
         assert np.median(rmsd) < 0.8, name
@@ -102,7 +101,7 @@ def test_the_softer_energy_ranks_crystal_poses_above_shifted_ones(cases):
     for name, case in cases.items():
         directions = np.random.default_rng(0).normal(size=(20, 1, 3))
         shifted = case.pos + 3.0 * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-        energy = case.relax(np.concatenate([case.pos[None], shifted]), NONE).contact_energy
+        energy = case.relax(np.concatenate([case.pos[None], shifted]), NOT_RELAXED).contact_energy
         assert (energy[0] < energy[1:]).mean() >= 0.9, name
 
 
@@ -121,7 +120,7 @@ def test_strain_of_a_free_conformer_is_small_and_of_a_folded_one_large(small):
     far = small.arrays["ligand_conformer_pos"] + 500.0
     relaxed = small.relax(far)
     assert -0.01 < relaxed.strain.min() < 0.3 and (relaxed.vina_score == 0).all()
-    assert (small.relax(far, NONE).strain > relaxed.strain - 1e-3).all()
+    assert (small.relax(far, NOT_RELAXED).strain > relaxed.strain - 1e-3).all()
 
 
 @pytest.mark.parametrize("smiles", ["[Na+]", "CO", "C#N", "c1ccccc1", "CCCB(O)O"])

@@ -13,7 +13,7 @@ from discodock.inference.sample import SamplingConfig
 from discodock.inference.sites import SiteSearchConfig, choose_sites
 from discodock.models.site_model import SiteModel
 from discodock.models.sites import allot
-from tests.tiny import SMALL
+from tests.tiny import NOT_RELAXED, SMALL
 
 
 def config(**changes):
@@ -27,7 +27,7 @@ def pocket(ligand):
 
 @pytest.fixture
 def result(blind_docker, receptor, ligand):
-    return blind_docker.dock(receptor, ligand, None, config())
+    return blind_docker.dock(receptor, ligand, None, config(), relax=NOT_RELAXED)
 
 
 def poses_of(result, site):
@@ -49,14 +49,14 @@ def test_samples_are_shared_among_distinct_sites_by_probability(result, receptor
 def test_a_site_s_poses_are_those_of_docking_there(blind_docker, receptor, ligand, result):
     first = result.sites[0]
     found = poses_of(result, first)
-    there = blind_docker.dock(receptor, ligand, first.pocket, config())
+    there = blind_docker.dock(receptor, ligand, first.pocket, config(), relax=NOT_RELAXED)
     expected = poses_of(there, there.sites[0])
     assert np.abs(found - expected[: len(found)]).max() < 1e-3
 
 
 def test_a_pocket_changes_nothing_but_the_code(docker, blind_docker, receptor, ligand, pocket):
-    without = docker.dock(receptor, ligand, pocket, config())
-    with_code = blind_docker.dock(receptor, ligand, pocket, config())
+    without = docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED)
+    with_code = blind_docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED)
     assert (poses_of(without, without.sites[0]) == poses_of(with_code, with_code.sites[0])).all()
     assert {row["latent_code"] for row in without.to_dicts()} == {""}
     assert len({row["latent_code"] for row in with_code.to_dicts()}) == 1
@@ -96,7 +96,7 @@ def test_a_pocket_without_any_residue_has_no_site_code(blind_docker, receptor, a
 
 def test_temperature_zero_docks_into_one_site(blind_docker, receptor, ligand):
     cold = config(sites={"code": {"temperature": 0}})
-    result = blind_docker.dock(receptor, ligand, None, cold)
+    result = blind_docker.dock(receptor, ligand, None, cold, relax=NOT_RELAXED)
     assert len(result.sites) == 1 and result.sites[0].prob == pytest.approx(1)
 
 
@@ -109,6 +109,6 @@ def test_the_crystal_pose_does_not_lead_to_the_site(blind_docker, receptor, liga
 
 def test_without_a_site_model_a_pocket_is_asked_for(docker, receptor, ligand, checkpoint):
     with pytest.raises(InputError, match="blind docking needs the site model.*--pocket-center"):
-        docker.dock(receptor, ligand, None, config())
+        docker.dock(receptor, ligand, None, config(), relax=NOT_RELAXED)
     with pytest.raises(InputError, match="blind docking needs the site model"):
         discodock.dock(SMALL / "protein.pdb", SMALL / "ligand.sdf", checkpoint=checkpoint, device="cpu")

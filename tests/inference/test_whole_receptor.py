@@ -18,6 +18,7 @@ from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SAMPLING_BLOCK, 
 from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
 from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
 from tests.data.tiny_esm import write_tiny_esm
+from tests.tiny import NOT_RELAXED
 
 VALUES = {"samples": 6, "conformers": 2, "solver": {"steps": 1}}
 SAMPLING = SamplingConfig.checked(VALUES)
@@ -65,15 +66,15 @@ def centroids(result):
 
 def test_poses_start_around_the_receptor_and_a_pocket_moves_the_start(tmp_path, receptor, ligand):
     docker = Docker(write_checkpoint(tmp_path / "tiny.safetensors", {}), "cpu")
-    blind = docker.dock(receptor, ligand, None, SAMPLING)
+    blind = docker.dock(receptor, ligand, None, SAMPLING, relax=NOT_RELAXED)
     assert len(blind.poses) == 6 and all(pose.site.pocket.source == "whole receptor" for pose in blind.poses)
     middle = receptor.pos.mean(axis=0)
     np.testing.assert_allclose(blind.poses[0].site.pocket.center, middle, atol=1e-3)
     assert centroids(blind).std(axis=0).max() > 5  # 19 Å of noise per axis, and a network that knows nothing
     pocket = Pocket(middle + 30.0, 10.0, "a test")
-    moved = docker.dock(receptor, ligand, pocket, SAMPLING)
+    moved = docker.dock(receptor, ligand, pocket, SAMPLING, relax=NOT_RELAXED)
     assert np.abs(centroids(moved).mean(axis=0) - centroids(blind).mean(axis=0) - 30).max() < 12
-    again = docker.dock(receptor, ligand, None, SAMPLING)
+    again = docker.dock(receptor, ligand, None, SAMPLING, relax=NOT_RELAXED)
     np.testing.assert_array_equal(centroids(again), centroids(blind))
 
 
@@ -81,13 +82,13 @@ def test_poses_start_around_the_receptor_and_a_pocket_moves_the_start(tmp_path, 
 def test_the_language_model_of_training_is_asked_at_prediction(tmp_path, receptor, ligand):
     model = write_tiny_esm(tmp_path / "esm", size=8)
     path = write_checkpoint(tmp_path / "tiny.safetensors", {"esm": str(model)}, embedding_size=8)
-    result = Docker(path, "cpu").dock(receptor, ligand, None, SAMPLING)
+    result = Docker(path, "cpu").dock(receptor, ligand, None, SAMPLING, relax=NOT_RELAXED)
     assert np.isfinite(centroids(result)).all()
 
 
 def test_codes_point_at_any_atom_or_residue_and_are_drawn_as_the_checkpoint_says(tmp_path, receptor, ligand):
     docker = Docker(write_checkpoint_with_codes(tmp_path / "codes.safetensors"), "cpu")
-    result = docker.dock(receptor, ligand, None, SAMPLING)
+    result = docker.dock(receptor, ligand, None, SAMPLING, relax=NOT_RELAXED)
     atoms = {f"atom={ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)}
     residues = {f"near={residue.label}" for residue in receptor.residues}
     drawn = {label for pair in codes(result) for label in pair}
@@ -97,8 +98,8 @@ def test_codes_point_at_any_atom_or_residue_and_are_drawn_as_the_checkpoint_says
         near = [label.removeprefix("near=") for label in pose.codes if label in residues]
         assert pose.mode.place == " and ".join(near)
     halves = SamplingConfig.checked(VALUES | {"batch_size": 3})
-    assert codes(docker.dock(receptor, ligand, None, halves)) == codes(result)
+    assert codes(docker.dock(receptor, ligand, None, halves, relax=NOT_RELAXED)) == codes(result)
     same = SamplingConfig.checked(VALUES | {"codes": {"draw": {"temperature": 0.25}}})
-    assert codes(docker.dock(receptor, ligand, None, same)) == codes(result)
+    assert codes(docker.dock(receptor, ligand, None, same, relax=NOT_RELAXED)) == codes(result)
     other = SamplingConfig.checked(VALUES | {"codes": {"draw": {"temperature": 30.0}}})
-    assert codes(docker.dock(receptor, ligand, None, other)) != codes(result)
+    assert codes(docker.dock(receptor, ligand, None, other, relax=NOT_RELAXED)) != codes(result)
