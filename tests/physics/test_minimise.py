@@ -85,7 +85,7 @@ def test_slope_along_every_degree_of_freedom_is_a_finite_difference(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_energy_falls_and_torsions_are_accounted_for(seed):
     pos, topology = poses_of_a_tree(seed)
-    energy = pocket_energy(pos, topology, seed)
+    energy = pocket_energy(pos, topology, seed, restraint=0.0)
     everyone = torch.arange(len(pos))
     before = energy(pos, torch.zeros(topology.tor_mask.shape, dtype=pos.dtype), everyone).energy
     found = minimise(energy, pos, topology, MinimiserConfig())
