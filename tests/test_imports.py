@@ -43,9 +43,11 @@ EXCEPTIONS = {
 FORBIDDEN_OUTSIDE = {  # external package -> the sub-packages that may import it
     "rdkit": {"chem"},
     "gemmi": {"chem"},
-    "pytorch_lightning": {"training", "tasks", "data"},
+    "pytorch_lightning": {"training", "tasks", "data", "images"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "PIL": {"images"},
+    "matplotlib": {"images"},
 }
 RDKIT_EXCEPTIONS = {"data.prepare"}
 
@@ -83,6 +85,7 @@ def is_allowed(source, target):
     home, goal = source.split(".")[0], target.split(".")[0]
     if home == goal or goal in ARROWS.get(home, set()):
         return not (home == "images" and goal == "diffusion") or target.split(".")[1] in (
+            "noise",
             "schedule",
             "solvers",
             "spaces",

@@ -11,7 +11,7 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from discodock.cli import doctor, evaluate, predict, prepare, train
+from discodock.cli import doctor, evaluate, images, predict, prepare, train
 from discodock.cli.options import modern_spelling
 from discodock.cli.runtime import keep_ctrl_c_from_rdkit, raise_allocator_thresholds
 from discodock.errors import DiscodockError
@@ -55,6 +55,7 @@ app.command("predict", help=predict.HELP, short_help="Dock ligands into a protei
 app.add_typer(prepare.app, name="prepare", short_help="Prepare complexes for training.")
 app.add_typer(train.app, name="train", short_help="Train a network from prepared complexes.")
 app.command("evaluate", help=evaluate.HELP, short_help="Redock crystal complexes: success rates.")(evaluate.evaluate)
+app.add_typer(images.app, name="images", short_help="Image diffusion with discrete codes.")
 app.command("doctor", help=doctor.HELP, short_help="Print what this machine has and what will be used.")(doctor.doctor)
 
 

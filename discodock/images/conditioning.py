@@ -1,0 +1,125 @@
+"""What a denoiser is told besides the noised image: noise level, class, and groups of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from discodock.images.layers import NoiseEmbedding
+from discodock.latents.categorical import NULL_CODE, one_hot
+from discodock.latents.codebook import Codebook
+from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.settings import Settings
+
+
+class CodeGroup(Settings):
+    """Codes that the denoiser reads at the same places, as tokens of cross-attention."""
+
+    num_codes: int = Field(10, ge=1, description="number of codes")
+    codebook_size: int = Field(100, ge=2, description="entries of each code")
+
+
+class ImageShape(Settings):
+    """Size of the images, which must be square."""
+
+    size: int = Field(28, ge=4, description="height and width, pixels")
+    channels: int = Field(1, ge=1, description="1 grey, 3 colour")
+
+
+@dataclass(frozen=True)
+class ConditionSpace:
+    """What there is to be told.
+
+    Attributes:
+        num_classes: 0 if images have no classes.
+        groups: of codes, first drawn first, read from coarse to fine.
+    """
+
+    num_classes: int
+    groups: tuple[CodeGroup, ...]
+
+    @property
+    def layout(self) -> CodeLayout | None:
+        """All codes of all groups, in order; None without codes."""
+        return code_layout(self.groups) if self.groups else None
+
+    @property
+    def group_slices(self) -> tuple[slice, ...]:
+        """Which codes each group has."""
+        ends = torch.tensor([group.num_codes for group in self.groups]).cumsum(0).tolist()
+        return tuple(slice(end - group.num_codes, end) for end, group in zip(ends, self.groups, strict=True))
+
+
+def code_layout(groups: Sequence[CodeGroup]) -> CodeLayout:
+    """The codes of all groups, in order."""
+    spaces = tuple(Codebook(codebook_size=group.codebook_size) for group in groups for _ in range(group.num_codes))
+    return CodeLayout(spaces=spaces)
+
+
+def code_sizes(layout: CodeLayout) -> tuple[int, ...]:
+    """Number of entries of every code."""
+    return tuple(mask.shape[-1] for mask in layout.masks({}, torch.device("cpu")))
+
+
+class ClassEmbedding(nn.Module):
+    """A vector for every class and a learned one for none: a class is a code that is given instead of inferred."""
+
+    def __init__(self, num_classes: int, channels: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.code = Codebook(codebook_size=num_classes).embedding(channels)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Classes (B,), `NULL_CODE` for none -> (B, channels)."""
+        return self.code(one_hot(labels, self.num_classes, torch.float32), {})
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a network is told, ready to be used.
+
+    Attributes:
+        vector: noise level and class, shape (B, channels).
+        tokens: the codes of each group, shape (B, number of codes, channels).
+    """
+
+    vector: Tensor
+    tokens: tuple[Tensor, ...]
+
+
+class Conditioning(nn.Module):
+    """Embeds noise level, class and codes; every denoiser has one of its own."""
+
+    def __init__(self, space: ConditionSpace, channels: int) -> None:
+        super().__init__()
+        self.space = space
+        self.noise = NoiseEmbedding(channels)
+        self.label = ClassEmbedding(space.num_classes, channels) if space.num_classes else None
+        self.layout = space.layout
+        self.codes = CodesEmbedding(self.layout, channels) if self.layout is not None else None
+
+    def forward(self, c_noise: Tensor, labels: Tensor | None, codes: Sequence[Tensor] | None) -> Condition:
+        """Embed; see `Denoiser.forward` for the arguments.
+
+        Raises:
+            ValueError: there are as many weights as the network has codes, no more and no fewer, or None.
+        """
+        vector = self.noise(c_noise)
+        if self.label is not None:
+            labels = torch.full_like(c_noise, NULL_CODE, dtype=torch.int64) if labels is None else labels
+            vector = vector + self.label(labels)
+        return Condition(torch.nn.functional.silu(vector), self._tokens(c_noise, codes))
+
+    def _tokens(self, c_noise: Tensor, codes: Sequence[Tensor] | None) -> tuple[Tensor, ...]:
+        if self.codes is None or self.layout is None:
+            if codes:
+                raise ValueError(f"{len(codes)} codes for a network that was made without")
+            return ()
+        if codes is None:
+            codes = [c_noise.new_zeros(len(c_noise), size) for size in code_sizes(self.layout)]
+        tokens = self.codes(codes, {})
+        return tuple(tokens[:, part] for part in self.space.group_slices)

@@ -1,0 +1,76 @@
+"""The encoder of images: a vision transformer with one read-out token per code.
+
+Source: Dosovitskiy et al. 2021, arXiv 2010.11929; read-out tokens as in DisCo-Diff, arXiv 2407.03300.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from discodock.errors import ConfigError
+from discodock.images.conditioning import ImageShape, code_sizes
+from discodock.images.layers import Patches, TransformerBlock
+from discodock.latents.registry import CodeLayout
+from discodock.settings import Settings
+
+
+class ImageEncoderConfig(Settings):
+    """Size of the encoder."""
+
+    patch_size: int = Field(4, ge=1, description="height and width of a patch, pixels")
+    channels: int = Field(64, ge=4, description="features of each token")
+    depth: int = Field(3, ge=1, description="transformer blocks")
+    num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
+
+    logit_spread: float = Field(
+        3.0, gt=0, description="standard deviation over images of the logits before training; below 1 codes may die"
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.channels % self.num_heads:
+            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
+        return self
+
+
+class ImageEncoder(nn.Module):
+    """Clean images -> logits of every code, q(z_i given y), independent of each other given the image."""
+
+    def __init__(self, config: ImageEncoderConfig, shape: ImageShape, layout: CodeLayout) -> None:
+        super().__init__()
+        if shape.size % config.patch_size:
+            raise ConfigError(f"encoder patches of {config.patch_size} pixels do not tile images of {shape.size}")
+        self.config, self.layout = config, layout
+        self.patches = Patches(shape.size, shape.channels, config.patch_size, config.channels)
+        self.readout = nn.Parameter(0.02 * torch.randn(layout.num_codes, config.channels))
+        self.blocks = nn.ModuleList(TransformerBlock(config.channels, config.num_heads) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.channels)
+        self.heads = nn.ModuleList(nn.Linear(config.channels, size) for size in code_sizes(layout))
+
+    @torch.no_grad()
+    def spread_logits(self, images: Tensor) -> None:
+        """Scale and shift the heads so that logits of these images have mean 0 and deviation `config.logit_spread`.
+
+        Fresh heads give all images nearly the same logits, far below the noise of the Gumbel-softmax: the denoiser then
+        learns to ignore the codes before the encoder has learned anything.
+
+        Source: data-dependent initialisation, Salimans, Kingma 2016, arXiv 1602.07868.
+        """
+        for head, logits in zip(self.heads, self(images), strict=True):
+            assert isinstance(head, nn.Linear)
+            factor = self.config.logit_spread / logits.std(dim=0).clamp(min=1e-6)
+            head.weight.mul_(factor[:, None])
+            head.bias.copy_(factor * (head.bias - logits.mean(dim=0)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images (B, C, H, W) in [-1, 1] -> logits (B, K_i) of every code, float32."""
+        tokens = self.patches(images)
+        tokens = torch.cat([self.readout.expand(len(images), -1, -1).to(tokens), tokens], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        read = self.norm(tokens[:, : self.layout.num_codes])
+        return tuple(head(read[:, number]).float() for number, head in enumerate(self.heads))

@@ -1,0 +1,195 @@
+"""Sampling from a trained image model: codes from its prior, from images, or none, then denoising."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from discodock.diffusion.noise import PoseNoise
+from discodock.errors import ConfigError
+from discodock.images.checkpoint import load_images_checkpoint
+from discodock.images.model import Guidance, ImageModel, to_pixels, to_unit_range
+from discodock.images.prior import ImagePriorNetwork
+from discodock.images.sampler import SamplerConfig, sample
+from discodock.images.stages import load_model, load_prior
+from discodock.latents.categorical import NULL_CODE, SamplingConfig
+from discodock.settings import Settings
+
+CODE_STREAM, IMAGE_STREAM = 1, 2  # added to the seed, so that codes and noise have streams of their own
+
+
+class GenerationConfig(Settings):
+    """How images are generated."""
+
+    sampler: SamplerConfig = Field(default_factory=SamplerConfig, description="solver and number of steps")
+    guidance: Guidance = Field(default_factory=Guidance, description="of classes and codes")
+    codes: SamplingConfig = Field(default_factory=SamplingConfig, description="temperature and top-p of the prior")
+    batch_size: int = Field(100, gt=0, description="images at a time; has no effect on the images")
+    seed: int = Field(0, ge=0, description="of codes and noise; every image has streams of its own")
+
+
+@dataclass(frozen=True)
+class ImageGenerator:
+    """A trained model with what it needs to generate.
+
+    Attributes:
+        model: denoiser and encoder.
+        prior: of the codes; None if there are no codes, or no prior was trained.
+    """
+
+    model: ImageModel
+    prior: ImagePriorNetwork | None
+
+    @property
+    def num_classes(self) -> int:
+        """Classes that the denoiser or the prior is told."""
+        return max(self.model.config.num_classes, 0 if self.prior is None else self.prior.num_classes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are; images, labels and codes come from and go to the CPU."""
+        return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def draw_prior_codes(self, labels: Tensor, config: GenerationConfig) -> Tensor:
+        """Codes for images of these classes (n,), int64, shape (n, num_codes).
+
+        Raises:
+            ConfigError: there is no prior.
+        """
+        if self.prior is None:
+            raise ConfigError("this checkpoint has no prior of the codes; train one with `discodock images prior`")
+        prior = self.prior
+
+        def draw(numbers: Sequence[int]) -> Tensor:
+            noise = PoseNoise(config.seed + CODE_STREAM, numbers)
+            told = labels[list(numbers)].to(self.device)
+            return prior.prior(told).sample(len(numbers), noise, config.codes).codes.cpu()
+
+        return torch.cat(_by_batch(draw, len(labels), config.batch_size))
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, config: GenerationConfig) -> Tensor:
+        """Codes that the encoder draws from images (n, C, H, W), uint8; int64, shape (n, num_codes).
+
+        Raises:
+            ConfigError: the model has no codes.
+        """
+        layout = self.model.layout
+        if layout is None:
+            raise ConfigError("this model has no codes")
+
+        def draw(numbers: Sequence[int]) -> Tensor:
+            logits = self.model.code_logits(to_unit_range(images[list(numbers)].to(self.device)))
+            noise = PoseNoise(config.seed + CODE_STREAM, numbers)
+            return layout.sample(logits, self.model.code_masks(self.device), noise).cpu()
+
+        return torch.cat(_by_batch(draw, len(images), config.batch_size))
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        labels: Tensor,
+        codes: Tensor | None,
+        config: GenerationConfig,
+        on_step: Callable[[int, Tensor], None] | None = None,
+        noise_numbers: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Generate one image for each label.
+
+        Args:
+            labels: classes, `NULL_CODE` for none, int64, shape (n,).
+            codes: hard codes, int64, shape (n, num_codes); None for none.
+            config: sampler, guidance, seed.
+            on_step: sees the states of each batch, as `sample` passes them.
+            noise_numbers: of every image, which with the seed decides its noise; none: 0 ... n - 1.
+
+        Returns:
+            uint8, shape (n, C, H, W).
+        """
+        model, shape = self.model, self.model.config.shape
+        streams = range(len(labels)) if noise_numbers is None else noise_numbers
+
+        def draw(numbers: Sequence[int]) -> Tensor:
+            rows = list(numbers)
+            told = labels[rows].to(self.device)
+            weights = None
+            if codes is not None and model.layout is not None:
+                weights = model.layout.one_hot(codes[rows].to(self.device), model.code_masks(self.device))
+
+            def guided(x: Tensor, sigma: Tensor) -> Tensor:
+                return model.guided(x, sigma, told, weights, config.guidance)
+
+            noise = PoseNoise(config.seed + IMAGE_STREAM, [streams[number] for number in numbers])
+            size = (len(rows), shape.channels, shape.size, shape.size)
+            drawn = sample(guided, noise, size, config.sampler, model.config.edm, device=self.device, on_step=on_step)
+            return to_pixels(drawn).cpu()
+
+        return torch.cat(_by_batch(draw, len(labels), config.batch_size))
+
+    def generate(self, labels: Tensor, config: GenerationConfig) -> Tensor:
+        """Images (n, C, H, W), uint8, of these classes, with codes of the prior if the model has codes."""
+        codes = None if self.model.layout is None else self.draw_prior_codes(labels, config)
+        return self.denoise(labels, codes, config)
+
+    def traversal(self, images: Tensor, group: int, num: int, config: GenerationConfig) -> Tensor:
+        """Fix the codes of one group and the noise, and take all other codes from other images.
+
+        Args:
+            images: uint8, shape (n, C, H, W).
+            group: number of the group that is kept.
+            num: variants of each image; the others are the `num` images that follow it.
+            config: sampler and seed; each row has one noise.
+
+        Returns:
+            uint8, shape (n, num, C, H, W); the first variant has all codes of its own image.
+
+        Raises:
+            ConfigError: there is no such group.
+        """
+        groups = self.model.config.space.group_slices
+        if not 0 <= group < len(groups):
+            raise ConfigError(f"--group {group}: the model has groups 0 ... {len(groups) - 1}")
+        codes, count = self.encode(images, config), len(images)
+        donor = (torch.arange(count)[:, None] + torch.arange(num)) % count  # (n, num)
+        mixed = codes[donor]
+        mixed[:, :, groups[group]] = codes[:, None, groups[group]]
+        numbers = [row for row in range(count) for _ in range(num)]
+        nothing = torch.full((count * num,), NULL_CODE)
+        return self.denoise(nothing, mixed.flatten(0, 1), config, noise_numbers=numbers).unflatten(0, (count, num))
+
+
+def load_generator(path: Path, device: torch.device) -> ImageGenerator:
+    """The model of a file written by `discodock images train` or `prior`.
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    checkpoint = load_images_checkpoint(path)
+    model = load_model(checkpoint, path).to(device).requires_grad_(False)
+    prior = load_prior(checkpoint, model, path)
+    return ImageGenerator(model, prior if prior is None else prior.to(device).requires_grad_(False))
+
+
+def spread_labels(num: int, num_classes: int, only: int | None = None) -> Tensor:
+    """Classes of `num` images: all in turn, or one of them; `NULL_CODE` if there are none.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
+    if only is not None:
+        if not 0 <= only < num_classes:
+            raise ConfigError(f"--label {only}: the model is told one of {num_classes} classes")
+        return torch.full((num,), only)
+    if num_classes == 0:
+        return torch.full((num,), NULL_CODE)
+    return torch.arange(num) % num_classes
+
+
+def _by_batch(draw: Callable[[Sequence[int]], Tensor], num: int, batch_size: int) -> list[Tensor]:
+    return [draw(range(first, min(first + batch_size, num))) for first in range(0, num, batch_size)]

@@ -1,0 +1,73 @@
+"""The prior of image codes: a causal transformer, told the class if there are classes.
+
+Source: DisCo-Diff, arXiv 2407.03300, stage two.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from discodock.images.conditioning import ClassEmbedding, code_sizes
+from discodock.images.layers import TransformerBlock
+from discodock.latents.prior import CodePrior
+from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.settings import Settings
+
+
+class ImagePriorConfig(Settings):
+    """Size of the prior."""
+
+    channels: int = Field(128, ge=4, description="features of each token")
+    depth: int = Field(4, ge=1, description="transformer blocks")
+    num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
+    dropout: float = Field(0.1, ge=0, lt=1, description="of what each block adds")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.channels % self.num_heads:
+            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
+        return self
+
+
+class ImagePriorNetwork(nn.Module):
+    """Token i embeds code i - 1, the first the class (or is a constant); output i gives the logits of code i."""
+
+    def __init__(self, config: ImagePriorConfig, layout: CodeLayout, num_classes: int) -> None:
+        super().__init__()
+        self.layout, self.num_classes = layout, num_classes
+        self.start = nn.Parameter(0.02 * torch.randn(config.channels))
+        self.label = ClassEmbedding(num_classes, config.channels) if num_classes else None
+        self.codes = CodesEmbedding(layout, config.channels)
+        self.position = nn.Parameter(0.02 * torch.randn(layout.num_codes, config.channels))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(config.channels, config.num_heads, config.dropout) for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(config.channels)
+        self.heads = nn.ModuleList(nn.Linear(config.channels, size) for size in code_sizes(layout))
+
+    def forward(self, codes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Logits (B, K_i) of every code i given codes < i.
+
+        Args:
+            codes: hard codes, null where unknown, int64, shape (B, num_codes).
+            labels: classes, `NULL_CODE` for none, int64, shape (B,); not read if the prior knows no classes.
+        """
+        masks = self.layout.masks({}, codes.device)
+        known = self.codes(self.layout.one_hot(codes, masks), {})  # (B, num_codes, channels)
+        first = self.start.expand(len(codes), -1)
+        if self.label is not None:
+            first = first + self.label(labels)
+        tokens = torch.cat([first[:, None], known[:, :-1]], dim=1) + self.position
+        for block in self.blocks:
+            tokens = block(tokens, causal=True)
+        tokens = self.norm(tokens)
+        return tuple(head(tokens[:, number]).float() for number, head in enumerate(self.heads))
+
+    def prior(self, labels: Tensor) -> CodePrior:
+        """The distribution of the codes of images with these classes (B,)."""
+        masks = self.layout.masks({}, labels.device)
+        return CodePrior(self.layout, lambda codes: self(codes, labels), masks, causal=True)

@@ -1,0 +1,74 @@
+"""Stage two of images: learn the prior of the codes from the frozen encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from discodock.images.data import ImageBatch
+from discodock.images.model import ImageModel, to_unit_range
+from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.images.task import FIRST_VALIDATION_DRAW, drop_labels, optimizer_with_schedule, step_generator
+from discodock.latents.diagnostics import entropy
+from discodock.latents.registry import stack_hard_codes
+from discodock.settings import Settings
+from discodock.training.optim import OptimizerConfig
+
+
+class ImagePriorTaskConfig(Settings):
+    """The prior and how it is trained."""
+
+    prior: ImagePriorConfig = Field(default_factory=ImagePriorConfig, description="network sizes")
+    num_classes: int = Field(0, ge=0, description="classes that the prior is told; 0: it is told none")
+    class_dropout: float = Field(0.1, ge=0, le=1, description="how often codes are predicted without the class")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
+    seed: int = Field(0, description="of weights, draws and dropout, with step and process number")
+
+
+class ImagePriorTask(pl.LightningModule):
+    """Cross-entropy of all codes against the encoder's soft distribution; causal, so all in one call."""
+
+    def __init__(self, config: ImagePriorTaskConfig, stage_one: ImageModel, max_steps: int) -> None:
+        super().__init__()
+        self.config, self.max_steps = config, max_steps
+        self.stage_one = stage_one.requires_grad_(False)
+        assert stage_one.layout is not None
+        self.layout = stage_one.layout
+        self.prior = ImagePriorNetwork(config.prior, self.layout, config.num_classes)
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """Mean cross-entropy of all codes together, nats."""
+        generator = step_generator(self.config.seed, self.global_step, self.global_rank)
+        codes, probs = self.encode(batch.images, generator)
+        labels = drop_labels(batch.labels, self.config.class_dropout, generator)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
+            loss = self.prior.prior(labels).cross_entropy(codes, probs).sum(dim=1).mean()
+        self.log("train/nats", loss.detach(), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Cross-entropy in nats; `entropy` is the encoder's own, which no prior can beat, `uniform` knows nothing."""
+        generator = step_generator(self.config.seed, FIRST_VALIDATION_DRAW + batch_idx, self.global_rank)
+        codes, probs = self.encode(batch.images, generator)
+        nats = self.prior.prior(batch.labels).cross_entropy(codes, probs)
+        size = len(codes)
+        self.log("val/nats", nats.sum(dim=1).mean(), batch_size=size)
+        self.log("val/entropy", torch.stack([entropy(each) for each in probs]).sum(dim=0).mean(), batch_size=size)
+        self.log("val/uniform", sum(float(torch.tensor(each.shape[1]).log()) for each in probs), batch_size=size)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Hard codes (B, num_codes) drawn by the encoder, and its probabilities (B, K_i)."""
+        masks = self.stage_one.code_masks(images.device)
+        logits = self.stage_one.code_logits(to_unit_range(images))
+        return stack_hard_codes(self.layout.relax(logits, masks, 1.0, generator)), self.layout.probs(logits, masks)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the trapezoidal schedule."""
+        groups = [{"params": list(self.prior.parameters())}]
+        return optimizer_with_schedule(groups, self.config.optimizer, self.max_steps)

@@ -1,0 +1,100 @@
+"""A transformer denoiser on patches, with skip connections from early to late blocks.
+
+Source: DiT (Peebles, Xie 2023, arXiv 2212.09748) for blocks whose scales and gates depend on the condition and begin as
+zero, U-ViT (Bao et al. 2023, arXiv 2209.12152) for the long skips; codes by cross-attention as in DisCo-Diff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from discodock.errors import ConfigError
+from discodock.images.conditioning import Condition, Conditioning, ConditionSpace, ImageShape
+from discodock.images.layers import Attention, Patches, mlp, zero_init
+from discodock.settings import Settings
+
+
+class TransformerConfig(Settings):
+    """Size of the transformer; groups of codes are read by equal shares of the blocks, the first group first."""
+
+    kind: Literal["transformer"] = "transformer"
+    patch_size: int = Field(4, ge=1, description="height and width of a patch, pixels")
+    channels: int = Field(128, ge=8, description="features of each token")
+    depth: int = Field(6, ge=1, description="number of blocks")
+    num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.channels % self.num_heads:
+            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
+        return self
+
+
+class ConditionedBlock(nn.Module):
+    """A transformer block whose normalised tokens are scaled, shifted and gated by the condition; reads one group."""
+
+    def __init__(self, config: TransformerConfig, group: int | None, *, has_skip: bool) -> None:
+        super().__init__()
+        channels = config.channels
+        self.group = group
+        self.merge = nn.Linear(2 * channels, channels) if has_skip else None
+        self.norms = nn.ModuleList(nn.LayerNorm(channels, elementwise_affine=False) for _ in range(2))
+        self.modulation = zero_init(nn.Linear(channels, 6 * channels))
+        self.attention = Attention(channels, config.num_heads)
+        self.mlp = mlp(channels)
+        self.code_norm = nn.LayerNorm(channels) if group is not None else None
+        self.code_attention = Attention(channels, config.num_heads, channels) if group is not None else None
+
+    def forward(self, tokens: Tensor, condition: Condition, skip: Tensor | None) -> Tensor:
+        """Tokens (B, N, channels) and those of an earlier block -> (B, N, channels)."""
+        if self.merge is not None and skip is not None:
+            tokens = self.merge(torch.cat([tokens, skip], dim=-1))
+        pieces = self.modulation(condition.vector)[:, None].chunk(6, dim=-1)
+        scale, shift, gate = pieces[:3]
+        tokens = tokens + gate * self.attention(self.norms[0](tokens) * (1 + scale) + shift)
+        if self.code_attention is not None and self.code_norm is not None and self.group is not None:
+            tokens = tokens + self.code_attention(self.code_norm(tokens), condition.tokens[self.group])
+        scale, shift, gate = pieces[3:]
+        return tokens + gate * self.mlp(self.norms[1](tokens) * (1 + scale) + shift)
+
+
+class Transformer(nn.Module):
+    """See the module's first line."""
+
+    def __init__(self, config: TransformerConfig, shape: ImageShape, space: ConditionSpace) -> None:
+        super().__init__()
+        if shape.size % config.patch_size:
+            raise ConfigError(f"patches of {config.patch_size} pixels do not tile images of {shape.size}")
+        if config.depth < len(space.groups):
+            raise ConfigError(f"{config.depth} blocks cannot read {len(space.groups)} groups of codes in turn")
+        channels, num_groups = config.channels, len(space.groups)
+        self.conditioning = Conditioning(space, channels)
+        self.patches = Patches(shape.size, shape.channels, config.patch_size, channels)
+        self.num_early = config.depth // 2
+        self.blocks = nn.ModuleList(
+            ConditionedBlock(
+                config,
+                number * num_groups // config.depth if num_groups else None,
+                has_skip=number >= config.depth - self.num_early,
+            )
+            for number in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(channels)
+        self.last = zero_init(nn.Linear(channels, shape.channels * config.patch_size**2))
+
+    def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None, codes: Sequence[Tensor] | None) -> Tensor:
+        """Network output F; see `DenoisingNetwork`."""
+        condition = self.conditioning(c_noise, labels, codes)
+        tokens = self.patches(x)
+        early: list[Tensor] = []
+        for number, block in enumerate(self.blocks):
+            is_late = number >= len(self.blocks) - self.num_early
+            tokens = block(tokens, condition, early.pop() if is_late else None)
+            if number < self.num_early:
+                early.append(tokens)
+        return self.patches.assemble(self.last(self.norm(tokens)))

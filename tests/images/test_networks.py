@@ -1,0 +1,113 @@
+"""Every kind of denoiser: what it reads, and where groups of codes enter."""
+
+import pytest
+import torch
+
+from discodock.errors import ConfigError
+from discodock.images.conditioning import ConditionSpace, ImageShape
+from discodock.images.edm import Denoiser, preconditioning
+from discodock.images.networks import NETWORKS, make_network
+from discodock.images.transformer import ConditionedBlock, TransformerConfig
+from discodock.images.unet import ResidualBlock, UNetConfig
+from discodock.latents.categorical import NULL_CODE
+from discodock.latents.dropout import null_weights
+from tests.images.networks import CONFIGS, GROUPS, SHAPE, small_network, some_inputs
+
+KINDS = pytest.mark.parametrize("name", CONFIGS)
+
+
+def test_every_kind_is_tested():
+    assert {config.kind for config in CONFIGS.values()} == set(NETWORKS)
+
+
+@KINDS
+def test_a_new_network_returns_zero_so_that_the_denoiser_is_the_best_linear_one(name):
+    x, _, labels, codes = some_inputs(3)
+    sigma = torch.tensor([0.1, 1.0, 10.0])
+    network = make_network(CONFIGS[name], SHAPE, ConditionSpace(3, GROUPS))
+    expected = preconditioning(sigma, 0.5).c_skip[:, None, None, None] * x
+    torch.testing.assert_close(Denoiser(network, 0.5)(x, sigma, labels, codes), expected)
+
+
+@KINDS
+@pytest.mark.parametrize("seed", range(3))
+def test_a_batch_equals_its_members_alone(name, seed):
+    network = small_network(name, seed=seed).eval()
+    x, c_noise, labels, codes = some_inputs(4, seed)
+    together = network(x, c_noise, labels, codes)
+    assert together.shape == x.shape
+    for number in range(4):
+        one = slice(number, number + 1)
+        alone = network(x[one], c_noise[one], labels[one], [each[one] for each in codes])
+        torch.testing.assert_close(together[one], alone, atol=1e-4, rtol=1e-4)
+
+
+@KINDS
+def test_noise_level_class_and_every_code_count(name):
+    network = small_network(name)
+    x, c_noise, labels, codes = some_inputs(2)
+    before = network(x, c_noise, labels, codes)
+    assert (network(x, c_noise + 0.5, labels, codes) - before).abs().max() > 1e-3
+    assert (network(x, c_noise, (labels + 1) % 3, codes) - before).abs().max() > 1e-3
+    for number in range(len(codes)):
+        changed = [each.roll(1, dims=1) if i == number else each for i, each in enumerate(codes)]
+        assert (network(x, c_noise, labels, changed) - before).abs().max() > 1e-3
+
+
+@KINDS
+def test_nothing_told_is_the_null_class_and_null_codes(name):
+    network = small_network(name)
+    x, c_noise, labels, codes = some_inputs(2)
+    untold = network(x, c_noise, None, None)
+    torch.testing.assert_close(network(x, c_noise, torch.full_like(labels, NULL_CODE), null_weights(codes)), untold)
+    assert (network(x, c_noise, labels, None) - untold).abs().max() > 1e-3
+
+
+@KINDS
+def test_gradients_reach_the_weights_of_all_codes(name):
+    network = small_network(name)
+    x, c_noise, labels, codes = some_inputs(2)
+    weights = [each.clone().requires_grad_() for each in codes]
+    network(x, c_noise, labels, weights).square().sum().backward()
+    for each in weights:
+        assert each.grad is not None and (each.grad.abs().sum(dim=1) > 0).all()
+
+
+@KINDS
+def test_the_wrong_number_of_codes_is_refused(name):
+    x, c_noise, labels, codes = some_inputs(2)
+    with pytest.raises(ValueError, match="shorter|longer"):
+        small_network(name)(x, c_noise, labels, codes[:2])
+    with pytest.raises(ValueError, match="made without"):
+        small_network(name, groups=())(x, c_noise, labels, codes)
+
+
+def test_groups_of_codes_are_read_at_their_own_resolution():
+    network = small_network("unet")
+    read = set()
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            module.register_forward_hook(lambda block, _in, out: read.add((block.groups, out.shape[-1])))
+    network(*some_inputs(1))
+    assert read == {((0,), 4), ((1,), 8)}
+
+
+def test_groups_are_spread_over_the_blocks_of_a_transformer():
+    blocks = [m for m in small_network("transformer").modules() if isinstance(m, ConditionedBlock)]
+    assert [block.group for block in blocks] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("config", "fragment"),
+    [
+        (UNetConfig(channel_mult=(1, 1, 1, 1, 1)), "divisible by 16, not 8"),
+        (UNetConfig(code_resolutions=((4,),)), "1 entries for 2 groups"),
+        (UNetConfig(channel_mult=(1, 2), code_resolutions=((4,), (5,))), "5 is not one"),
+        (UNetConfig(channel_mult=(1, 2), code_resolutions=((4,), ())), "read nowhere"),
+        (TransformerConfig(patch_size=3), "patches of 3 pixels"),
+        (TransformerConfig(depth=1), "cannot read 2 groups"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(config, fragment):
+    with pytest.raises(ConfigError, match=fragment):
+        make_network(config, ImageShape(size=8, channels=1), ConditionSpace(0, GROUPS))

@@ -1,0 +1,102 @@
+"""The prior of image codes: causal, normalised, told the class; and the encoder's shapes."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from discodock.errors import ConfigError
+from discodock.images.conditioning import CodeGroup, ImageShape, code_layout
+from discodock.images.encoder import ImageEncoder, ImageEncoderConfig
+from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.latents.categorical import NULL_CODE
+from tests.images.networks import GROUPS, SIZES, randomised
+
+LAYOUT = code_layout(GROUPS)
+
+
+@pytest.fixture
+def network():
+    config = ImagePriorConfig(channels=16, depth=2, num_heads=2)
+    return randomised(ImagePriorNetwork(config, LAYOUT, num_classes=3)).double().eval()
+
+
+def all_codes():
+    return torch.tensor(list(itertools.product(*map(range, SIZES))))
+
+
+@torch.no_grad()
+def test_probabilities_sum_to_one_by_enumeration(network):
+    codes = all_codes()
+    for label in (0, 2, NULL_CODE):
+        prior = network.prior(torch.full((len(codes),), label))
+        assert float(prior.log_prob(codes).exp().sum()) == pytest.approx(1, abs=1e-6)
+
+
+@torch.no_grad()
+def test_logits_depend_on_earlier_codes_alone(network):
+    codes, labels = all_codes(), torch.zeros(36, dtype=torch.int64)
+    before = network(codes, labels)
+    for number, size in enumerate(SIZES):
+        changed = codes.clone()
+        changed[:, number] = (changed[:, number] + 1) % size
+        for i, (a, b) in enumerate(zip(before, network(changed, labels), strict=True)):
+            assert (float((a - b).abs().max()) > 1e-3) == (i > number)
+
+
+def test_one_call_for_all_logits_agrees_with_one_code_at_a_time(network):
+    """`CodePrior` trusts a network that says that it is causal; here it is made to check."""
+    codes = all_codes()
+    prior = network.prior(torch.ones(len(codes), dtype=torch.int64))
+    careful = replace(prior, causal=False)
+    torch.testing.assert_close(prior.log_prob(codes), careful.log_prob(codes))
+
+
+@torch.no_grad()
+def test_classes_count(network):
+    codes = all_codes()
+    first, second = (network.prior(torch.full((len(codes),), label)).log_prob(codes) for label in (0, 1))
+    assert (first - second).abs().max() > 0.05
+
+
+@torch.no_grad()
+def test_draws_follow_the_probabilities(network):
+    num, codes = 4000, all_codes()
+    expected = network.prior(torch.zeros(len(codes), dtype=torch.int64)).log_prob(codes).exp()
+    drawn = network.prior(torch.zeros(num, dtype=torch.int64)).sample(num, torch.Generator().manual_seed(0)).codes
+    number = (drawn * torch.tensor([12, 4, 1])).sum(dim=1)
+    found = torch.bincount(number, minlength=36).double() / num
+    assert float((found - expected).abs().sum() / 2) < 0.05  # 0.03 from counting alone
+
+
+def test_encoder_reads_one_token_per_code():
+    shape = ImageShape(size=8, channels=2)
+    encoder = randomised(ImageEncoder(ImageEncoderConfig(patch_size=4, channels=16, depth=1), shape, LAYOUT))
+    images = torch.randn(3, 2, 8, 8)
+    logits = encoder(images)
+    assert [tuple(each.shape) for each in logits] == [(3, size) for size in SIZES]
+    for a, b in zip(logits, encoder(images[:1]), strict=True):
+        torch.testing.assert_close(a[:1], b, atol=1e-5, rtol=1e-4)
+    corner = images.clone()
+    corner[:, :, -1, -1] += 1  # the last patch counts for all codes
+    for a, b in zip(logits, encoder(corner), strict=True):
+        assert (a - b).abs().max() > 1e-4
+    with pytest.raises(ConfigError, match="do not tile"):
+        ImageEncoder(ImageEncoderConfig(patch_size=3), shape, LAYOUT)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_logits_begin_with_the_chosen_spread_over_images(seed):
+    torch.manual_seed(seed)
+    shape, config = ImageShape(size=8, channels=2), ImageEncoderConfig(patch_size=4, channels=16, logit_spread=2.5)
+    encoder, images = ImageEncoder(config, shape, LAYOUT), torch.randn(50, 2, 8, 8)
+    encoder.spread_logits(images)
+    for logits in encoder(images):
+        torch.testing.assert_close(logits.mean(dim=0), torch.zeros(logits.shape[1]), atol=1e-3, rtol=0)
+        torch.testing.assert_close(logits.std(dim=0), torch.full((logits.shape[1],), 2.5), atol=1e-2, rtol=0)
+
+
+def test_layout_has_the_codes_of_all_groups_in_order():
+    layout = code_layout((CodeGroup(num_codes=2, codebook_size=5), CodeGroup(num_codes=1, codebook_size=7)))
+    assert [space.codebook_size for space in layout.spaces] == [5, 5, 7]
