@@ -11,7 +11,7 @@ from discodock.config import load_config
 from discodock.errors import CheckpointError, ConfigError
 from discodock.images.checkpoint import ImageCheckpoint, load_images_checkpoint, save_images_checkpoint
 from discodock.images.data import ImageDataModule, open_images
-from discodock.images.edm import denoising_losses
+from discodock.images.edm import EDMConfig, denoising_losses
 from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
 from discodock.images.features import save_classifier, train_classifier
 from discodock.images.generate import GenerationConfig, load_generator, spread_labels
@@ -199,7 +199,7 @@ def test_files_that_are_no_image_model_are_refused(trained, tmp_path):
 def test_a_hundred_steps_learn_and_codes_lower_the_loss(images, tmp_path):
     """Bright corners: codes tell which one, so that with them the loss at high noise falls below that without."""
     config = stage_one(images, max_steps=120, checkpoint_every=120, validate_every=120, log_every=40)
-    model = config.task.model.model_copy(update={"num_classes": 0})
+    model = config.task.model.model_copy(update={"num_classes": 0, "edm": EDMConfig(P_mean=0.5)})
     optimizer = OptimizerConfig(learning_rate=5e-3, warmup_steps=10, ema_decay=0.9)
     task = config.task.model_copy(update={"model": model, "optimizer": optimizer})
     data_config = config.data.model_copy(update={"flip": False})
@@ -209,12 +209,12 @@ def test_a_hundred_steps_learn_and_codes_lower_the_loss(images, tmp_path):
     data.setup()
     clean = to_unit_range(next(iter(data.val_dataloader())).images)
     generator = torch.Generator().manual_seed(0)
-    sigma, noise = torch.full((8,), 1.0), torch.randn(clean.shape, generator=generator)
+    sigma, noise = torch.full((8,), 3.0), torch.randn(clean.shape, generator=generator)
     with torch.no_grad():
         codes = trained_model.draw_codes(clean, 1.0, generator)
         told = denoising_losses(trained_model.denoiser, clean, sigma, noise, None, codes).mean()
         untold = denoising_losses(trained_model.denoiser, clean, sigma, noise).mean()
-    assert told < 0.8 * untold < 0.8
+    assert told < 0.9 * untold < 0.9
 
 
 def test_configurations_that_ship_are_valid():
