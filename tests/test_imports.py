@@ -47,7 +47,7 @@ FORBIDDEN_OUTSIDE = {  # external package -> the sub-packages that may import it
     "typer": {"cli"},
     "rich": {"cli"},
     "PIL": {"images"},
-    "matplotlib": {"images"},
+    "matplotlib": {"images", "evaluation"},
 }
 RDKIT_EXCEPTIONS = {"data.prepare"}
 

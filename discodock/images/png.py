@@ -1,14 +1,13 @@
-"""Images as files: reading any format Pillow knows, and writing grids as PNG. The only home of Pillow."""
+"""Images as files: reading any format Pillow knows, and writing grids as PNG. Pillow comes with matplotlib."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from torch import Tensor
 
-from discodock.errors import ConfigError, InputError
+from discodock.errors import InputError
 
 
 def read_image(path: Path, size: int, channels: int) -> np.ndarray:
@@ -17,21 +16,24 @@ def read_image(path: Path, size: int, channels: int) -> np.ndarray:
     Raises:
         InputError: the file is no image.
     """
-    pillow = _pillow()
+    from PIL import Image
+
     try:
-        with pillow.open(path) as file:
+        with Image.open(path) as file:
             image = file.convert("L" if channels == 1 else "RGB")
     except OSError as error:
         raise InputError(f"{path}: not a readable image ({error}); mend or remove it") from error
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
-    resized = image.resize((size, size), pillow.Resampling.BOX if side >= 2 * size else pillow.Resampling.BICUBIC, box)
+    resized = image.resize((size, size), Image.Resampling.BOX if side >= 2 * size else Image.Resampling.BICUBIC, box)
     return np.asarray(resized, dtype=np.uint8).reshape(size, size, -1).transpose(2, 0, 1)
 
 
 def write_grid(images: Tensor, columns: int, path: Path, *, scale: int = 1, gap: int = 2) -> None:
     """Write images (n, C, H, W), uint8, in rows of `columns`, `gap` white pixels apart, each pixel `scale` wide."""
+    from PIL import Image
+
     num, channels, height, width = images.shape
     rows = -(-num // columns)
     canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, dtype=np.uint8)
@@ -39,16 +41,8 @@ def write_grid(images: Tensor, columns: int, path: Path, *, scale: int = 1, gap:
         top, left = (number // columns) * (height + gap), (number % columns) * (width + gap)
         canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
-    picture = _pillow().fromarray(canvas[..., 0] if channels == 1 else canvas)
+    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     picture.save(temporary, format="PNG", optimize=True)
     temporary.replace(path)
-
-
-def _pillow() -> ModuleType:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ConfigError("images as files need Pillow: pip install 'discodock[images]'") from None
-    return Image
