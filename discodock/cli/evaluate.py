@@ -58,6 +58,7 @@ def evaluate(
     split: Split = None,
     splits: Splits = None,
     poses: Poses = None,
+    rescore: options.Rescore = "none",
     validity: options.Validity = True,
     offset: Offset = 2.0,
     steps: options.Steps = options.DEFAULT_STEPS,
@@ -80,12 +81,14 @@ def evaluate(
     from discodock.inference.complexes import read_split_table
     from discodock.inference.outputs import check_writable
     from discodock.inference.relax import RelaxConfig
+    from discodock.inference.rescore import checked_rescore
 
     config = EvaluationConfig(
         mode="blind" if mode == "blind" else "pocket",
         split=split,
         limit=limit,
         offset=offset,
+        rescore=checked_rescore(rescore),
         validity=validity,
         sampling=sampling,
         relax=RelaxConfig.checked(relax),

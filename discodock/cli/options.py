@@ -52,6 +52,12 @@ JobTable = Annotated[
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the result's folder [default: the ligand's].")
 ]
+Rescore = Annotated[
+    str,
+    typer.Option(
+        "--rescore", metavar="NAME", help="none, or vina: AutoDock Vina optimises, scores and ranks the poses."
+    ),
+]
 Validity = Annotated[
     bool, typer.Option("--validity/--no-validity", help="Check poses with PoseBusters: pb_valid and the failed checks.")
 ]

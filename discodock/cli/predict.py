@@ -50,6 +50,7 @@ def predict(
     cofactors: options.Cofactors = None,
     keep: options.Keep = None,
     drop: options.Drop = None,
+    rescore: options.Rescore = "none",
     validity: options.Validity = True,
     template_smiles: options.TemplateSmiles = None,
     overwrite: options.Overwrite = False,
@@ -66,6 +67,7 @@ def predict(
     jobs = _jobs(jobs_table, protein, ligand, pocket, name, template_smiles)
     from discodock.inference.batch import RunOptions
     from discodock.inference.relax import RelaxConfig
+    from discodock.inference.rescore import checked_rescore
 
     run_options = RunOptions(
         sampling,
@@ -73,6 +75,7 @@ def predict(
         cofactors=cofactors,
         keep=tuple(keep or ()),
         drop=tuple(drop or ()),
+        rescore=checked_rescore(rescore),
         validity=validity,
         command=tuple(sys.argv),
         overwrite=overwrite,

@@ -133,23 +133,20 @@ def choose_complexes(
 def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: PredictionConfig) -> dict[str, Any]:
     """Judge the poses of one complex; a failure becomes a row with its reason. Returns a row of `per_complex.csv`."""
     started, cpu_started = time.monotonic(), time.process_time()
-    seconds = cpu_seconds = None
+    seconds = cpu_seconds = math.nan
     if isinstance(entry, Unusable):
-        values = failure_values(entry.reason)
+        values, seconds, cpu_seconds = failure_values(entry.reason), 0.0, 0.0
     else:
         try:
             crystal = read_complex(entry)
             predicted = poses.predict(entry.id, crystal, config)
             seconds, cpu_seconds = predicted.seconds, predicted.cpu_seconds
             values = {"status": "ok", "stamp": poses.stamp(entry.id)} | complex_values(crystal, predicted)
-        except DiscodockError as error:
-            values = failure_values(str(error))
-        except (ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
-            values = failure_values(f"unexpected {type(error).__name__}: {error}")
-    times = {
-        "seconds": time.monotonic() - started if seconds is None else seconds,
-        "cpu_seconds": time.process_time() - cpu_started if cpu_seconds is None else cpu_seconds,
-    }
+        except (DiscodockError, ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
+            is_known = isinstance(error, DiscodockError)
+            values = failure_values(str(error) if is_known else f"unexpected {type(error).__name__}: {error}")
+            seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
+    times = {"seconds": seconds, "cpu_seconds": cpu_seconds}
     return {"id": entry.id} | values | {name: "" if math.isnan(t) else round(t, 3) for name, t in times.items()}
 
 

@@ -31,7 +31,7 @@ class Redocking:
         id: name of the complex.
         rmsds: symmetry-corrected RMSD of its poses, best-ranked first, Å; empty if docking failed.
         centroid_distance: of the top-ranked pose's centroid from the crystal's, Å; infinite if docking failed.
-        seconds: wall-clock time, reading of files included.
+        seconds: wall-clock time of docking alone; of everything if it failed.
         cluster: protein family, empty if not known.
         site_distances: of the sites that were found, most probable first, from the crystal centroid, Å; empty if the
             pocket was given, or if docking failed.

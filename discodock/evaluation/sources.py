@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -23,7 +24,9 @@ from discodock.inference.dock import Docker
 from discodock.inference.outputs import fingerprint, package_versions, run_record
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
 from discodock.inference.relax import RelaxConfig
+from discodock.inference.rescore import RescoreMethod
 from discodock.inference.sample import SamplingConfig
+from discodock.inference.validity import with_validity
 from discodock.settings import Settings
 
 TIMINGS_FILE: Final = "timings.csv"
@@ -38,6 +41,7 @@ class PredictionConfig(Settings):
         "pocket", description="pocket: a centre near the crystal ligand's is given; blind: the protein is searched"
     )
     offset: float = Field(2.0, ge=0, description="displacement of the pocket's centre in a random direction, Å")
+    rescore: RescoreMethod = Field("none", description="vina: AutoDock Vina optimises, scores and ranks the poses")
     validity: bool = Field(True, description="whether the poses' physical validity is checked")
     sampling: SamplingConfig = Field(SamplingConfig(), description="how poses are drawn")
     relax: RelaxConfig = Field(RelaxConfig(), description="how they are relaxed")
@@ -54,7 +58,7 @@ class PredictedPoses:
         probs: predicted probability of each pose to be below 2 Å; empty without.
         site_centers: of the sites that were searched for, most probable first, Å, shape (S, 3).
         code: discrete codes of the best pose, in words.
-        seconds: wall-clock time if it was measured elsewhere; None lets the evaluation measure.
+        seconds: wall-clock time of docking alone, neither reading nor judging included; not a number if not known.
         cpu_seconds: likewise, of all cores together.
     """
 
@@ -64,8 +68,8 @@ class PredictedPoses:
     probs: tuple[float, ...] = ()
     site_centers: np.ndarray | None = None
     code: str = ""
-    seconds: float | None = None
-    cpu_seconds: float | None = None
+    seconds: float = math.nan
+    cpu_seconds: float = math.nan
 
 
 class PoseSource(Protocol):
@@ -106,6 +110,7 @@ class DockedPoses:
     def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
         """Dock the complex's ligand."""
         pocket = evaluation_pocket(complex_id, crystal, config)
+        started, cpu_started = time.monotonic(), time.process_time()
         result = self.docker.dock(
             crystal.receptor,
             crystal.ligand,
@@ -113,16 +118,21 @@ class DockedPoses:
             config.sampling,
             relax=config.relax,
             name=complex_id,
-            validity=config.validity,
+            rescore=config.rescore,
+            validity=False,
         )
+        seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
+        poses = with_validity(result.poses, crystal.receptor) if config.validity else result.poses
         probs = [row["p_rmsd_lt_2"] for row in result.to_dicts()]
         return PredictedPoses(
             pos=np.stack([pose.pos for pose in result.poses]),
-            validity=tuple(pose.validity for pose in result.poses if pose.validity is not None),
+            validity=tuple(pose.validity for pose in poses if pose.validity is not None),
             stereo_ok=tuple(pose.stereo_problem is None for pose in result.poses),
             probs=tuple(float(str(prob)) for prob in probs) if "" not in probs else (),
             site_centers=np.stack([site.pocket.center for site in result.sites]) if pocket is None else None,
             code=result.best.site.code,
+            seconds=seconds,
+            cpu_seconds=cpu_seconds,
         )
 
 

@@ -15,6 +15,7 @@ from discodock.inference.jobs import Job
 from discodock.inference.outputs import fingerprint, read_run, read_table, run_record, write_result, write_table
 from discodock.inference.pocket import resolve_pocket
 from discodock.inference.relax import RelaxConfig
+from discodock.inference.rescore import RescoreMethod
 from discodock.inference.result import DockingResult
 from discodock.inference.sample import SamplingConfig
 
@@ -42,6 +43,7 @@ class RunOptions:
         cofactors: further structure file that belongs to every receptor.
         keep: receptor residues to keep although a rule would drop them.
         drop: receptor residues to drop.
+        rescore: vina lets AutoDock Vina optimise, score and rank the poses.
         validity: check the poses' physical validity.
         command: command line, for the record.
         overwrite: dock again even where a finished result of the same inputs and settings is there.
@@ -53,6 +55,7 @@ class RunOptions:
     cofactors: Path | None = None
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    rescore: RescoreMethod = "none"
     validity: bool = True
     command: tuple[str, ...] = ()
     overwrite: bool = False
@@ -64,7 +67,8 @@ class RunOptions:
         relax = self.relax.model_dump(mode="json")
         cofactors = None if self.cofactors is None else str(self.cofactors)
         receptor = {"cofactors": cofactors, "keep": list(self.keep), "drop": list(self.drop)}
-        return {"sampling": sampling, "relax": relax, **receptor, "validity": self.validity}
+        settings = {"sampling": sampling, "relax": relax, **receptor}
+        return settings | {"rescore": self.rescore, "validity": self.validity}
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,7 @@ def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) 
         options.sampling,
         relax=options.relax,
         name=job.name,
+        rescore=options.rescore,
         validity=options.validity,
         on_step=listener.stepped,
     )

@@ -15,7 +15,7 @@ from discodock.chem.ligand import LigandRecord, heavy_indices, read_ligand
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import Receptor, ReferenceLigand, read_receptor
 from discodock.chem.receptor_features import receptor_arrays
-from discodock.chem.write import check_chemistry, pose_mols
+from discodock.chem.write import pose_mols
 from discodock.data.batch import Arrays
 from discodock.data.crop import crop_complex, crop_radius, move_origin
 from discodock.errors import InputError
@@ -25,8 +25,10 @@ from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, group_modes
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
+from discodock.inference.pose_facts import pose_facts
 from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
 from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, relax_poses
+from discodock.inference.rescore import RescoreMethod, checked_rescore, rescored
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
@@ -58,6 +60,7 @@ class Docker:
         *,
         relax: RelaxConfig | None = None,
         name: str | None = None,
+        rescore: RescoreMethod = "none",
         validity: bool = True,
         on_step: StepCallback | None = None,
     ) -> DockingResult:
@@ -70,6 +73,7 @@ class Docker:
             config: how poses are drawn.
             relax: how they are relaxed; None takes the default, `fast`.
             name: of the result; None takes the ligand's.
+            rescore: vina lets AutoDock Vina optimise, score and rank the poses.
             validity: check the poses' physical validity.
             on_step: progress callback.
 
@@ -93,6 +97,8 @@ class Docker:
         coded = self._read_codes(sampled, ligand, receptor, [sites[index] for index in pose_site])
         poses = _rank(relaxed, coded, ligand, receptor, arrays["ligand_automorphisms"])
         warnings += relaxed.warnings
+        if rescore == "vina":
+            poses = rescored(poses, ligand, receptor)
         if validity:
             poses = with_validity(poses, receptor)
         if not any(pose.pocket_ok for pose in poses):
@@ -172,6 +178,7 @@ def dock(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     name: str | None = None,
+    rescore: str = "none",
     validity: bool = True,
     samples: int = 40,
     steps: int = 20,
@@ -198,6 +205,7 @@ def dock(
         keep: receptor residues to keep although a rule would drop them, such as ["HOH", "A:301"].
         drop: receptor residues to drop.
         name: of the result; None takes the ligand's.
+        rescore: vina lets AutoDock Vina optimise, score and rank the poses (extra `vina`).
         validity: check the poses' physical validity.
         samples: poses to draw.
         steps: solver steps from noise to pose.
@@ -223,7 +231,16 @@ def dock(
     extra = None if cofactors is None else Path(cofactors)
     receptor = read_docking_receptor(Path(protein), record, spec, extra=extra, keep=keep, drop=drop)
     pocket = None if spec is None else resolve_pocket(spec, receptor)
-    return docker.dock(receptor, record, pocket, config, relax=relaxation, name=name, validity=validity)
+    return docker.dock(
+        receptor,
+        record,
+        pocket,
+        config,
+        relax=relaxation,
+        name=name,
+        rescore=checked_rescore(rescore),
+        validity=validity,
+    )
 
 
 def pocket_spec(
@@ -294,9 +311,7 @@ def _rank(
     order = np.argsort(-scores, kind="stable")
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
-        gap = np.linalg.norm(pos[sample][:, None] - receptor.pos[None], axis=2).min()
         site = coded[sample].site
-        offset = np.linalg.norm(pos[sample].mean(axis=0) - site.pocket.center)
         poses.append(
             DockedPose(
                 mol=mol,
@@ -311,9 +326,7 @@ def _rank(
                 site=site,
                 codes=coded[sample].codes,
                 mode=coded[sample].mode,
-                pocket_ok=bool(offset <= site.pocket.radius),
-                min_dist_protein=float(gap),
-                stereo_problem=check_chemistry(ligand.mol, mol),
+                **pose_facts(site, mol, pos[sample], ligand, receptor),
             )
         )
     return tuple(poses)

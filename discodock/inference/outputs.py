@@ -34,10 +34,10 @@ SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
 
 TAG_COLUMNS: Final = (
-    "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "latent_code", "mode",
-    "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks", "min_dist_protein", "seed",
+    "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "vina_rescore", "latent_code",
+    "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks", "min_dist_protein", "seed",
 )  # fmt: skip
-"""Columns of `scores.csv` that become SD tags of the poses, prefixed with `discodock_`."""
+"""Columns of `scores.csv` that become SD tags of the poses where they are not empty, prefixed with `discodock_`."""
 
 
 def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | None = None) -> None:
@@ -52,7 +52,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
         OSError: the folder cannot be written.
     """
     rows = result.to_dicts()
-    tags = [{f"discodock_{column}": row[column] for column in TAG_COLUMNS} for row in rows]
+    tags = [{f"discodock_{column}": row[column] for column in TAG_COLUMNS if row[column] != ""} for row in rows]
     positions = np.stack([pose.pos for pose in result.poses])
     with _replacing(folder) as draft:
         problems = write_poses(result.ligand, positions, tags, draft / POSES_FILE)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rdkit import Chem
 
 SCORE_COLUMNS: Final = (
-    "id", "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "confidence",
-    "p_rmsd_lt_2", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks",
-    "min_dist_protein", "seed", "seconds", "status", "message",
+    "id", "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "vina_rescore",
+    "confidence", "p_rmsd_lt_2", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed",
+    "pb_failed_checks", "min_dist_protein", "seed", "seconds", "status", "message",
 )  # fmt: skip
 """Columns of `scores.csv`; `confidence` and `p_rmsd_lt_2` stay empty until the model behind them exists."""
 
@@ -47,6 +47,8 @@ class DockedPose:
         min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
         stereo_problem: None if the chemistry of the input came back, else what differs.
         validity: what PoseBusters' checks say; None if they were not run.
+        vina_rescore: AutoDock Vina's score, kcal/mol, of the pose as Vina optimised it, lower is better; None if it was
+            not asked. If it was, poses are ranked by it, and other scores are still those of the pose before.
     """
 
     mol: Chem.Mol
@@ -65,6 +67,7 @@ class DockedPose:
     min_dist_protein: float
     stereo_problem: str | None
     validity: Validity | None = None
+    vina_rescore: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class DockingResult:
             "vina_score": round(pose.vina_score, 3),
             "strain": round(pose.strain, 3),
             "relax_shift": round(pose.relax_shift, 3),
+            "vina_rescore": "" if pose.vina_rescore is None else round(pose.vina_rescore, 3),
             "latent_code": ";".join(filter(None, (pose.site.code, *pose.codes))),
             "mode": pose.mode.name,
             "pocket_ok": pose.pocket_ok,

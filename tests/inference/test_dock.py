@@ -1,6 +1,7 @@
 """Docking through the library: streams, frames, leaks, the chemistry of what comes back."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from discodock.errors import CheckpointError, ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxConfig
+from discodock.inference.rescore import checked_rescore
 from discodock.inference.sample import SamplingConfig, _smaller_batch
 from tests.tiny import NOT_RELAXED, SMALL
 
@@ -201,3 +203,27 @@ def test_docking_takes_its_own_number_of_threads_and_gives_them_back(docker, rec
         assert seen == {1} and torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_poses_rescored_by_vina_are_ranked_by_it(docker, receptor, ligand, pocket):
+    pytest.importorskip("vina")
+    before = docker.dock(receptor, ligand, pocket, config(samples=3), validity=False)
+    result = docker.dock(receptor, ligand, pocket, config(samples=3), rescore="vina", validity=False)
+    scores = [pose.vina_rescore for pose in result.poses]
+    assert scores == sorted(scores) == [-pose.rank_score for pose in result.poses]
+    assert [pose.rank for pose in result.poses] == [1, 2, 3]
+    assert sorted(pose.sample for pose in result.poses) == [0, 1, 2]
+    assert {row["vina_rescore"] for row in before.to_dicts()} == {""}
+    for pose in result.poses:
+        gaps = np.linalg.norm(pose.pos[:, None] - receptor.pos[None], axis=2)
+        assert pose.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
+        assert pose.mol.GetConformer().GetPositions()[0] == pytest.approx(pose.pos[0], abs=1e-3)
+        assert pose.stereo_problem is None
+
+
+def test_without_vina_one_line_says_what_to_install(docker, receptor, ligand, pocket, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vina", None)
+    with pytest.raises(InputError, match=r"pip install 'discodock\[vina\]'"):
+        docker.dock(receptor, ligand, pocket, config(samples=1), rescore="vina")
+    with pytest.raises(ConfigError, match="--rescore gnina is unknown"):
+        checked_rescore("gnina")

@@ -1,0 +1,59 @@
+"""Poses optimised locally and rescored by AutoDock Vina itself, ranked by what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from discodock.chem.ligand import LigandRecord
+from discodock.chem.protein import Receptor
+from discodock.chem.write import pose_mols
+from discodock.errors import ConfigError
+from discodock.inference.pose_facts import pose_facts
+from discodock.inference.result import DockedPose
+
+RescoreMethod = Literal["none", "vina"]
+
+
+def checked_rescore(name: str) -> RescoreMethod:
+    """A method of rescoring by its name.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    if name == "vina":
+        return "vina"
+    if name == "none":
+        return "none"
+    raise ConfigError(f"--rescore {name} is unknown; give none or vina")
+
+
+def rescored(poses: tuple[DockedPose, ...], ligand: LigandRecord, receptor: Receptor) -> tuple[DockedPose, ...]:
+    """The poses as Vina optimises them in the rigid receptor, best first by its score; ties keep their order.
+
+    Args:
+        poses: of one ligand.
+        ligand: as read.
+        receptor: as docked into.
+
+    Raises:
+        InputError: Vina is missing, or cannot use the ligand.
+    """
+    from discodock.chem.autodock import optimise_poses
+
+    found = optimise_poses(np.stack([pose.pos for pose in poses]), ligand, receptor)
+    order = np.argsort(found.scores, kind="stable")
+    moved = []
+    for rank, (index, mol) in enumerate(zip(order, pose_mols(ligand, found.pos[order]), strict=True), start=1):
+        score, facts = (
+            float(found.scores[index]),
+            pose_facts(poses[index].site, mol, found.pos[index], ligand, receptor),
+        )
+        moved.append(
+            replace(
+                poses[index], mol=mol, pos=found.pos[index], rank=rank, rank_score=-score, vina_rescore=score, **facts
+            )
+        )
+    return tuple(moved)
