@@ -5,6 +5,7 @@ The public API, imported when first used so that `import discodock` costs nothin
 * `dock`: dock one ligand into a pocket; returns ranked poses with scores.
 * `DockingResult`, `DockedPose`: what it returns.
 * `write_result`: write a result's poses, scores and complex into a folder.
+* `write_report`: write a page to look at into such a folder.
 * `DiscodockError`: base of every error raised on purpose.
 """
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from discodock.inference.dock import dock
     from discodock.inference.outputs import write_result
     from discodock.inference.result import DockedPose, DockingResult
+    from discodock.report.write import write_report
 
-__all__ = ["DiscodockError", "DockedPose", "DockingResult", "dock", "write_result"]
+__all__ = ["DiscodockError", "DockedPose", "DockingResult", "dock", "write_report", "write_result"]
 
 _HOME: Final = {
     "DiscodockError": "discodock.errors",
     "DockedPose": "discodock.inference.result",
     "DockingResult": "discodock.inference.result",
     "dock": "discodock.inference.dock",
+    "write_report": "discodock.report.write",
     "write_result": "discodock.inference.outputs",
 }
 

@@ -23,11 +23,12 @@ ARROWS = {
     "tasks": {"models", "diffusion", "latents", "data", "training"},
     "inference": {"models", "diffusion", "latents", "data", "chem", "physics"},
     "evaluation": {"inference", "chem"},
+    "report": {"inference", "chem"},
     "images": {"latents", "training", "diffusion"},
     "config": {"tasks", "inference", "evaluation", "images"},
-    "cli": {"tasks", "inference", "evaluation", "images", "config"},
+    "cli": {"tasks", "inference", "evaluation", "images", "config", "report"},
     "weights": set(),
-    "__init__": {"inference"},
+    "__init__": {"inference", "report"},
 }
 """Who may import whom, by sub-package; the leaves anyone may."""
 
@@ -35,6 +36,7 @@ EXCEPTIONS = {
     ("data.prepare", "chem"),  # preparing reads structures; everything else in data works without rdkit
     ("data.prepare_embeddings", "chem"),  # the sequences of chains are read off the structures again
     ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
+    ("report.write", "data.store.write_atomically"),  # pages appear whole or not at all, as results do
     ("inference", "geometry.pose"),  # the poses and tangent vectors that models and diffusion take and return
     ("tasks", "geometry.pose"),  # likewise
 }
@@ -44,6 +46,7 @@ FORBIDDEN_OUTSIDE = {  # external package -> the sub-packages that may import it
     "rdkit": {"chem"},
     "gemmi": {"chem"},
     "pytorch_lightning": {"training", "tasks", "data", "images"},
+    "jinja2": {"report"},
     "typer": {"cli"},
     "rich": {"cli"},
     "PIL": {"images"},

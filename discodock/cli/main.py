@@ -11,7 +11,7 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from discodock.cli import doctor, evaluate, images, predict, prepare, train
+from discodock.cli import doctor, evaluate, images, predict, prepare, report, train
 from discodock.cli.options import modern_spelling
 from discodock.cli.runtime import keep_ctrl_c_from_rdkit, raise_allocator_thresholds
 from discodock.errors import DiscodockError
@@ -56,6 +56,7 @@ app.add_typer(prepare.app, name="prepare", short_help="Prepare complexes for tra
 app.add_typer(train.app, name="train", short_help="Train a network from prepared complexes.")
 app.command("evaluate", help=evaluate.HELP, short_help="Redock crystal complexes: success rates.")(evaluate.evaluate)
 app.add_typer(images.app, name="images", short_help="Image diffusion with discrete codes.")
+app.command("report", help=report.HELP, short_help="Write pages to look at docked poses.")(report.report)
 app.command("doctor", help=doctor.HELP, short_help="Print what this machine has and what will be used.")(doctor.doctor)
 
 

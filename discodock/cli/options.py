@@ -133,6 +133,10 @@ Relax = Annotated[
 # to where
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is finished already.")]
+Report = Annotated[
+    bool,
+    typer.Option("--report/--no-report", help="Write report.html and view.pml for every ligand, and an index of many."),
+]
 
 
 def modern_spelling(arguments: Sequence[str]) -> list[str]:

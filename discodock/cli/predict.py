@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discodock.cli import options
+from discodock.cli.report import write_reports
 from discodock.cli.runtime import hide_reader_notes
 from discodock.errors import ConfigError
 
@@ -20,8 +21,8 @@ HELP = """Dock ligands into a protein and write ranked poses.
 
 A pocket is named by one of --pocket-ligand, --pocket-center and --pocket-residues; without one the whole protein is
 searched, and the samples are shared among the most probable sites. Each ligand gets a folder in --out with poses.sdf
-(best first), best.sdf, complex_rank1.pdb, scores.csv and run.json; summary.csv has a row for each ligand. Finished
-ligands are kept when the command runs again.
+(best first), best.sdf, complex_rank1.pdb, scores.csv and run.json, with --report also a page to look at, report.html;
+summary.csv has a row for each ligand. Finished ligands are kept when the command runs again.
 
 rank_score combines the agreement between samples with Vina's score: neither an affinity nor a probability.
 
@@ -54,6 +55,7 @@ def predict(
     validity: options.Validity = True,
     template_smiles: options.TemplateSmiles = None,
     overwrite: options.Overwrite = False,
+    report: options.Report = False,
     center_x: options.CenterX = None,
     center_y: options.CenterY = None,
     center_z: options.CenterZ = None,
@@ -82,7 +84,8 @@ def predict(
         strict=jobs_table is None and len(jobs) == 1,
     )
     outcomes = _run(jobs, out, run_options, checkpoint, device)
-    return 0 if all(outcome.is_ok for outcome in outcomes) else 1
+    are_reported = not report or write_reports([out / str(o.row["name"]) for o in outcomes if o.is_ok], out)
+    return 0 if are_reported and all(outcome.is_ok for outcome in outcomes) else 1
 
 
 def _check_inputs(jobs_table: Path | None, protein: Path | None, ligand: str | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 from discodock.cli.options import modern_spelling
 from discodock.cli.runtime import raise_allocator_thresholds
 
-COMMANDS = ["predict", "evaluate", "doctor", "prepare", "train"]
+COMMANDS = ["predict", "evaluate", "report", "doctor", "prepare", "train"]
 
 
 def test_help_names_every_command_and_imports_nothing_heavy():

@@ -1,0 +1,109 @@
+"""What the columns of `scores.csv` are called and mean; a column that is not listed here is shown by its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["check", "number", "text"]
+
+CHECK_VALUES: Final = frozenset({"true", "false"})
+
+RUN_COLUMNS: Final = frozenset({"id", "seed", "seconds", "status"})
+"""Equal for all poses of a run: not in the table of poses."""
+
+DETAIL_COLUMNS: Final = frozenset({"sample", "message"})
+"""Shown for the selected pose only."""
+
+KNOWN: Final[Mapping[str, tuple[str, str]]] = {
+    "rank": ("Rank", "1 is the best pose by the score that this run ranks by."),
+    "sample": ("Sample", "Number of the random stream that the pose came from."),
+    "rank_score": (
+        "Rank score",
+        "Orders the poses of one ligand, higher is better; from agreement and contacts."
+        " Neither an affinity nor a probability of being right.",
+    ),
+    "agreement": ("Agreement", "How densely the other samples lie around the pose, from 0 to 1; higher is better."),
+    "contact_score": (
+        "Contacts",
+        "How well the pose touches the protein, lower is better. Compares poses of one ligand only; not an energy.",
+    ),
+    "confidence": ("Confidence", "What the confidence model says of the pose, higher is better. Not an affinity."),
+    "p_rmsd_lt_2": (
+        "P(RMSD < 2 Å)",
+        "Probability that the pose lies within 2 Å of the true one, by the confidence model. Not an affinity.",
+    ),
+    "expected_rmsd": ("Expected RMSD", "Distance to the true pose that the confidence model expects, Å."),
+    "vina_score": (
+        "Vina score",
+        "AutoDock Vina's scoring function for this pose, kcal/mol in its own scale; lower is better."
+        " Useful to compare poses, a poor measure of affinity.",
+    ),
+    "strain": ("Strain", "Energy that the ligand's shape costs it, kcal/mol; lower is better."),
+    "relax_shift": ("Shift", "How far relaxation moved the pose, Å RMSD."),
+    "min_dist_protein": (
+        "Closest",
+        "Smallest distance between heavy atoms of ligand and protein, Å; below 2 is a clash.",
+    ),
+    "pocket_ok": ("In pocket", "The pose's centre lies within the radius of its pocket or site."),
+    "stereo_ok": ("Chemistry", "Atoms, bonds, charges and stereo are those of the input ligand."),
+    "pb_valid": ("PB-valid", "Passes all checks of PoseBusters: geometry, clashes and chemistry are plausible."),
+    "pb_failed": ("PB failed", "Number of PoseBusters checks that the pose fails."),
+    "pb_failed_checks": ("Failed checks", "Which PoseBusters checks the pose fails."),
+    "latent_code": ("Code", "Site and discrete codes that the pose was drawn from."),
+    "mode": ("Mode", "Binding mode: samples with the same site and codes, A the most frequent."),
+    "message": ("Message", "What is wrong with the pose."),
+}
+"""Title and meaning by column, in no particular order."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of poses.
+
+    Attributes:
+        name: in `scores.csv`.
+        title: for people.
+        meaning: one or two sentences; empty for a column that is not in `KNOWN`.
+        kind: how its values are shown and sorted.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    kind: Kind
+
+
+def describe_columns(rows: Sequence[Mapping[str, str]]) -> list[Column]:
+    """The columns that have a value in some row, in the order of the file, without those of the run."""
+    names = [name for name in rows[0] if name not in RUN_COLUMNS and any(row.get(name) for row in rows)]
+    return [Column(name, *_words(name), _kind([row.get(name) or "" for row in rows])) for name in names]
+
+
+def table_columns(columns: Sequence[Column], rows: Sequence[Mapping[str, str]]) -> list[Column]:
+    """Those that the table of poses shows: no details, and no text that is the same for all of several poses."""
+
+    def tells_poses_apart(column: Column) -> bool:
+        return column.kind != "text" or len(rows) == 1 or len({row.get(column.name) for row in rows}) > 1
+
+    return [c for c in columns if c.name not in DETAIL_COLUMNS and (c.name == "mode" or tells_poses_apart(c))]
+
+
+def _words(name: str) -> tuple[str, str]:
+    return KNOWN.get(name, (name.replace("_", " "), ""))
+
+
+def _kind(values: Sequence[str]) -> Kind:
+    given = [value for value in values if value]
+    if set(given) <= CHECK_VALUES:
+        return "check"
+    return "number" if all(_is_number(value) for value in given) else "text"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

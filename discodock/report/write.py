@@ -1,0 +1,85 @@
+"""Reports of finished results, made from what is in their folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from discodock.data.store import write_atomically
+from discodock.inference.batch import SUMMARY_FILE
+from discodock.inference.outputs import read_table
+from discodock.report.folder import SOURCE_FILES, is_result, read_result
+from discodock.report.page import index_page, result_page
+from discodock.report.pymol import PYMOL_FILE, pymol_script
+
+REPORT_FILE: Final = "report.html"
+INDEX_FILE: Final = "index.html"
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write `report.html` and `view.pml` into a result folder, from the files in it alone.
+
+    The page has everything inside (poses, protein, drawing, scripts): it opens without a network, anywhere.
+
+    >>> write_result(result, "docked/aspirin")
+    >>> write_report("docked/aspirin")
+
+    Args:
+        folder: as `write_result` or `discodock predict` leave it.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: a file of the folder is missing or damaged.
+        OSError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    result = read_result(folder)
+    write_atomically(folder / PYMOL_FILE, pymol_script(result.receptor.ligand_chain).encode("ascii"))
+    path = folder / REPORT_FILE
+    write_atomically(path, result_page(result).encode("utf-8"))
+    return path
+
+
+def has_report(folder: Path) -> bool:
+    """Whether a result folder has a report that is not older than what it is made from."""
+    report = folder / REPORT_FILE
+    if not report.is_file() or not (folder / PYMOL_FILE).is_file():
+        return False
+    written = report.stat().st_mtime_ns
+    return all(written >= (folder / name).stat().st_mtime_ns for name in SOURCE_FILES if (folder / name).exists())
+
+
+def write_index(out: Path) -> Path | None:
+    """Write `index.html`, which lists the results of an output folder with links to their reports.
+
+    Args:
+        out: output folder of `discodock predict`.
+
+    Returns:
+        The page; None if the folder's summary has fewer than two ligands.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    rows = read_table(out / SUMMARY_FILE)
+    if len(rows) < 2:
+        return None
+    names = [row.get("name", "") for row in rows]
+    linked = {name: f"{quote(name)}/{REPORT_FILE}" for name in names if (out / name / REPORT_FILE).is_file()}
+    path = out / INDEX_FILE
+    write_atomically(path, index_page(out.absolute().name, rows, linked).encode("utf-8"))
+    return path
+
+
+def result_folders(folder: Path) -> list[Path]:
+    """The folder itself if it is a result, else the results right below it, by name."""
+    if is_result(folder):
+        return [folder]
+    return (
+        sorted(path for path in folder.iterdir() if not path.name.startswith(".") and is_result(path))
+        if folder.is_dir()
+        else []
+    )
