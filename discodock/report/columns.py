@@ -9,6 +9,7 @@ from typing import Final, Literal
 Kind = Literal["check", "number", "text"]
 
 CHECK_VALUES: Final = frozenset({"true", "false"})
+_PLAIN_NUMBER: Final = frozenset("-0123456789.")
 
 RUN_COLUMNS: Final = frozenset({"id", "seed", "seconds", "status"})
 """Equal for all poses of a run: not in the table of poses."""
@@ -67,18 +68,25 @@ class Column:
         title: for people.
         meaning: one or two sentences; empty for a column that is not in `KNOWN`.
         kind: how its values are shown and sorted.
+        decimals: of its numbers, the most that any of them has.
     """
 
     name: str
     title: str
     meaning: str
     kind: Kind
+    decimals: int = 0
+
+    def shown(self, value: str) -> str:
+        """A value as the page has it: numbers of a column have the same decimals."""
+        is_plain = self.kind == "number" and set(value) <= _PLAIN_NUMBER
+        return f"{float(value):.{self.decimals}f}" if value and is_plain else value
 
 
 def describe_columns(rows: Sequence[Mapping[str, str]]) -> list[Column]:
     """The columns that have a value in some row, in the order of the file, without those of the run."""
     names = [name for name in rows[0] if name not in RUN_COLUMNS and any(row.get(name) for row in rows)]
-    return [Column(name, *_words(name), _kind([row.get(name) or "" for row in rows])) for name in names]
+    return [_describe(name, [row[name] for row in rows if row.get(name)]) for name in names]
 
 
 def table_columns(columns: Sequence[Column], rows: Sequence[Mapping[str, str]]) -> list[Column]:
@@ -90,15 +98,15 @@ def table_columns(columns: Sequence[Column], rows: Sequence[Mapping[str, str]]) 
     return [c for c in columns if c.name not in DETAIL_COLUMNS and (c.name == "mode" or tells_poses_apart(c))]
 
 
-def _words(name: str) -> tuple[str, str]:
-    return KNOWN.get(name, (name.replace("_", " "), ""))
-
-
-def _kind(values: Sequence[str]) -> Kind:
-    given = [value for value in values if value]
-    if set(given) <= CHECK_VALUES:
-        return "check"
-    return "number" if all(_is_number(value) for value in given) else "text"
+def _describe(name: str, values: Sequence[str]) -> Column:
+    """A column with some values, none of them empty."""
+    title, meaning = KNOWN.get(name, (name.replace("_", " "), ""))
+    if set(values) <= CHECK_VALUES:
+        return Column(name, title, meaning, "check")
+    if not all(_is_number(value) for value in values):
+        return Column(name, title, meaning, "text")
+    decimals = max((len(value.partition(".")[2]) for value in values if set(value) <= _PLAIN_NUMBER), default=0)
+    return Column(name, title, meaning, "number", decimals)
 
 
 def _is_number(text: str) -> bool:

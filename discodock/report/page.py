@@ -15,7 +15,7 @@ from discodock.report.assets import VIEWER_FILE, VIEWER_LICENSE_FILE, VIEWER_VER
 from discodock.report.columns import Column, describe_columns, table_columns
 from discodock.report.folder import FinishedResult
 
-MODE_COLORS: Final = ("#14746f", "#c4811a", "#85509b", "#b04f37", "#3d6ca6", "#75852b", "#b9527a")
+MODE_COLORS: Final = ("#17877f", "#c4811a", "#85509b", "#b04f37", "#3d6ca6", "#75852b", "#b9527a")
 """Of the modes, largest first."""
 
 OTHER_COLOR: Final = "#7b878f"
@@ -160,7 +160,7 @@ def _viewer_data(
                 "color": colors.get(row.get("mode", ""), MODE_COLORS[0]),
                 "block": result.poses[index].block if is_viewed else None,
                 "near": result.receptor.near[index] if is_viewed else [],
-                "details": [[c.title, row.get(c.name) or "", c.kind, c.meaning] for c in columns if row.get(c.name)],
+                "details": [[c.title, c.shown(row[c.name]), c.kind, c.meaning] for c in columns if row.get(c.name)],
             }
         )
     sites = result.run.get("sites") or [] if _is_blind(result.run) else []

@@ -13,7 +13,7 @@ from discodock.inference.outputs import write_result
 from discodock.report import folder as folder_module
 from discodock.report import page as page_module
 from discodock.report.assets import VIEWER_FILE, VIEWER_SHA256, VIEWER_VERSION, asset
-from discodock.report.columns import KNOWN
+from discodock.report.columns import KNOWN, describe_columns
 from discodock.report.folder import SOURCE_FILES
 from discodock.report.write import write_report
 from tests.report.pages import Page, edit_run, read_rows, write_rows
@@ -34,9 +34,12 @@ def test_the_table_has_every_pose_with_its_scores_and_checks(folder):
     page, rows = page_of(folder), read_rows(folder / "scores.csv")
     titles, body = page.table("Rank")
     assert len(body) == len(rows) == 8
-    for name in ("rank", "rank_score", "agreement", "contact_score", "min_dist_protein", "mode", "latent_code"):
+    for name in ("rank", "mode", "latent_code"):
         column = titles.index(KNOWN[name][0])
         assert [cells[column] for cells in body] == [row[name] for row in rows]
+    for name in ("rank_score", "agreement", "contact_score", "min_dist_protein"):
+        column = titles.index(KNOWN[name][0])
+        assert [float(cells[column]) for cells in body] == [float(row[name]) for row in rows]
     for name in ("pocket_ok", "stereo_ok"):
         column = titles.index(KNOWN[name][0])
         assert [cells[column] for cells in body] == [{"true": "✓yes", "false": "✗no"}[row[name]] for row in rows]
@@ -120,6 +123,14 @@ def test_a_column_that_nobody_knows_is_shown_by_its_kind(folder):
     assert [cells[titles.index("shiny ok")] for cells in body[:3]] == ["✓yes", "✗no", "–not checked"]
     assert [cells[titles.index("new energy")] for cells in body[:2]] == ["-0.5", "-1.5"]
     assert "empty" not in titles
+
+
+def test_numbers_of_a_column_have_the_same_decimals_and_nothing_else_changes():
+    values = ["-1.5", "2", "3.25", "1e-7", ""]
+    (column,) = describe_columns([{"x": value} for value in values])
+    assert [column.shown(value) for value in values] == ["-1.50", "2.00", "3.25", "1e-7", ""]
+    (scientific,) = describe_columns([{"x": "1e-7"}, {"x": "inf"}])
+    assert scientific.kind == "number" and scientific.shown("1e-7") == "1e-7"
 
 
 def test_warnings_come_first_and_name_what_the_best_pose_fails(folder):
