@@ -49,7 +49,7 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "pocket_ok": ("In pocket", "The pose's centre lies within the radius of its pocket or site."),
     "stereo_ok": ("Chemistry", "Atoms, bonds, charges and stereo are those of the input ligand."),
-    "pb_valid": ("PB-valid", "Passes all checks of PoseBusters: geometry, clashes and chemistry are plausible."),
+    "pb_valid": ("PB-valid", "Fails no check of PoseBusters: geometry, clashes and chemistry are plausible."),
     "pb_failed": ("PB failed", "Number of PoseBusters checks that the pose fails."),
     "pb_failed_checks": ("Failed checks", "Which PoseBusters checks the pose fails."),
     "latent_code": ("Code", "Site and discrete codes that the pose was drawn from."),
