@@ -22,14 +22,10 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "sample": ("Sample", "Number of the random stream that the pose came from."),
     "rank_score": (
         "Rank score",
-        "Orders the poses of one ligand, higher is better; from agreement and contacts."
+        "Orders the poses of one ligand, higher is better; from the agreement of the samples and Vina's score."
         " Neither an affinity nor a probability of being right.",
     ),
     "agreement": ("Agreement", "How densely the other samples lie around the pose, from 0 to 1; higher is better."),
-    "contact_score": (
-        "Contacts",
-        "How well the pose touches the protein, lower is better. Compares poses of one ligand only; not an energy.",
-    ),
     "confidence": ("Confidence", "What the confidence model says of the pose, higher is better. Not an affinity."),
     "p_rmsd_lt_2": (
         "P(RMSD < 2 Å)",
@@ -38,11 +34,14 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "expected_rmsd": ("Expected RMSD", "Distance to the true pose that the confidence model expects, Å."),
     "vina_score": (
         "Vina score",
-        "AutoDock Vina's scoring function for this pose, kcal/mol in its own scale; lower is better."
-        " Useful to compare poses, a poor measure of affinity.",
+        "AutoDock Vina's score of the pose, kcal/mol on its own scale; lower is better. It compares poses of a ligand;"
+        " as a measure of affinity it is poor.",
     ),
-    "strain": ("Strain", "Energy that the ligand's shape costs it, kcal/mol; lower is better."),
-    "relax_shift": ("Shift", "How far relaxation moved the pose, Å RMSD."),
+    "strain": (
+        "Strain",
+        "Energy within the ligand above that of its best free conformer, kcal/mol; lower is better.",
+    ),
+    "relax_shift": ("Shift", "How far relaxation moved the pose, Å RMSD; zero without relaxation."),
     "min_dist_protein": (
         "Closest",
         "Smallest distance between heavy atoms of ligand and protein, Å; below 2 is a clash.",

@@ -10,10 +10,11 @@ from rdkit import Chem
 
 from discodock.errors import InputError
 from discodock.inference.outputs import write_result
+from discodock.inference.result import SCORE_COLUMNS
 from discodock.report import folder as folder_module
 from discodock.report import page as page_module
 from discodock.report.assets import VIEWER_FILE, VIEWER_SHA256, VIEWER_VERSION, asset
-from discodock.report.columns import KNOWN, describe_columns
+from discodock.report.columns import KNOWN, RUN_COLUMNS, describe_columns
 from discodock.report.folder import SOURCE_FILES
 from discodock.report.write import write_report
 from tests.report.pages import Page, edit_run, read_rows, write_rows
@@ -37,7 +38,7 @@ def test_the_table_has_every_pose_with_its_scores_and_checks(folder):
     for name in ("rank", "mode", "latent_code"):
         column = titles.index(KNOWN[name][0])
         assert [cells[column] for cells in body] == [row[name] for row in rows]
-    for name in ("rank_score", "agreement", "contact_score", "min_dist_protein"):
+    for name in ("rank_score", "agreement", "vina_score", "strain", "min_dist_protein"):
         column = titles.index(KNOWN[name][0])
         assert [float(cells[column]) for cells in body] == [float(row[name]) for row in rows]
     for name in ("pocket_ok", "stereo_ok"):
@@ -123,6 +124,11 @@ def test_a_column_that_nobody_knows_is_shown_by_its_kind(folder):
     assert [cells[titles.index("shiny ok")] for cells in body[:3]] == ["✓yes", "✗no", "–not checked"]
     assert [cells[titles.index("new energy")] for cells in body[:2]] == ["-0.5", "-1.5"]
     assert "empty" not in titles
+
+
+def test_every_column_of_the_scores_has_a_title_and_a_meaning():
+    assert set(SCORE_COLUMNS) - RUN_COLUMNS <= set(KNOWN)
+    assert all(title and meaning for title, meaning in KNOWN.values())
 
 
 def test_numbers_of_a_column_have_the_same_decimals_and_nothing_else_changes():
