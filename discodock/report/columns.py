@@ -37,6 +37,10 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "AutoDock Vina's score of the pose, kcal/mol on its own scale; lower is better. It compares poses of a ligand;"
         " as a measure of affinity it is poor.",
     ),
+    "vina_rescore": (
+        "Vina, rescored",
+        "AutoDock Vina's score after its own optimisation of the pose, kcal/mol; lower is better. Not an affinity.",
+    ),
     "strain": (
         "Strain",
         "Energy within the ligand above that of its best free conformer, kcal/mol; lower is better.",
