@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,9 @@ def train_prior(config: PriorStageConfig, folder: Path) -> Path:
         save_checkpoint(weights, by_name, {**begun.config, **blocks}, info)
 
     data = score_data(config.data, stage_one.config)
-    fit(task, data, folder, config.run, config.task.optimizer, write)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Found .* in eval mode")  # stage one is, on purpose
+        fit(task, data, folder, config.run, config.task.optimizer, write)
     return weights
 
 
