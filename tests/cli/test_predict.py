@@ -65,6 +65,18 @@ def test_validity_can_be_left_out(predict, tmp_path):
     assert code == 0 and {row["pb_valid"] + row["pb_failed"] + row["pb_failed_checks"] for row in rows} == {""}
 
 
+def test_vina_ranks_if_asked_and_its_score_is_a_column_and_a_tag(predict, tmp_path):
+    pytest.importorskip("vina")
+    arguments = ("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "it", "--no-validity")
+    assert predict(*arguments, "--rescore", "vina")[0] == 0
+    rows, mols = table(tmp_path / "out" / "it" / "scores.csv"), molecules(tmp_path / "out" / "it" / "poses.sdf")
+    scores = [float(row["vina_rescore"]) for row in rows]
+    assert scores == sorted(scores) and len(scores) == 4
+    assert [float(mol.GetProp("discodock_vina_rescore")) for mol in mols] == pytest.approx(scores)
+    code, _, error = predict(*arguments, "--rescore", "gold")
+    assert code == 2 and "give none or vina" in error
+
+
 def test_without_a_pocket_the_whole_protein_is_searched(cli, blind_checkpoint, tmp_path):
     code, printed, _ = cli(
         "predict", "--checkpoint", blind_checkpoint, "-o", tmp_path, *FAST, "-p", PROTEIN, "-l", LIGAND
