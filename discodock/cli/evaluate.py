@@ -74,6 +74,8 @@ def evaluate(
     hide_reader_notes()
     if mode not in MODES:
         raise ConfigError(f"--mode {mode} is unknown; give one of {', '.join(MODES)}")
+    if poses is not None and rescore != "none":
+        raise ConfigError("--poses are judged as they are; leave out --rescore")
     sampling = options.sampling_config(samples, steps, solver, seed, batch_size, guidance)
     from discodock.cli.progress import WorkBar
     from discodock.evaluation.evaluate import EvaluationConfig

@@ -176,6 +176,7 @@ def test_calibration_is_drawn_where_poses_carry_a_probability(cli, two, tmp_path
     ("arguments", "words"),
     [
         (("--poses", "nowhere"), "no such folder of poses"),
+        (("--poses", ".", "--rescore", "vina"), "leave out --rescore"),
         (("--splits", "nowhere.csv"), "no such file"),
         (("--splits", __file__), "needs columns"),
     ],
