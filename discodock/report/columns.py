@@ -14,7 +14,7 @@ _PLAIN_NUMBER: Final = frozenset("-0123456789.")
 RUN_COLUMNS: Final = frozenset({"id", "seed", "seconds", "status"})
 """Equal for all poses of a run: not in the table of poses."""
 
-DETAIL_COLUMNS: Final = frozenset({"sample", "message"})
+DETAIL_COLUMNS: Final = frozenset({"sample", "pb_failed_checks", "message"})
 """Shown for the selected pose only."""
 
 KNOWN: Final[Mapping[str, tuple[str, str]]] = {

@@ -11,9 +11,9 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from discodock.chem.view import CONTACT_DISTANCE
-from discodock.report.assets import VIEWER_FILE, VIEWER_LICENSE_FILE, VIEWER_VERSION, asset, render, script, style
 from discodock.report.columns import Column, describe_columns, table_columns
 from discodock.report.folder import FinishedResult
+from discodock.report.rendering import VIEWER_FILE, VIEWER_LICENSE_FILE, VIEWER_VERSION, asset, render, script, style
 
 MODE_COLORS: Final = ("#17877f", "#c4811a", "#85509b", "#b04f37", "#3d6ca6", "#75852b", "#b9527a")
 """Of the modes, largest first."""

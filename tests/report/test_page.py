@@ -13,9 +13,9 @@ from discodock.inference.outputs import write_result
 from discodock.inference.result import SCORE_COLUMNS
 from discodock.report import folder as folder_module
 from discodock.report import page as page_module
-from discodock.report.assets import VIEWER_FILE, VIEWER_SHA256, VIEWER_VERSION, asset
 from discodock.report.columns import KNOWN, RUN_COLUMNS, describe_columns
 from discodock.report.folder import SOURCE_FILES
+from discodock.report.rendering import VIEWER_FILE, VIEWER_SHA256, VIEWER_VERSION, asset
 from discodock.report.write import write_report
 from tests.report.pages import Page, edit_run, read_rows, write_rows
 
