@@ -16,7 +16,7 @@ from discodock.images.networks import AnyNetworkConfig, make_network
 from discodock.images.unet import UNetConfig
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.dropout import CodeDropout, null_weights
-from discodock.latents.guidance import guide
+from discodock.latents.guidance import guided
 from discodock.latents.noise import NoiseLike
 from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
@@ -105,14 +105,15 @@ class ImageModel(nn.Module):
 
         Source: Ho, Salimans 2022, arXiv 2207.12598, once for each condition.
         """
-        told = result = self.denoiser(x, sigma, labels, codes)
-        if labels is not None and guidance.classes:
-            untold = self.denoiser(x, sigma, torch.full_like(labels, NULL_CODE), codes)
-            result = guide(told, untold, guidance.classes)
-        if codes is not None and guidance.codes:
-            without = self.denoiser(x, sigma, labels, null_weights(codes))
-            result = result + guide(told, without, guidance.codes) - told
-        return result
+        told = self.denoiser(x, sigma, labels, codes)
+        by_class = by_codes = told
+        if labels is not None:
+            untold = torch.full_like(labels, NULL_CODE)
+            by_class = guided(lambda: told, lambda: self.denoiser(x, sigma, untold, codes), guidance.classes)
+        if codes is not None:
+            hidden = null_weights(codes)
+            by_codes = guided(lambda: told, lambda: self.denoiser(x, sigma, labels, hidden), guidance.codes)
+        return by_class + by_codes - told
 
     def _own_layout(self) -> CodeLayout:
         if self.layout is None:
