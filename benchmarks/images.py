@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=2000, help="images per point and seed")
     parser.add_argument("--seeds", type=int, default=2, help="repetitions of the sampling")
     parser.add_argument("--curvature-samples", type=int, default=100, help="paths whose turning is measured")
+    parser.add_argument("--curvature-steps", type=int, default=64, help="noise levels of those paths")
+    parser.add_argument("--sources", default="none,oracle,prior", help="where the codes come from")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--out", type=Path, default=Path("out/images_benchmark"), help="folder to write to")
     arguments = parser.parse_args()
@@ -49,10 +51,14 @@ def main() -> None:
         seeds=arguments.seeds,
         classifier=arguments.out / "classifier.safetensors",
         curvature_samples=arguments.curvature_samples,
+        curvature_steps=arguments.curvature_steps,
     )
     device = pick_device(arguments.device)
+    sources = {"plain": ("none",), "codes": tuple(arguments.sources.split(","))}
     metrics = {
-        name: evaluate_images(load_generator(path, device), config, arguments.out / name)
+        name: evaluate_images(
+            load_generator(path, device), config.model_copy(update={"sources": sources[name]}), arguments.out / name
+        )
         for name, path in (("plain", arguments.plain), ("codes", arguments.codes))
     }
     rows = curves(metrics)

@@ -153,7 +153,7 @@ class ImageDataset(Dataset[ImageBatch]):
 
 
 class EpochSampler(Sampler[tuple[int, bool]]):
-    """Every image once an epoch in random order, the processes taking turns; the rest of the last turn is left out.
+    """Every image once an epoch in random order, the processes taking turns; what fills no batch of all is left out.
 
     Where it begins is asked of `count_taken`, the images that this process has used so far, so that a resumed run
     continues the same sequence in the middle of an epoch too.
@@ -163,18 +163,19 @@ class EpochSampler(Sampler[tuple[int, bool]]):
         self,
         num_images: int,
         *,
+        batch_size: int,
         flip: bool,
         seed: int,
         rank: int = 0,
         num_processes: int = 1,
         count_taken: Callable[[], int] = lambda: 0,
     ) -> None:
-        self.num_images, self.flip, self.seed = num_images, flip, seed
+        self.num_images, self.batch_size, self.flip, self.seed = num_images, batch_size, flip, seed
         self.rank, self.num_processes, self.count_taken = rank, num_processes, count_taken
 
     def __len__(self) -> int:
-        """Images of an epoch for this process."""
-        return self.num_images // self.num_processes
+        """Images of an epoch for this process, in whole batches."""
+        return self.num_images // (self.num_processes * self.batch_size) * self.batch_size
 
     def __iter__(self) -> Iterator[tuple[int, bool]]:
         """The rest of the current epoch."""
@@ -203,7 +204,7 @@ class ImageDataModule(pl.LightningDataModule):
         source = open_images(self.config.train, self.shape)
         check_classes(source, self.num_classes, self.config.train)
         order = np.random.default_rng(0).permutation(len(source))
-        if len(order) < self.config.num_val + self.config.batch_size:
+        if len(order) < self.config.num_val + self.config.batch_size * (self.trainer.world_size if self.trainer else 1):
             raise InputError(
                 f"{self.config.train}: {len(order)} images are fewer than data.num_val + data.batch_size; lower them"
             )
@@ -215,6 +216,7 @@ class ImageDataModule(pl.LightningDataModule):
         config, trainer = self.config, self.trainer
         sampler = EpochSampler(
             len(self.train_set),
+            batch_size=config.batch_size,
             flip=config.flip,
             seed=config.seed,
             rank=trainer.global_rank if trainer else 0,

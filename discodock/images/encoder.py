@@ -5,7 +5,7 @@ Source: Dosovitskiy et al. 2021, arXiv 2010.11929; read-out tokens as in DisCo-D
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Self, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from discodock.errors import ConfigError
 from discodock.images.conditioning import ImageShape, code_sizes
-from discodock.images.layers import Patches, TransformerBlock
+from discodock.images.layers import Patches, TransformerBlock, spread_outputs
 from discodock.latents.registry import CodeLayout
 from discodock.settings import Settings
 
@@ -51,20 +51,14 @@ class ImageEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.channels)
         self.heads = nn.ModuleList(nn.Linear(config.channels, size) for size in code_sizes(layout))
 
-    @torch.no_grad()
     def spread_logits(self, images: Tensor) -> None:
         """Scale and shift the heads so that logits of these images have mean 0 and deviation `config.logit_spread`.
 
         Fresh heads give all images nearly the same logits, far below the noise of the Gumbel-softmax: the denoiser then
         learns to ignore the codes before the encoder has learned anything.
-
-        Source: data-dependent initialisation, Salimans, Kingma 2016, arXiv 1602.07868.
         """
         for head, logits in zip(self.heads, self(images), strict=True):
-            assert isinstance(head, nn.Linear)
-            factor = self.config.logit_spread / logits.std(dim=0).clamp(min=1e-6)
-            head.weight.mul_(factor[:, None])
-            head.bias.copy_(factor * (head.bias - logits.mean(dim=0)))
+            spread_outputs(cast(nn.Linear, head), logits, self.config.logit_spread)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images (B, C, H, W) in [-1, 1] -> logits (B, K_i) of every code, float32."""

@@ -38,6 +38,9 @@ class ImageEvaluationConfig(Settings):
         "classifier", description="key of FEATURES: what images are compared by"
     )
     classifier: Path = Field(Path("classifier.safetensors"), description="file of the classifier; made if not there")
+    sources: tuple[Literal["none", "oracle", "prior"], ...] = Field(
+        ("none", "oracle", "prior"), min_length=1, description="where codes come from; what a model lacks is left out"
+    )
     curvature_samples: int = Field(200, ge=0, description="paths whose turning is measured; 0: none")
     curvature_steps: int = Field(64, ge=3, description="noise levels of those paths")
     generation: GenerationConfig = Field(default_factory=GenerationConfig, description="sampler and guidance")
@@ -71,7 +74,7 @@ def evaluate_images(generator: ImageGenerator, config: ImageEvaluationConfig, fo
         InputError, ConfigError, CheckpointError: images, extractor or classifier cannot be used.
     """
     real = load_real(generator, config)
-    sources = code_sources(generator, real)
+    sources = {k: draw for k, draw in code_sources(generator, real).items() if k in config.sources}
     floor = compare(real.features(real.train), real.reference_features)
     results: dict[str, Any] = {
         "n": config.num_samples,

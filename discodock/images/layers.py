@@ -19,6 +19,22 @@ def zero_init(module: ModuleT) -> ModuleT:
     return module
 
 
+@torch.no_grad()
+def spread_outputs(last: nn.Linear, outputs: Tensor, spread: float) -> None:
+    """Scale and shift a last layer so that its outputs have mean 0 and this standard deviation over the batch.
+
+    Args:
+        last: the layer, changed in place.
+        outputs: what it returns now, shape (B, out_features).
+        spread: standard deviation of each output.
+
+    Source: data-dependent initialisation, Salimans, Kingma 2016, arXiv 1602.07868.
+    """
+    factor = spread / outputs.std(dim=0).clamp(min=1e-6)
+    last.weight.mul_(factor[:, None])
+    last.bias.copy_(factor * (last.bias - outputs.mean(dim=0)))
+
+
 def sinusoids(values: Tensor, channels: int, longest: float = 100.0) -> Tensor:
     """Cosines and sines of `values`, shape (B,), with frequencies 1 ... `longest` in equal ratios; (B, channels).
 

@@ -105,7 +105,7 @@ class ToyModel(nn.Module):
         self.config = config
         self.denoiser = Denoiser(PointNetwork(width, config.depth, ConditionSpace(0, groups)), config.edm.sigma_data)
         self.layout: CodeLayout | None = None
-        self.encoder: nn.Module | None = None
+        self.encoder: nn.Sequential | None = None
         self.prior: ImagePriorNetwork | None = None
         if has_codes:
             self.layout = code_layout(groups)

@@ -84,7 +84,8 @@ def test_a_broken_picture_is_named(tmp_path):
 @pytest.mark.parametrize("seed", range(5))
 def test_every_image_once_an_epoch_and_processes_share(seed):
     drawn = [
-        [number for number, _ in EpochSampler(11, flip=False, seed=seed, rank=rank, num_processes=2)] for rank in (0, 1)
+        [number for number, _ in EpochSampler(11, batch_size=5, flip=False, seed=seed, rank=rank, num_processes=2)]
+        for rank in (0, 1)
     ]
     assert len(drawn[0]) == len(drawn[1]) == 5
     assert len(set(drawn[0] + drawn[1])) == 10
@@ -94,7 +95,7 @@ def test_a_resumed_run_continues_the_sequence():
     taken = 0
 
     def sampler(flip):
-        return EpochSampler(10, flip=flip, seed=3, count_taken=lambda: taken)
+        return EpochSampler(10, batch_size=2, flip=flip, seed=3, count_taken=lambda: taken)
 
     first = list(sampler(True))
     assert {flip for _, flip in first} == {True, False}
@@ -104,6 +105,12 @@ def test_a_resumed_run_continues_the_sequence():
     second = list(sampler(True))
     assert len(second) == 10 and second != first
     assert not any(flip for _, flip in sampler(False))
+
+
+@pytest.mark.parametrize("taken", [0, 9, 18, 27])
+def test_an_epoch_ends_with_its_last_whole_batch(taken):
+    """Else the few images that are left would make an epoch without a batch, again and again."""
+    assert len(list(EpochSampler(11, batch_size=3, flip=False, seed=0, count_taken=lambda: taken))) == 9
 
 
 def test_validation_images_are_kept_from_training(npz):
