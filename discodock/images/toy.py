@@ -63,15 +63,15 @@ class ToyConfig(Settings):
         default_factory=lambda: TemperatureSchedule(start=2.0, end=0.5, decay_steps=1500),
         description="of the Gumbel-softmax's gradient",
     )
-    width: int = Field(64, ge=8, description="hidden features of the networks with codes; the plain one is widened")
-    depth: int = Field(3, ge=1, description="hidden layers of the denoisers")
-    steps: int = Field(1000, ge=10, description="optimiser steps of each network")
-    batch_size: int = Field(256, ge=2, description="points per step")
+    width: int = Field(96, ge=8, description="hidden features of the networks with codes; the plain one is widened")
+    depth: int = Field(4, ge=1, description="hidden layers of the denoisers")
+    steps: int = Field(3000, ge=10, description="optimiser steps of each network")
+    batch_size: int = Field(512, ge=2, description="points per step")
     optimizer: OptimizerConfig = Field(
-        default_factory=lambda: OptimizerConfig(learning_rate=3e-3, warmup_steps=50, ema_decay=0.99, weight_decay=0.0),
+        default_factory=lambda: OptimizerConfig(learning_rate=3e-3, warmup_steps=50, ema_decay=0.995, weight_decay=0.0),
         description="optimiser and schedule",
     )
-    prior_steps: int = Field(300, ge=10, description="optimiser steps of the prior of the codes")
+    prior_steps: int = Field(400, ge=10, description="optimiser steps of the prior of the codes")
     seed: int = Field(0, ge=0, description="of weights, data and noise")
 
 
