@@ -95,7 +95,8 @@ def count_rotors(mol: Chem.Mol) -> float:
     """Rotatable bonds as Vina counts them in a ligand prepared by Meeko.
 
     Single bonds outside rings that are neither amides (tertiary ones with two different substituents do turn) nor next
-    to a triple bond; each end of one that has another heavy neighbour counts a half, so that a hydroxyl counts a half.
+    to a triple bond, which turns in their place inside a chain; each end of one that has another heavy neighbour counts
+    a half, so that a hydroxyl counts a half.
     """
     heavy = heavy_molecule(mol)
     ranks = list(Chem.CanonicalRankAtoms(heavy, breakTies=False))
@@ -108,6 +109,8 @@ def count_rotors(mol: Chem.Mol) -> float:
     halves = 0
     for bond in heavy.GetBonds():
         ends = bond.GetBeginAtom(), bond.GetEndAtom()
+        if bond.GetBondType() == Chem.BondType.TRIPLE and all(end.GetDegree() == 2 for end in ends):
+            halves += 2
         if bond.GetBondType() != Chem.BondType.SINGLE or bond.IsInRing():
             continue
         if frozenset(end.GetIdx() for end in ends) in rigid - turning:

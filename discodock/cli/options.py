@@ -127,7 +127,11 @@ BatchSize = Annotated[
 ]
 Relax = Annotated[
     str,
-    typer.Option("--relax", metavar="NAME", help="none; fast: Vina's terms and torsions in the rigid receptor."),
+    typer.Option(
+        "--relax",
+        metavar="NAME",
+        help="none; fast: Vina's terms and torsions in the rigid receptor; openmm: a force field after that.",
+    ),
 ]
 
 # to where

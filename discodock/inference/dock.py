@@ -210,7 +210,8 @@ def dock(
         samples: poses to draw.
         steps: solver steps from noise to pose.
         solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes `sample.default_solver`.
-        relax: what is done to the poses: none, or fast (Vina's terms and torsions in the rigid receptor).
+        relax: what is done to the poses: none, fast (Vina's terms and torsions in the rigid receptor), or openmm (a
+            force field after that; needs the extra `relax`).
         seed: of all random numbers.
         device: auto, cpu, cuda, cuda:N or mps.
         checkpoint: weights; None takes those that ship with the package.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -17,14 +17,16 @@ from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, l
 from discodock.data.batch import Arrays, collate_ligands, move_tensors
 from discodock.errors import ConfigError
 from discodock.geometry.pose import LigandTopology
+from discodock.inference.relax_openmm import openmm_poses
 from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
 from discodock.physics.minimise import MinimiserConfig, minimise
+from discodock.physics.openmm_relax import OpenMMConfig, check_openmm
 from discodock.physics.torsions import TorsionSeries
 from discodock.physics.vina import CUTOFF, VINA, InternalPairs, VinaAtoms, VinaWeights, vina_score
 from discodock.physics.vina import internal_pairs as make_internal_pairs
 from discodock.settings import Settings
 
-RelaxMethod = Literal["none", "fast"]
+RelaxMethod = Literal["none", "fast", "openmm"]
 
 MAX_POSES: Final = 64
 """Poses relaxed together; more are no faster, and the distances to a large pocket take much memory."""
@@ -41,21 +43,27 @@ ROAM: Final = 6.0
 class RelaxConfig(Settings):
     """Whether and how poses are relaxed."""
 
-    method: RelaxMethod = Field("fast", description="none; fast: Vina's terms and torsions, in a rigid receptor")
+    method: RelaxMethod = Field(
+        "fast", description="none; fast: Vina's terms and torsions, rigid receptor; openmm: a force field after that"
+    )
     energy: EnergyConfig = Field(default_factory=EnergyConfig, description="what fast relaxation lowers")
     minimiser: MinimiserConfig = Field(default_factory=MinimiserConfig, description="how it does so")
+    openmm: OpenMMConfig = Field(default_factory=OpenMMConfig, description="how OpenMM relaxes")
 
     @classmethod
     def checked(cls, method: str) -> RelaxConfig:
         """The settings of a method by name.
 
         Raises:
-            ConfigError: there is no such method.
+            ConfigError: there is no such method, or a package that it needs is missing.
         """
         try:
-            return cls.model_validate({"method": method})
+            config = cls.model_validate({"method": method})
         except ValidationError:
             raise ConfigError(f"relaxation {method!r} is unknown; choose {', '.join(get_args(RelaxMethod))}") from None
+        if method == "openmm":
+            check_openmm()
+        return config
 
 
 @dataclass(frozen=True)
@@ -98,15 +106,15 @@ def relax_poses(
         device: where to compute.
     """
     scorer = _Scorer(ligand, receptor, arrays, config, device)
-    parts = [scorer.relax(pos[first : first + MAX_POSES]) for first in range(0, len(pos), MAX_POSES)]
-    return RelaxedPoses(
-        pos=np.concatenate([part.pos for part in parts]),
-        vina_score=np.concatenate([part.vina_score for part in parts]),
-        contact_energy=np.concatenate([part.contact_energy for part in parts]),
-        strain=np.concatenate([part.strain for part in parts]) - scorer.free_energy(),
-        shift=np.concatenate([part.shift for part in parts]),
-        warnings=(*scorer.notes, *scorer.guesses(pos)),
-    )
+    found = scorer.relax_all(pos, is_moving=config.method != "none")
+    notes: list[str] = []
+    if config.method == "openmm":
+        moved, notes = openmm_poses(found.pos, ligand, receptor, config.openmm)
+        judged = scorer.relax_all(moved, is_moving=False)
+        shift = np.sqrt(((moved - pos) ** 2).sum(axis=2).mean(axis=1))
+        found = replace(judged, contact_energy=judged.vina_score, shift=shift)
+    strain = found.strain - scorer.free_energy()
+    return replace(found, strain=strain, warnings=(*scorer.notes, *scorer.guesses(pos), *notes))
 
 
 class _Scorer:
@@ -129,14 +137,24 @@ class _Scorer:
         self.receptor, self.receptor_types = receptor, receptor_vina_types(receptor)
         self.notes: dict[str, None] = {}  # in the order of their first appearance
 
-    def relax(self, pos: np.ndarray) -> RelaxedPoses:
-        """A few poses (N, L, 3); `strain` is still the energy within the ligand."""
+    def relax_all(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
+        """Poses (N, L, 3), relaxed by the fast method or as they are; `strain` is the energy within the ligand."""
+        parts = [self._relax(pos[i : i + MAX_POSES], is_moving=is_moving) for i in range(0, len(pos), MAX_POSES)]
+        return RelaxedPoses(
+            pos=np.concatenate([part.pos for part in parts]),
+            vina_score=np.concatenate([part.vina_score for part in parts]),
+            contact_energy=np.concatenate([part.contact_energy for part in parts]),
+            strain=np.concatenate([part.strain for part in parts]),
+            shift=np.concatenate([part.shift for part in parts]),
+        )
+
+    def _relax(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
         center = pos.mean(axis=(0, 1))  # single precision is finest near the origin
         start = self._tensor(pos - center)
         pocket = self._pocket(pos, center, start)
         energy, topology = self._energy(pos, start, pocket), self._topology(len(pos))
         moved, turned, weights = start, start.new_zeros(topology.tor_mask.shape), SOFTENED
-        if self.config.method == "fast":
+        if is_moving:
             found = minimise(energy, start, topology, self.config.minimiser)
             moved, turned, weights = found.pos, found.tor, VINA
         shift = (moved - start).square().sum(-1).mean(-1).sqrt()

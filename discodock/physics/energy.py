@@ -31,7 +31,7 @@ class EnergyConfig(Settings):
     """How the parts of the energy weigh."""
 
     torsion_weight: float = Field(0.2, ge=0, description="of MMFF94's torsion energy beside Vina's terms")
-    restraint: float = Field(1.0, ge=0, description="kcal/mol/Å² of mean square distance from the start, in a pocket")
+    restraint: float = Field(3.0, ge=0, description="kcal/mol/Å² of mean square distance from the start, in a pocket")
 
 
 class Pocket:

@@ -68,7 +68,8 @@ def test_radii_and_what_is_not_known():
         ("CCCO", 1.5),
         ("CC(=O)NCC", 1.0),  # not the amide
         ("CCN(C)C(=O)CC", 3.0),  # a tertiary amide with two different substituents does turn
-        ("CCC#CCC", 0.0),
+        ("CCC#CCC", 1.0),  # turns about the straight axis
+        ("CCC#N", 0.0),
         ("c1ccccc1-c1ccccc1", 1.0),
         ("C1CCCCC1", 0.0),
     ],

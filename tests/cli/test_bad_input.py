@@ -175,7 +175,7 @@ def test_unwritable_output(predict, tmp_path):
         (("--solver", "magic"), "dpm_solver_pp"),
         (("--device", "tpu"), "device 'tpu'"),
         (("--device", "cuda:77"), "--device cpu"),
-        (("--relax", "magic"), "choose none, fast"),
+        (("--relax", "magic"), "choose none, fast, openmm"),
         (("--input", "jobs.csv"), "--input"),
         (("stray",), "stray"),
     ],

@@ -1,0 +1,83 @@
+"""Poses through OpenMM: builds a system for each place that poses are in, and tells what could not be done."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from discodock.chem.ligand import LigandRecord, heavy_molecule
+from discodock.chem.mmff import mmff_arrays, with_hydrogens
+from discodock.chem.pocket_pdb import pocket_structure
+from discodock.chem.protein import Receptor
+from discodock.chem.vina_types import receptor_vina_types
+from discodock.errors import InputError
+from discodock.physics.openmm_relax import OpenMMConfig, OpenMMRelaxer, OtherAtoms
+
+SAME_PLACE: Final = 8.0
+"""Å between centroids of poses that share a pocket."""
+
+UNKNOWN_LIGAND: Final = "MMFF94 does not know an atom of the ligand: poses are relaxed by the fast method alone"
+KEPT: Final = "OpenMM could not relax {} poses: they are those of the fast method"
+HELD: Final = "without force-field parameters, held as uncharged spheres in OpenMM: {}"
+
+
+def openmm_poses(
+    pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, config: OpenMMConfig
+) -> tuple[np.ndarray, list[str]]:
+    """Relax poses with OpenMM; those that it cannot are returned as they are.
+
+    Args:
+        pos: heavy atoms, Å, shape (N, L, 3); without clashes, or it will tear them apart.
+        ligand: as read.
+        receptor: as read.
+        config: how.
+
+    Returns:
+        Positions as those given, and a sentence for everything a user should know.
+    """
+    full = with_hydrogens(heavy_molecule(ligand.mol), pos)
+    mmff = mmff_arrays(full)
+    if mmff is None:
+        return pos, [UNKNOWN_LIGAND]
+    starts = np.stack([conformer.GetPositions() for conformer in full.GetConformers()])
+    is_heavy = np.arange(starts.shape[1]) < pos.shape[1]
+    moved, num_kept = pos.copy(), 0
+    notes: dict[str, None] = {}
+    for members in places(pos.mean(axis=1)):
+        try:
+            relaxer = _relaxer(receptor, pos[members], mmff, config, notes)
+        except InputError as error:
+            notes[str(error)] = None
+            num_kept += len(members)
+            continue
+        for index in members:
+            found = relaxer.relax(starts[index], is_heavy)
+            if found is None:
+                num_kept += 1
+            else:
+                moved[index] = found[is_heavy]
+    return moved, [*notes, *([KEPT.format(num_kept)] if num_kept else [])]
+
+
+def places(centroids: np.ndarray) -> list[list[int]]:
+    """Groups of poses by centroid (N, 3), Å: each pose joins the first group whose first member is near enough."""
+    groups: list[list[int]] = []
+    for index, centroid in enumerate(centroids):
+        near = (g for g in groups if np.linalg.norm(centroids[g[0]] - centroid) < SAME_PLACE)
+        group = next(near, None)
+        if group is None:
+            groups.append([index])
+        else:
+            group.append(index)
+    return groups
+
+
+def _relaxer(
+    receptor: Receptor, poses: np.ndarray, mmff: dict[str, np.ndarray], config: OpenMMConfig, notes: dict[str, None]
+) -> OpenMMRelaxer:
+    pocket = pocket_structure(receptor, poses.reshape(-1, 3), config.radius)
+    if pocket.other_labels:
+        notes[HELD.format(", ".join(pocket.other_labels))] = None
+    radius = receptor_vina_types(receptor).radius[pocket.other]
+    return OpenMMRelaxer(pocket.pdb, OtherAtoms(receptor.pos[pocket.other], radius), mmff, config)
