@@ -1,11 +1,11 @@
 """What discrete codes do for the diffusion: losses, curvature of the generative ODE, success by solver and steps.
 
-    python -m benchmarks.codes --checkpoint runs/prior/prior.safetensors [--data prepared/corpus] [--limit 96]
+    python -m benchmarks.codes --checkpoint runs/prior/prior.safetensors [--control runs/score/score.safetensors]
 
-Everything is measured on complexes of the validation split, side by side in one run with the same noise, for three
+Everything is measured on complexes of the validation split, side by side in one run with the same noise, for several
 sources of codes: none (the learned null codes), oracle (what the encoder reads off the answer), prior (drawn before
-docking). Without a trained prior in the checkpoint the third is left out. Intervals are 95 %, by bootstrap over
-complexes.
+docking, at each of the temperatures) if the checkpoint has a prior, and, given a control, that network, which has no
+codes. Intervals are 95 %, by bootstrap over complexes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +29,14 @@ from discodock.diffusion.solvers import SolverConfig
 from discodock.inference.network import load_network
 from discodock.inference.sample import default_solver
 from discodock.latents.categorical import SamplingConfig
+from discodock.models.checkpoint import load_checkpoint
+from discodock.tasks.codes import encode_unbound
 from discodock.tasks.prior import unbound_conformers
 from discodock.tasks.prior_stage import load_stage_one
 from discodock.tasks.redocking import RedockingConfig, graphs, redock, repeat_complexes, sample_poses
-from discodock.tasks.score import COMPONENTS, NUM_TIME_BINS, ScoreTask
-from discodock.tasks.stages import score_data
+from discodock.tasks.score import COMPONENTS, NUM_TIME_BINS, ScoreTask, ScoreTaskConfig
+from discodock.tasks.stages import score_data, start_score_task
 
-STEPS = (2, 3, 5, 10, 20)
 CURVATURE_STEPS = 40
 
 Codes = tuple[Tensor, ...] | None
@@ -45,81 +48,111 @@ def main() -> None:
     """Run every comparison and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="file of `discodock train score` or `prior`")
+    parser.add_argument("--control", type=Path, help="file of `discodock train score` without codes")
     parser.add_argument("--data", type=Path, default=Path("prepared/corpus"), help="prepared complexes")
     parser.add_argument("--limit", type=int, default=96, help="complexes of the validation split")
     parser.add_argument("--samples", type=int, default=8, help="poses per complex, solver and source of codes")
-    parser.add_argument("--temperature", type=float, default=1.0, help="of the prior")
+    parser.add_argument("--temperatures", default="1,0.22", help="of the prior; 0.22 is DisCo-DiffDock's")
+    parser.add_argument("--solvers", default="low_temperature,heun,dpm_solver_pp", help="for the success")
+    parser.add_argument("--steps", default="2,3,5,10,20", help="of each solver")
     parser.add_argument("--parts", default="losses,curvature,success", help="which comparisons")
     arguments = parser.parse_args()
     raise_allocator_thresholds()
     torch.set_num_threads(1)
-    task = load_stage_one(arguments.checkpoint, 0).eval().requires_grad_(False)
-    sources = code_sources(task, arguments.checkpoint, arguments.temperature)
-    data = score_data(DataConfig(root=arguments.data, num_val=arguments.limit, batch_size=4), task.config)
+    temperatures = [float(value) for value in arguments.temperatures.split(",")]
+    sources = code_sources(arguments.checkpoint, temperatures)
+    if arguments.control is not None:
+        sources["control"] = Source(load_plain(arguments.control), lambda batch, pose_complex: None)
+    config = DataConfig(root=arguments.data, num_val=arguments.limit, batch_size=4)
+    data = score_data(config, sources["none"].task.config)
     data.setup()
     batches = list(data.val_dataloader())
     print(f"{sum(len(batch.ligand_pos) for batch in batches)} complexes of the validation split, one seed")
-    parts = {"losses": compare_losses, "curvature": compare_curvature, "success": compare_success}
+    solvers = [(kind, int(steps)) for kind in arguments.solvers.split(",") for steps in arguments.steps.split(",")]
+    parts = {
+        "losses": lambda: compare_losses(sources, batches, arguments.samples),
+        "curvature": lambda: compare_curvature(sources, batches, arguments.samples),
+        "success": lambda: compare_success(sources, batches, arguments.samples, solvers),
+    }
     for name in arguments.parts.split(","):
-        parts[name](task, sources, batches, arguments.samples)
+        parts[name]()
 
 
-def code_sources(task: ScoreTask, checkpoint: Path, temperature: float) -> dict[str, Draw]:
+@dataclass(frozen=True)
+class Source:
+    """A score model in evaluation mode, and where the codes of its poses come from."""
+
+    task: ScoreTask
+    draw: Draw
+
+
+def code_sources(checkpoint: Path, temperatures: list[float]) -> dict[str, Source]:
     """Where codes come from, by name."""
+    task = load_stage_one(checkpoint, 0).eval().requires_grad_(False)
     assert task.code_encoder is not None
     layout = task.code_encoder.layout
     generator = torch.Generator().manual_seed(0)
-    sources: dict[str, Draw] = {
-        "none": lambda batch, pose_complex: None,
-        "oracle": lambda batch, pose_complex: task.draw_codes(batch, pose_complex, generator).weights,
+    sources = {
+        "none": Source(task, lambda batch, pose_complex: None),
+        "oracle": Source(task, lambda batch, pose_complex: task.draw_codes(batch, pose_complex, generator).weights),
     }
     network = load_network(checkpoint, torch.device("cpu")).code_prior
-    if network is not None:
+    if network is None:
+        return sources
 
-        def from_prior(batch: ComplexBatch, pose_complex: Tensor) -> Codes:
-            center = batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3)
-            conformer = unbound_conformers(task.process, batch, pose_complex, generator)
-            prior = network.prior(network.encode(*graphs(batch), center), pose_complex, conformer)
-            sampling = SamplingConfig(temperature=temperature)
-            drawn = prior.sample(len(pose_complex), GeneratorNoise(generator), sampling)
-            return layout.one_hot(drawn.codes, prior.masks)
+    def from_prior(batch: ComplexBatch, pose_complex: Tensor, temperature: float) -> Codes:
+        conformer = unbound_conformers(task.process, batch, pose_complex, generator)
+        prior = network.prior(encode_unbound(network, batch), pose_complex, conformer)
+        drawn = prior.sample(len(pose_complex), GeneratorNoise(generator), SamplingConfig(temperature=temperature))
+        return layout.one_hot(drawn.codes, prior.masks)
 
-        sources["prior"] = from_prior
+    for temperature in temperatures:
+        sources[f"prior {temperature:g}"] = Source(task, partial(from_prior, temperature=temperature))
     return sources
 
 
-def compare_losses(task: ScoreTask, sources: dict[str, Draw], batches: list[ComplexBatch], samples: int) -> None:
+def load_plain(path: Path) -> ScoreTask:
+    """A score model without codes, in evaluation mode."""
+    config = load_checkpoint(path).config
+    task = ScoreTask(ScoreTaskConfig.model_validate({name: config[name] for name in ("model", "process")}), 1)
+    start_score_task(task, path)
+    return task.eval().requires_grad_(False)
+
+
+def compare_losses(sources: dict[str, Source], batches: list[ComplexBatch], samples: int) -> None:
     """Denoising loss by component and fifth of the time axis, from the same noise."""
     print("\nloss relative to predicting zero, by fifth of the time axis, data to noise")
     values: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     for number, batch in enumerate(batches):
-        context = task.model.encode(*graphs(batch))
+        contexts = {id(each.task): each.task.model.encode(*graphs(batch)) for each in sources.values()}
+        perturb = sources["none"].task.perturb
         for time_bin in range(NUM_TIME_BINS):
             generator = torch.Generator().manual_seed(number * NUM_TIME_BINS + time_bin)
             t = (time_bin + torch.rand(samples * len(batch.ligand_pos), generator=generator)) / NUM_TIME_BINS
-            poses = task.perturb(batch, t, generator)
-            for source, draw in sources.items():
-                for name, loss in task.losses(context, poses, draw(batch, poses.pose_complex)).items():
+            poses = perturb(batch, t, generator)
+            for source, each in sources.items():
+                codes = each.draw(batch, poses.pose_complex)
+                for name, loss in each.task.losses(contexts[id(each.task)], poses, codes).items():
                     values[source, name, time_bin].append(float(loss))
     for name in COMPONENTS:
         for source in sources:
             row = [np.mean(values[source, name, time_bin]) for time_bin in range(NUM_TIME_BINS)]
-            print(f"  {name:4} {source:7}" + "".join(f"{value:7.3f}" for value in row) + f"   mean {np.mean(row):.3f}")
+            print(f"  {name:4} {source:10}" + "".join(f"{value:7.3f}" for value in row) + f"   mean {np.mean(row):.3f}")
 
 
-def compare_curvature(task: ScoreTask, sources: dict[str, Draw], batches: list[ComplexBatch], samples: int) -> None:
+def compare_curvature(sources: dict[str, Source], batches: list[ComplexBatch], samples: int) -> None:
     """Turning of the path of the generative ODE from noise to pose, in the space of all atoms' coordinates."""
     print(
         f"\ncurvature of the ODE, rad: turning of the tangent along {CURVATURE_STEPS} Heun steps, {samples} paths each"
     )
     config = RedockingConfig(num_samples=samples, solver=SolverConfig(solver="heun", steps=CURVATURE_STEPS))
-    for source, draw in sources.items():
+    for source, each in sources.items():
         turning = []
         for number, batch in enumerate(batches):
-            codes = draw(batch, repeat_complexes(batch, samples))
-            path = ode_path(task, batch, config, number, codes)
+            codes = each.draw(batch, repeat_complexes(batch, samples))
+            path = ode_path(each.task, batch, config, number, codes)
             turning += total_turning(path).view(-1, samples).mean(dim=1).tolist()
-        print(f"  {source:7} {with_interval(np.array(turning))}")
+        print(f"  {source:10} {with_interval(np.array(turning))}")
 
 
 def ode_path(task: ScoreTask, batch: ComplexBatch, config: RedockingConfig, seed: int, codes: Codes) -> Tensor:
@@ -140,22 +173,25 @@ def total_turning(path: Tensor) -> Tensor:
     return torch.arccos(cosine).sum(dim=0)
 
 
-def compare_success(task: ScoreTask, sources: dict[str, Draw], batches: list[ComplexBatch], samples: int) -> None:
+def compare_success(
+    sources: dict[str, Source], batches: list[ComplexBatch], samples: int, solvers: list[tuple[str, int]]
+) -> None:
     """Poses below 2 Å, and complexes with any, by solver, steps and source of codes."""
     print(f"\nposes below 2 Å, %, {samples} poses per complex (in brackets: complexes with any such pose)")
-    for kind in ("low_temperature", "heun", "dpm_solver_pp"):
-        for steps in STEPS:
-            solver = default_solver(steps) if kind == "low_temperature" else SolverConfig(solver=kind, steps=steps)
-            config = RedockingConfig(num_samples=samples, solver=solver)
-            for source, draw in sources.items():
-                success = [
-                    redock(task.model, task.process, batch, config, seed=number, codes=draw(batch, complexes)) < 2
-                    for number, batch in enumerate(batches)
-                    for complexes in (repeat_complexes(batch, samples),)
-                ]
-                hits = torch.cat(success).double()
-                rate = with_interval(100 * hits.mean(dim=1).numpy())
-                print(f"  {kind:16}{steps:3} steps  {source:7} {rate}   ({100 * hits.amax(dim=1).mean():.1f})")
+    for kind, steps in solvers:
+        solver = default_solver(steps) if kind == "low_temperature" else SolverConfig(solver=kind, steps=steps)
+        config = RedockingConfig(num_samples=samples, solver=solver)
+        for source, each in sources.items():
+            success = []
+            for number, batch in enumerate(batches):
+                codes = each.draw(batch, repeat_complexes(batch, samples))
+                success.append(redock(each.task.model, each.task.process, batch, config, seed=number, codes=codes) < 2)
+            hits = torch.cat(success).double()
+            rate = with_interval(100 * hits.mean(dim=1).numpy())
+            print(
+                f"  {kind:16}{steps:3} steps  {source:10} {rate}   ({100 * hits.amax(dim=1).mean():.1f})",
+                flush=True,
+            )
 
 
 def with_interval(values: np.ndarray) -> str:
