@@ -36,16 +36,28 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed
 
-# The packaged checkpoint: score model (8,000 steps, then 5,000 more from the averaged weights), then site model.
+# The packaged checkpoint: score model (8,000 steps, then 5,000 more from the averaged weights), codes with it and their
+# prior, both together, the prior again, and the site model.
 DATA ?= prepared/corpus
+TRAIN = $(BIN)/discodock train
 train-default: $(STAMP)
-	$(BIN)/discodock train score --config configs/score.yaml --out runs/first data.root=$(DATA) \
+	$(TRAIN) score --config configs/score.yaml --out runs/first data.root=$(DATA) \
 	  run.max_steps=8000 task.optimizer.decay_fraction=0
-	$(BIN)/discodock train score --config configs/score.yaml --out runs/default data.root=$(DATA) \
+	$(TRAIN) score --config configs/score.yaml --out runs/plain data.root=$(DATA) \
 	  start_from=runs/first/score.safetensors run.max_steps=5000 task.optimizer.decay_fraction=0.6 data.seed=1 task.seed=1
-	$(BIN)/discodock train site --config configs/site.yaml --out runs/site data.root=$(DATA) \
-	  start_from=runs/default/score.safetensors
-	$(BIN)/discodock train pack runs/default/score.safetensors runs/site/site.safetensors --out runs/default.safetensors
+	$(TRAIN) score --config configs/codes.yaml --out runs/codes data.root=$(DATA) task.codes.rate_weight=0 \
+	  task.codes.dropout.whole=0.15 start_from=runs/plain/score.safetensors run.max_steps=3000 \
+	  task.optimizer.decay_fraction=0.5 data.seed=2 task.seed=2
+	$(TRAIN) prior --config configs/prior.yaml --out runs/codes_prior data.root=$(DATA) \
+	  start_from=runs/codes/score.safetensors run.max_steps=1000
+	$(TRAIN) score --config configs/codes.yaml --out runs/joint data.root=$(DATA) \
+	  start_from=runs/codes_prior/prior.safetensors run.max_steps=2000 task.optimizer.decay_fraction=0.5 \
+	  task.optimizer.warmup_steps=100 data.seed=5 task.seed=5
+	$(TRAIN) prior --config configs/prior.yaml --out runs/prior data.root=$(DATA) \
+	  start_from=runs/joint/score.safetensors run.max_steps=800 task.optimizer.learning_rate=5e-4 \
+	  task.optimizer.decay_fraction=0.8 task.optimizer.warmup_steps=50 data.seed=6 task.seed=6
+	$(TRAIN) site --config configs/site.yaml --out runs/site data.root=$(DATA) start_from=runs/plain/score.safetensors
+	$(TRAIN) pack runs/prior/prior.safetensors runs/site/site.safetensors --out runs/default.safetensors
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
