@@ -3,7 +3,7 @@
 A prepared complex is a flat mapping from the names below to numpy arrays. It needs no RDKit to be read, and it is what
 training, and at prediction time featurising, hand to the networks. Sizes: R receptor heavy atoms (protein, metals,
 cofactors), N residues (a metal or cofactor counts as one), L ligand heavy atoms, B directed bonds (each bond twice),
-T rotatable bonds, C conformers, S automorphisms. Lengths are in Å.
+T rotatable bonds, C conformers, S automorphisms, N sampled poses. Lengths are in Å.
 """
 
 from typing import Final
@@ -68,3 +68,12 @@ FIELDS: Final = {
     "ligand_automorphisms": "(S, L) int16, symmetry permutations of the heavy-atom graph, identity first",
 }
 """Every field of a prepared complex, with shape, dtype and unit."""
+
+POSE_FIELDS: Final = {
+    "pose_pos": "(N, L, 3) float32, Å: sampled and relaxed poses, in the frame of the receptor's crop",
+    "pose_rmsd": "(N,) float32, Å: symmetry-corrected distance of each pose from the crystal pose",
+    "pose_agreement": "(N,) float32: how densely the other poses lie around each, in (0, 1]",
+    "pose_contact_energy": "(N,) float32, kcal/mol: Vina's score",
+    "pose_strain": "(N,) float32, kcal/mol: energy within the ligand above that of its best free conformer",
+}
+"""Further fields of complexes that were docked, for training the confidence model; the receptor is cropped to the site."""

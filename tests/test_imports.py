@@ -37,6 +37,7 @@ EXCEPTIONS = {
     ("data.prepare_embeddings", "chem"),  # the sequences of chains are read off the structures again
     ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
     ("report.write", "data.store.write_atomically"),  # pages appear whole or not at all, as results do
+    ("evaluation.collect", "data"),  # the poses that it keeps are training data, in the store that training reads
     ("inference", "geometry.pose"),  # the poses and tangent vectors that models and diffusion take and return
     ("tasks", "geometry.pose"),  # likewise
 }

@@ -40,6 +40,11 @@ def crop_complex(arrays: dict[str, np.ndarray], center: np.ndarray, radius: floa
     return move_origin(cropped, center)
 
 
+def crop_site(arrays: dict[str, np.ndarray], center: np.ndarray) -> dict[str, np.ndarray]:
+    """`crop_complex` to what a ligand may reach from a site's centre, Å, shape (3,), by its first conformer."""
+    return crop_complex(arrays, center, crop_radius(arrays["ligand_conformer_pos"][0]))
+
+
 def move_origin(arrays: dict[str, np.ndarray], center: np.ndarray) -> dict[str, np.ndarray]:
     """A new mapping in which all positions are relative to `center`, Å, shape (3,)."""
     names = ("receptor_pos", "ligand_pos", "ligand_conformer_pos")

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from discodock.data.batch import Arrays, ComplexBatch, collate
-from discodock.data.crop import crop_complex, crop_radius, move_origin, receptor_center
+from discodock.data.crop import crop_site, move_origin, receptor_center
 from discodock.data.embeddings import EmbeddingStore
 from discodock.data.store import IndexRow, PreparedStore
 from discodock.errors import ConfigError, PreparedDataError
@@ -64,8 +64,7 @@ class SiteDataset(Dataset[Arrays]):
         arrays = self._loaded[complex_id]
         generator = np.random.default_rng([self.seed, idx, draw])
         center = arrays["ligand_pos"].mean(axis=0) + random_offset(generator, self.center_jitter)
-        radius = crop_radius(arrays["ligand_conformer_pos"][0])
-        return crop_complex(arrays, center, radius)
+        return crop_site(arrays, center)
 
 
 class ClusterSampler(Sampler[tuple[int, int]]):

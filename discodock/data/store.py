@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from discodock.errors import PreparedDataError
-from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, SCHEMA_VERSION
+from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, POSE_FIELDS, SCHEMA_VERSION
 
 INDEX_FILE: Final = "index.csv"
 FAILURES_FILE: Final = "failures.csv"
@@ -198,12 +198,12 @@ def check_arrays(arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         PreparedDataError: naming the first field that does not fit.
     """
-    names = set(arrays)
-    if names != set(FIELDS):
-        wrong = ", ".join(sorted(names ^ set(FIELDS)))
+    known = FIELDS | POSE_FIELDS if "pose_pos" in arrays else FIELDS
+    if set(arrays) != set(known):
+        wrong = ", ".join(sorted(set(arrays) ^ set(known)))
         raise PreparedDataError(f"prepared complex: fields missing or unknown: {wrong}")
     for name, shape in expected_shapes(arrays).items():
-        dtype = _DTYPE.findall(FIELDS[name])[0]
+        dtype = _DTYPE.findall(known[name])[0]
         if arrays[name].dtype.name != dtype or arrays[name].shape != shape:
             found = f"{arrays[name].dtype.name} {arrays[name].shape}"
             raise PreparedDataError(f"prepared complex: {name} is {found}, expected {dtype} {shape}")
@@ -219,18 +219,26 @@ def expected_shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ..
     num_receptor, num_ligand = len(arrays["receptor_pos"]), len(arrays["ligand_pos"])
     num_bonds, num_torsions = len(arrays["ligand_bond_type"]), len(arrays["ligand_tor_bond"])
     receptor = {name: (num_receptor,) for name in FIELDS if name.startswith("receptor_")}
-    return receptor | {
-        "receptor_pos": (num_receptor, 3),
-        "ligand_pos": (num_ligand, 3),
-        "ligand_conformer_pos": (len(arrays["ligand_conformer_pos"]), num_ligand, 3),
-        "ligand_atom_feat": (num_ligand, len(LIGAND_ATOM_FEATURES)),
-        "ligand_bond_index": (2, num_bonds),
-        "ligand_bond_type": (num_bonds,),
-        "ligand_hops": (num_ligand, num_ligand),
-        "ligand_tor_bond": (num_torsions, 2),
-        "ligand_mask_rotate": (num_torsions, num_ligand),
-        "ligand_automorphisms": (len(arrays["ligand_automorphisms"]), num_ligand),
-    }
+    num_poses = len(arrays.get("pose_pos", ()))
+    poses = {name: (num_poses,) for name in POSE_FIELDS if name in arrays}
+    if poses:
+        poses["pose_pos"] = (num_poses, num_ligand, 3)
+    return (
+        receptor
+        | poses
+        | {
+            "receptor_pos": (num_receptor, 3),
+            "ligand_pos": (num_ligand, 3),
+            "ligand_conformer_pos": (len(arrays["ligand_conformer_pos"]), num_ligand, 3),
+            "ligand_atom_feat": (num_ligand, len(LIGAND_ATOM_FEATURES)),
+            "ligand_bond_index": (2, num_bonds),
+            "ligand_bond_type": (num_bonds,),
+            "ligand_hops": (num_ligand, num_ligand),
+            "ligand_tor_bond": (num_torsions, 2),
+            "ligand_mask_rotate": (num_torsions, num_ligand),
+            "ligand_automorphisms": (len(arrays["ligand_automorphisms"]), num_ligand),
+        }
+    )
 
 
 def read_index(root: Path) -> tuple[IndexRow, ...]:

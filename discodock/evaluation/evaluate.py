@@ -6,6 +6,7 @@ import heapq
 import json
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def evaluate(
 
 
 def choose_complexes(
-    entries: Iterable[SourceComplex | Unusable], limit: int | None, seed: int
+    entries: Iterable[SourceComplex | Unusable], limit: int | None, seed: int, per_cluster: int | None = None
 ) -> list[SourceComplex | Unusable]:
     """A random subset in random order that depends on the seed and the ids alone, so that any start of it is fair.
 
@@ -122,11 +123,18 @@ def choose_complexes(
         entries: all there are; memory is taken only for those chosen.
         limit: how many; None takes all.
         seed: of the order.
+        per_cluster: most complexes of one protein family; None takes all. A family that is not known has one complex.
     """
 
     def place(entry: SourceComplex | Unusable) -> tuple[int, str]:
         return seed_of(seed, entry.id, "order"), entry.id
 
+    if per_cluster is not None:
+        families: dict[str, list[SourceComplex | Unusable]] = defaultdict(list)
+        for entry in entries:
+            cluster = entry.id if isinstance(entry, Unusable) else entry.cluster or entry.id
+            families[cluster] = heapq.nsmallest(per_cluster, [*families[cluster], entry], key=place)
+        entries = [entry for family in families.values() for entry in family]
     return sorted(entries, key=place) if limit is None else heapq.nsmallest(limit, entries, key=place)
 
 

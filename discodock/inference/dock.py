@@ -17,17 +17,18 @@ from discodock.chem.protein import Receptor, ReferenceLigand, read_receptor
 from discodock.chem.receptor_features import receptor_arrays
 from discodock.chem.write import pose_mols
 from discodock.data.batch import Arrays
-from discodock.data.crop import crop_complex, crop_radius, move_origin
+from discodock.data.crop import crop_site, move_origin
 from discodock.errors import InputError
 from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.device import choose_device, cpu_threads
+from discodock.inference.drawn import DrawnPoses
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, group_modes
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
 from discodock.inference.pose_facts import pose_facts
-from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
-from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, relax_poses
+from discodock.inference.ranking import rank_scores
+from discodock.inference.relax import RelaxConfig, RelaxMethod, relax_poses
 from discodock.inference.rescore import RescoreMethod, checked_rescore, rescored
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
@@ -82,21 +83,10 @@ class Docker:
                 model to find one.
         """
         started = time.monotonic()
-        self.check_pocket(pocket)
-        warnings = [*ligand.warnings, *_size_warning(ligand)]
-        conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
-        arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
-        arrays |= {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
-        arrays |= embedding_arrays(self.network, receptor)
-        with cpu_threads(self.threads):
-            sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
-            shares = enumerate(allot(config.samples, [site.prob for site in sites]))
-            pose_site = [index for index, share in shares for _ in range(share)]
-            sampled = self._sample(arrays, sites, np.array(pose_site), config, on_step)
-            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax or RelaxConfig(), self.network.device)
-        coded = self._read_codes(sampled, ligand, receptor, [sites[index] for index in pose_site])
-        poses = _rank(relaxed, coded, ligand, receptor, arrays["ligand_automorphisms"])
-        warnings += relaxed.warnings
+        drawn = self.draw(receptor, ligand, pocket, config, relax=relax, on_step=on_step)
+        coded = self._read_codes(drawn, ligand, receptor)
+        poses = _rank(drawn, coded, ligand, receptor)
+        warnings = [*ligand.warnings, *_size_warning(ligand), *drawn.relaxed.warnings]
         if rescore == "vina":
             poses = rescored(poses, ligand, receptor)
         if validity:
@@ -109,11 +99,34 @@ class Docker:
             poses=poses,
             ligand=ligand,
             receptor=receptor,
-            sites=sites,
+            sites=drawn.sites,
             seed=config.seed,
             seconds=time.monotonic() - started,
             warnings=tuple(warnings),
         )
+
+    def draw(
+        self,
+        receptor: Receptor,
+        ligand: LigandRecord,
+        pocket: Pocket | None,
+        config: SamplingConfig,
+        *,
+        relax: RelaxConfig | None = None,
+        on_step: StepCallback | None = None,
+    ) -> DrawnPoses:
+        """Sample and relax poses, in no order yet; arguments and errors as of `dock`."""
+        self.check_pocket(pocket)
+        conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
+        arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
+        arrays |= {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
+        arrays |= embedding_arrays(self.network, receptor)
+        with cpu_threads(self.threads):
+            sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
+            pose_site = np.repeat(np.arange(len(sites)), allot(config.samples, [site.prob for site in sites]))
+            sampled = self._sample(arrays, sites, pose_site, config, on_step)
+            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax or RelaxConfig(), self.network.device)
+        return DrawnPoses(arrays, sites, pose_site, sampled, relaxed)
 
     def check_pocket(self, pocket: Pocket | PocketSpec | None) -> None:
         """Refuse to dock without a pocket if the checkpoint cannot find one.
@@ -140,7 +153,7 @@ class Docker:
             if self.network.score_model.whole_receptor:
                 cropped = move_origin(arrays, center)
             else:
-                cropped = crop_complex(arrays, center, crop_radius(conformers[0]))
+                cropped = crop_site(arrays, center)
             cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
             first, last = np.flatnonzero(pose_site == index)[[0, -1]]
             numbers = range(int(first), int(last) + 1)
@@ -148,11 +161,10 @@ class Docker:
             parts.append(SampledPoses(part.pos + center, part.entries))
         return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.entries for p in parts]))
 
-    def _read_codes(
-        self, sampled: SampledPoses, ligand: LigandRecord, receptor: Receptor, sites: Sequence[DockingSite]
-    ) -> list[_CodedSample]:
+    def _read_codes(self, drawn: DrawnPoses, ligand: LigandRecord, receptor: Receptor) -> list[_CodedSample]:
         """The codes of every sample in words, and the mode that they put it into."""
-        prior = self.network.code_prior
+        prior, sampled = self.network.code_prior, drawn.sampled
+        sites = [drawn.sites[index] for index in drawn.pose_site]
         if prior is None:
             modes = group_modes([site.code for site in sites], [site.residue for site in sites])
             return [_CodedSample(site, (), mode) for site, mode in zip(sites, modes, strict=True)]
@@ -299,15 +311,11 @@ class _CodedSample:
 
 
 def _rank(
-    relaxed: RelaxedPoses,
-    coded: Sequence[_CodedSample],
-    ligand: LigandRecord,
-    receptor: Receptor,
-    automorphisms: np.ndarray,
+    drawn: DrawnPoses, coded: Sequence[_CodedSample], ligand: LigandRecord, receptor: Receptor
 ) -> tuple[DockedPose, ...]:
     """The N poses with their scores, best first; equal scores keep the order of the samples."""
-    pos = relaxed.pos
-    agreements = agreement(pairwise_rmsd(pos, automorphisms))
+    relaxed, pos = drawn.relaxed, drawn.relaxed.pos
+    agreements = drawn.agreement()
     scores = rank_scores(agreements, relaxed.contact_energy)
     order = np.argsort(-scores, kind="stable")
     poses = []

@@ -1,0 +1,195 @@
+"""Poses to learn confidence from: complexes are docked as in an evaluation, and every pose is kept with its RMSD."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from discodock.data.crop import crop_site
+from discodock.data.ledger import Ledger
+from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, write_arrays
+from discodock.data.workers import run_all
+from discodock.errors import DiscodockError, InputError
+from discodock.evaluation.evaluate import choose_complexes
+from discodock.evaluation.rmsd import ligand_rmsd
+from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
+from discodock.inference.complexes import SourceComplex, Unusable, list_complexes, read_complex
+from discodock.inference.dock import Docker
+from discodock.inference.outputs import fingerprint
+from discodock.schema import SCHEMA_VERSION
+
+logger = logging.getLogger(__name__)
+
+STAGE = "dock"
+
+
+class CollectConfig(PredictionConfig):
+    """Which complexes are docked, and how."""
+
+    split: str | None = Field(None, description="only complexes of this split; none: all")
+    limit: int | None = Field(None, ge=1, description="a random subset of this many, fixed by the seed")
+    per_cluster: int | None = Field(None, ge=1, description="most complexes of one protein family; none: all")
+    max_ligand_atoms: int = Field(60, gt=0, description="larger ligands are left out")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was collected: the store, how many complexes it holds, how many of them from before, and what failed."""
+
+    out: Path
+    num_complexes: int
+    num_reused: int
+    failures: tuple[FailureRow, ...]
+
+
+@dataclass(frozen=True)
+class _Task:
+    entry: SourceComplex
+    out: Path
+    config: CollectConfig
+    checkpoint: Path | None
+    device: str
+    key: str
+
+
+def collect_poses(
+    source: Path,
+    out: Path,
+    config: CollectConfig,
+    *,
+    checkpoint: Path | None = None,
+    device: str = "auto",
+    workers: int = 1,
+    on_progress: Callable[[int, int, IndexRow | FailureRow], None] | None = None,
+) -> Collection:
+    """Dock complexes into a displaced pocket, from fresh conformers, and write their poses to a prepared store.
+
+    Complexes that are in the store under the same settings, checkpoint and files are not docked again.
+
+    Args:
+        source: folder of complexes, folder of shards, or one shard.
+        out: folder of the store, with the fields of `schema.FIELDS` and `schema.POSE_FIELDS`.
+        config: which complexes, and how.
+        checkpoint: the network to dock with; None takes the packaged one.
+        device: to dock on.
+        workers: processes, each with one thread.
+        on_progress: called after each complex with the number done, the number of all, and its row.
+
+    Raises:
+        InputError: there is nothing to dock, or `out` cannot be written.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    network = _docker(checkpoint, device).network
+    chosen = choose_complexes(
+        list_complexes(source, config.split), config.limit, config.sampling.seed, config.per_cluster
+    )
+    if not chosen:
+        raise InputError(f"{source}: no complexes{f' of split {config.split}' if config.split else ''}; check the path")
+    subset = {"split", "limit", "per_cluster"}
+    settings = config.model_dump(mode="json", exclude=subset) | {"checkpoint": network.sha256}
+    with Ledger(out) as ledger:
+
+        def note(row: IndexRow | FailureRow) -> None:
+            ledger.add(row)
+            if on_progress is not None:
+                on_progress(len(ledger.rows) + len(ledger.failures), len(chosen), row)
+
+        def tasks() -> Iterator[_Task]:
+            for entry in chosen:
+                if isinstance(entry, Unusable):
+                    note(FailureRow(entry.id, entry.stage, entry.reason))
+                    continue
+                key = fingerprint(settings, entry.id, *(entry.files[name] for name in sorted(entry.files)))
+                row = ledger.earlier(entry.id, key, split=entry.split, cluster=entry.cluster or entry.id)
+                if row is None:
+                    yield _Task(entry, out, config, checkpoint, device, key)
+                else:
+                    note(row)
+
+        for row in run_all(_collect, tasks(), workers=workers, on_crash=_crashed):
+            note(row)
+    ledger.finish(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "settings": json.loads(config.model_dump_json()),
+            "checkpoint": {"sha256": network.sha256, "info": network.info},
+            "source": str(source),
+            "versions": {"discodock": version("discodock")},
+        }
+    )
+    return Collection(out, len(ledger.rows), ledger.num_reused, ledger.sorted_failures())
+
+
+def _collect(task: _Task) -> IndexRow | FailureRow:
+    """Dock and write one complex; what is wrong with it becomes a failure row, never an exception."""
+    entry = task.entry
+    try:
+        arrays, num_residues = _docked_arrays(task)
+        file = f"{COMPLEX_DIR}/{entry.id}.npz"
+        write_arrays(task.out / file, arrays)
+    except OSError:
+        raise
+    except DiscodockError as error:
+        return FailureRow(entry.id, STAGE, str(error))
+    except Exception as error:  # one complex must not end the run: reported with its type, traceback at debug level
+        logger.debug("%s: unexpected", entry.id, exc_info=True)
+        return FailureRow(entry.id, "unexpected", f"{type(error).__name__}: {error}".splitlines()[0])
+    sizes = {"num_ligand_atoms": len(arrays["ligand_pos"]), "num_torsions": len(arrays["ligand_tor_bond"])}
+    return IndexRow(
+        id=entry.id,
+        split=entry.split,
+        cluster=entry.cluster or entry.id,
+        num_residues=num_residues,
+        file=file,
+        key=task.key,
+        **sizes,
+    )
+
+
+def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
+    """Fields of the store, in the frame of the pocket, and the number of residues of the whole receptor.
+
+    Raises:
+        DiscodockError: the complex cannot be read or docked.
+    """
+    config = task.config.model_copy(update={"mode": "pocket"})
+    crystal = read_complex(task.entry)
+    if len(crystal.crystal_pos) > config.max_ligand_atoms:
+        raise InputError(f"{len(crystal.crystal_pos)} heavy atoms, more than {config.max_ligand_atoms}")
+    pocket = evaluation_pocket(task.entry.id, crystal, config)
+    assert pocket is not None
+    docker = _docker(task.checkpoint, task.device)
+    drawn = docker.draw(crystal.receptor, crystal.ligand, pocket, config.sampling, relax=config.relax)
+    arrays = {name: value for name, value in drawn.arrays.items() if name != "residue_embedding"}
+    cropped = crop_site(arrays | {"ligand_pos": crystal.crystal_pos}, pocket.center)
+    _, cropped["receptor_residue_idx"] = np.unique(cropped["receptor_residue_idx"], return_inverse=True)
+    relaxed = drawn.relaxed
+    poses = {
+        "pose_pos": relaxed.pos - pocket.center,
+        "pose_rmsd": ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, relaxed.pos).values,
+        "pose_agreement": drawn.agreement(),
+        "pose_contact_energy": relaxed.contact_energy,
+        "pose_strain": relaxed.strain,
+    }
+    cropped["receptor_residue_idx"] = cropped["receptor_residue_idx"].astype(np.int32)
+    return cropped | {name: value.astype(np.float32) for name, value in poses.items()}, len(crystal.receptor.residues)
+
+
+@functools.lru_cache(maxsize=1)
+def _docker(checkpoint: Path | None, device: str) -> Docker:
+    """The network, loaded once in each process; without the site model, as all pockets are given."""
+    docker = Docker(checkpoint, device)
+    docker.network = replace(docker.network, site_model=None)
+    return docker
+
+
+def _crashed(task: _Task) -> FailureRow:
+    return FailureRow(task.entry.id, "crash", "the worker process died (out of memory, or a crash in native code)")
