@@ -76,4 +76,4 @@ POSE_FIELDS: Final = {
     "pose_contact_energy": "(N,) float32, kcal/mol: Vina's score",
     "pose_strain": "(N,) float32, kcal/mol: energy within the ligand above that of its best free conformer",
 }
-"""Further fields of complexes that were docked, for training the confidence model; the receptor is cropped to the site."""
+"""Further fields of docked complexes, for training the confidence model; their receptor is cropped to the site."""

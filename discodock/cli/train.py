@@ -74,6 +74,24 @@ def prior(
     print(f"weights: {weights}")
 
 
+@app.command("confidence")
+def confidence(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance configs/confidence.yaml.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/confidence"),
+    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as run.max_steps=1000")] = None,
+) -> None:
+    """Train the confidence model on the poses of `discodock prepare poses`, and calibrate it."""
+    import logging
+
+    from discodock.config import load_config
+    from discodock.tasks.confidence_stage import ConfidenceStageConfig, train_confidence
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    weights = train_confidence(load_config(config, overrides or [], ConfidenceStageConfig), out)
+    print(f"weights: {weights}")
+
+
 @app.command("pack")
 def pack(
     files: Annotated[list[Path], typer.Argument(help="Weights of the stages; of what two files hold, the first's.")],

@@ -1,0 +1,164 @@
+"""Sampled poses with their distance from the true one: the data set of the confidence stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from discodock.data.batch import Arrays, ComplexBatch, collate, move_tensors
+from discodock.data.module import StoreConfig, StoreDataModule, spread_over_clusters
+from discodock.data.store import PreparedStore
+from discodock.errors import PreparedDataError
+from discodock.schema import POSE_FIELDS
+
+
+class PoseDataConfig(StoreConfig):
+    """As `StoreConfig`, for complexes that were docked."""
+
+    root: Path = Field(Path("prepared/poses"), description="folder written by `discodock prepare poses`")
+    val_root: Path | None = Field(None, description="likewise, of validation complexes; none: those in `root`")
+    poses_per_complex: int = Field(6, gt=0, description="poses of a complex in a training step, drawn anew each time")
+
+
+@dataclass(frozen=True)
+class PoseBatch:
+    """P poses of B complexes, pose after pose of each complex.
+
+    Attributes:
+        complexes: in the frame of their sites.
+        pos: Å, shape (P, L, 3).
+        pose_complex: the complex of each pose, int64, shape (P,).
+        rmsd: distance from the true pose, Å, shape (P,).
+        atom_error: of each atom from its true place, by the symmetry that fits the whole pose best, Å, shape (P, L).
+        agreement: how densely the other samples lie around each pose, shape (P,).
+        contact_energy: kcal/mol, shape (P,).
+        strain: kcal/mol, shape (P,).
+    """
+
+    complexes: ComplexBatch
+    pos: Tensor
+    pose_complex: Tensor
+    rmsd: Tensor
+    atom_error: Tensor
+    agreement: Tensor
+    contact_energy: Tensor
+    strain: Tensor
+
+    def to(self, device: torch.device | str) -> PoseBatch:
+        """A copy on `device`."""
+        return move_tensors(self, device)
+
+
+class PoseDataset(Dataset[Arrays]):
+    """Docked complexes; decoded ones are kept in memory.
+
+    Args:
+        store: with the fields of `schema.POSE_FIELDS`.
+        ids: which complexes.
+        poses_per_complex: poses drawn without replacement for each item; None takes all, in order.
+        seed: of the draws.
+
+    Raises:
+        PreparedDataError: on access, if a complex has no poses.
+    """
+
+    def __init__(self, store: PreparedStore, ids: Sequence[str], poses_per_complex: int | None, seed: int) -> None:
+        self.store, self.ids, self.poses_per_complex, self.seed = store, list(ids), poses_per_complex, seed
+        self._loaded: dict[str, Arrays] = {}
+
+    def __len__(self) -> int:
+        """Number of complexes."""
+        return len(self.ids)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
+        """A complex with `pose_atom_error` added; a key `(idx, draw)` says which of its random draws."""
+        idx, draw = (key, 0) if isinstance(key, int) else key
+        arrays = self._load(self.ids[idx])
+        num_poses = len(arrays["pose_rmsd"])
+        if self.poses_per_complex is None or self.poses_per_complex >= num_poses:
+            return arrays
+        generator = np.random.default_rng([self.seed, idx, draw])
+        chosen = generator.choice(num_poses, self.poses_per_complex, replace=False)
+        return {name: value[chosen] if name.startswith("pose_") else value for name, value in arrays.items()}
+
+    def _load(self, complex_id: str) -> Arrays:
+        if complex_id not in self._loaded:
+            arrays = self.store.load(complex_id)
+            if not POSE_FIELDS.keys() <= arrays.keys():
+                raise PreparedDataError(f"{self.store.root}: no poses of {complex_id}; run `discodock prepare poses`")
+            self._loaded[complex_id] = arrays | {"pose_atom_error": atom_errors(arrays)}
+        return self._loaded[complex_id]
+
+
+def atom_errors(arrays: Arrays) -> np.ndarray:
+    """Distance of each atom of each pose from its place in the true pose, Å, float32, shape (N, L).
+
+    Of the ligand's symmetries the one with the smallest RMSD is taken, pose by pose.
+    """
+    images = arrays["ligand_pos"][arrays["ligand_automorphisms"]]  # (S, L, 3)
+    distances = np.linalg.norm(arrays["pose_pos"][:, None] - images[None], axis=-1)  # (N, S, L)
+    best = (distances**2).mean(axis=2).argmin(axis=1)
+    return distances[np.arange(len(best)), best].astype(np.float32)
+
+
+def collate_poses(complexes: Sequence[Arrays]) -> PoseBatch:
+    """Pad and stack docked complexes."""
+    counts = [len(c["pose_rmsd"]) for c in complexes]
+    atoms = max(len(c["ligand_pos"]) for c in complexes)
+
+    def padded(name: str) -> Tensor:
+        """Fields (N, L, ...) of all complexes end to end."""
+        widths = [[(0, 0), (0, atoms - c[name].shape[1]), *[(0, 0)] * (c[name].ndim - 2)] for c in complexes]
+        rows = [np.pad(c[name], width) for c, width in zip(complexes, widths, strict=True)]
+        return torch.from_numpy(np.concatenate(rows))
+
+    flat = {name: torch.from_numpy(np.concatenate([c[f"pose_{name}"] for c in complexes])) for name in _FLAT}
+    return PoseBatch(
+        complexes=collate(complexes),
+        pos=padded("pose_pos"),
+        pose_complex=torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)),
+        atom_error=padded("pose_atom_error"),
+        **flat,
+    )
+
+
+_FLAT = ("rmsd", "agreement", "contact_energy", "strain")
+
+
+class PoseDataModule(StoreDataModule):
+    """Batches of docked complexes; validation has all their poses."""
+
+    def __init__(self, config: PoseDataConfig) -> None:
+        super().__init__(config)
+        self.poses_per_complex, self.val_root = config.poses_per_complex, config.val_root or config.root
+
+    def setup(self, stage: str | None = None) -> None:
+        """As `StoreDataModule.setup`, with validation complexes from their own store."""
+        super().setup(stage)
+        chosen_ids = self.config.ids
+        store = PreparedStore(self.val_root if chosen_ids is None else self.config.root)
+        rows = [row for row in store.index if (row.split == "val" if chosen_ids is None else row.id in chosen_ids)]
+        chosen = spread_over_clusters(rows, self.config.num_val)
+        self.val_set = PoseDataset(store, [row.id for row in chosen], None, self.config.seed)
+
+    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> PoseDataset:
+        """Complexes with some of their poses."""
+        return PoseDataset(store, ids, self.poses_per_complex, self.config.seed)
+
+    def collate(self, complexes: Sequence[Arrays]) -> PoseBatch:
+        """See `collate_poses`."""
+        return collate_poses(complexes)
+
+
+def whole_set(root: Path, split: str | None, batch_size: int = 1) -> DataLoader[PoseBatch]:
+    """All complexes of a split of a store (None: of all splits) with all their poses, in the order of the index."""
+    store = PreparedStore(root)
+    dataset = PoseDataset(store, store.ids(split), None, seed=0)
+    return DataLoader(dataset, batch_size=batch_size, collate_fn=collate_poses)

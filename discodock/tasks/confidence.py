@@ -1,0 +1,165 @@
+"""Learning how far sampled poses are from the true one, and calibrating what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from discodock.data.poses import PoseBatch
+from discodock.models.confidence_model import (
+    SUCCESS,
+    ConfidenceModel,
+    ConfidenceModelConfig,
+    ConfidencePrediction,
+    distance_bins,
+)
+from discodock.models.pose_ranking import PoseEvidence
+from discodock.settings import Settings
+from discodock.tasks.redocking import graphs
+from discodock.training.optim import OptimizerConfig, learning_rate_factor
+
+
+class ConfidenceTaskConfig(Settings):
+    """The confidence model and how it is trained."""
+
+    model: ConfidenceModelConfig = Field(default_factory=ConfidenceModelConfig, description="network sizes")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
+    trunk_learning_rate_factor: float = Field(
+        0.3, ge=0, description="learning rate of what came from the score model over the rest's"
+    )
+    atom_weight: float = Field(0.5, ge=0, description="of the loss of single atoms against that of whole poses")
+    seed: int = Field(0, description="of the weights and of dropout")
+
+
+class ConfidenceTask(pl.LightningModule):
+    """Cross-entropy of the bins of the RMSD, and of every atom's distance from its true place."""
+
+    def __init__(self, config: ConfidenceTaskConfig, max_steps: int) -> None:
+        super().__init__()
+        self.config, self.max_steps = config, max_steps
+        self.model = ConfidenceModel(config.model)
+
+    def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
+        """Loss of a batch of poses."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            # a stream of its own for each step and process, so that a resumed run repeats the uninterrupted one
+            torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % (1 << 63))
+            losses = self.losses(predict(self.model, batch), batch)
+        total = losses["pose"] + self.config.atom_weight * losses["atom"]
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
+        self.log("train/loss", total.detach(), prog_bar=True)
+        return total
+
+    def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
+        """The losses; of pairs of a right and a wrong pose of one complex, how many are told apart; top-1 success."""
+        num_complexes = len(batch.complexes.ligand_pos)
+        prediction = predict(self.model, batch)
+        for name, value in self.losses(prediction, batch).items():
+            self.log(f"val/{name}", value, batch_size=num_complexes)
+        logit, is_right = prediction.success_logit, batch.rmsd < SUCCESS
+        best = []
+        for row in range(num_complexes):
+            own = batch.pose_complex == row
+            best.append(is_right[own][logit[own].argmax()].float())
+            share = pair_accuracy(logit[own], is_right[own])
+            if share is not None:
+                self.log("val/pairs", share, batch_size=1)
+        self.log("val/top1", torch.stack(best).mean(), batch_size=num_complexes)
+        self.log("val/nats", F.binary_cross_entropy_with_logits(logit, is_right.float()), batch_size=num_complexes)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the trapezoidal schedule; what the score model has is slower."""
+        config = self.config.optimizer
+        trunk, heads = self.model.trunk_parameters()
+        groups: list[dict[str, Any]] = [
+            {"params": heads},
+            {"params": trunk, "lr": self.config.trunk_learning_rate_factor * config.learning_rate},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, self.max_steps, config)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def losses(self, prediction: ConfidencePrediction, batch: PoseBatch) -> dict[str, Tensor]:
+        """Mean cross-entropies in nats: of poses, and of atoms, every pose weighing the same."""
+        mask = batch.complexes.topology.atom_mask[batch.pose_complex]
+        pose = F.cross_entropy(prediction.logits, distance_bins(batch.rmsd))
+        each = F.cross_entropy(
+            prediction.atom_logits.transpose(1, 2), distance_bins(batch.atom_error), reduction="none"
+        )
+        atom = ((each * mask).sum(dim=1) / mask.sum(dim=1)).mean()
+        return {"pose": pose, "atom": atom}
+
+
+def predict(model: ConfidenceModel, batch: PoseBatch) -> ConfidencePrediction:
+    """What the model says of all poses of a batch."""
+    return model(model.encode(*graphs(batch.complexes)), batch.pos, batch.pose_complex)
+
+
+def pair_accuracy(score: Tensor, is_right: Tensor) -> Tensor | None:
+    """Share of pairs of a right and a wrong pose in which the right one scores higher; None if there is no pair."""
+    right, wrong = score[is_right], score[~is_right]
+    if len(right) == 0 or len(wrong) == 0:
+        return None
+    difference = right[:, None] - wrong[None]
+    return ((difference > 0).float() + 0.5 * (difference == 0).float()).mean()
+
+
+def evidence(batch: PoseBatch, prediction: ConfidencePrediction) -> PoseEvidence:
+    """What `PoseRanking` reads, of the poses of one complex."""
+    topology = batch.complexes.topology
+    return PoseEvidence(
+        success_logit=prediction.success_logit,
+        agreement=batch.agreement,
+        contact_energy=batch.contact_energy,
+        strain=batch.strain,
+        num_atoms=int(topology.atom_mask[0].sum()),
+        num_torsions=int(topology.tor_mask[0].sum()),
+    )
+
+
+@torch.no_grad()
+def calibrate(model: ConfidenceModel, train: Iterable[PoseBatch], val: Iterable[PoseBatch]) -> dict[str, float]:
+    """Fit the ranking on validation complexes, and learn where the training complexes lie.
+
+    Args:
+        model: trained; its `ranking` and `domain` are changed.
+        train: complexes that it was trained on.
+        val: complexes of other families, one a batch, with all the poses of the default sampler.
+
+    Returns:
+        Figures: numbers of complexes and poses, log-likelihood before and after.
+    """
+    model.eval()
+    features, is_right, weight, unseen = [], [], [], []
+    for batch in val:
+        context = model.encode(*graphs(batch.complexes))
+        prediction = model(context, batch.pos, batch.pose_complex)
+        features.append(evidence(batch, prediction).features())
+        is_right.append(batch.rmsd < SUCCESS)
+        weight.append(torch.full_like(batch.rmsd, 1 / len(batch.rmsd)))
+        unseen.append(model.domain_features(context))
+    seen = [model.domain_features(model.encode(*graphs(batch.complexes))) for batch in train]
+    table, right = torch.cat(features), torch.cat(is_right)
+    before = F.binary_cross_entropy_with_logits(model.ranking(table), right.double())
+    model.ranking.fit(table, right, torch.cat(weight))
+    after = F.binary_cross_entropy_with_logits(model.ranking(table), right.double())
+    model.domain.fit(_stacked(seen), _stacked(unseen))
+    return {
+        "val_complexes": len(features),
+        "val_poses": len(table),
+        "val_success": float(right.double().mean()),
+        "nats_before": float(before),
+        "nats_after": float(after),
+    }
+
+
+def _stacked(features: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([each[name] for each in features]) for name in features[0]}

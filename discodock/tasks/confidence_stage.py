@@ -1,0 +1,119 @@
+"""The confidence stage as a function: a checked configuration in, a run folder with weights out."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from discodock.data.poses import PoseDataConfig, PoseDataModule, whole_set
+from discodock.errors import CheckpointError, PreparedDataError
+from discodock.models.checkpoint import CONFIDENCE_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint
+from discodock.models.confidence_model import ConfidenceModel
+from discodock.settings import Settings
+from discodock.tasks.confidence import ConfidenceTask, ConfidenceTaskConfig, calibrate
+from discodock.tasks.stages import of_module
+from discodock.training.run import RunConfig, fit, write_config
+
+logger = logging.getLogger(__name__)
+
+CONFIDENCE_WEIGHTS = "confidence.safetensors"
+
+
+class ConfidenceStageConfig(Settings):
+    """Everything that `discodock train confidence` needs; one YAML file."""
+
+    data: PoseDataConfig = Field(default_factory=PoseDataConfig, description="docked complexes and batches")
+    task: ConfidenceTaskConfig = Field(default_factory=ConfidenceTaskConfig, description="model, loss, optimiser")
+    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
+    start_from: Path | None = Field(
+        None, description="weights of a score model to start from, or of a confidence model to go on from; none: random"
+    )
+
+
+def train_confidence(config: ConfidenceStageConfig, folder: Path) -> Path:
+    """Train the confidence model in `folder`, or go on where a killed run stopped; then calibrate it on val.
+
+    Returns:
+        The file of the averaged weights, `folder/confidence.safetensors`; not calibrated before training has ended.
+
+    Raises:
+        ConfigError: the folder holds a run with another configuration.
+        PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
+    """
+    resolved = write_config(folder, config)
+    pl.seed_everything(config.task.seed, verbose=False)
+    task = ConfidenceTask(config.task, config.run.max_steps)
+    if config.start_from is not None:
+        start_confidence(task.model, config.start_from)
+    if config.run.compile:
+        task.model.compile_layers()
+    logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
+    weights, blocks = folder / CONFIDENCE_WEIGHTS, {CONFIDENCE_PART: resolved["task"]["model"]}
+
+    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
+        info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
+        save_checkpoint(weights, prefixed(CONFIDENCE_PART, of_module(state, "model")), blocks, info)
+
+    fit(task, PoseDataModule(config.data), folder, config.run, config.task.optimizer, write)
+    if task.global_rank == 0:
+        calibrate_file(weights, config.data)
+    return weights
+
+
+def start_confidence(model: ConfidenceModel, path: Path) -> None:
+    """Begin with the weights of a file: of a confidence model if there is one in it, else of its score model.
+
+    Raises:
+        CheckpointError: the file cannot be read, or its networks have other sizes.
+    """
+    checkpoint = load_checkpoint(path)
+    known = checkpoint.part(CONFIDENCE_PART) or model.from_score_model(checkpoint.part(SCORE_PART))
+    encoders = [name for name in model.state_dict() if name.startswith(("receptor_encoder.", "layers.0."))]
+    if not all(name in known for name in encoders):
+        raise CheckpointError(
+            f"{path}: its score model does not fit; set the sizes of task.model as in its score model"
+        )
+    try:
+        model.load_state_dict(known, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: its confidence model does not fit; set the sizes of task.model as in it"
+        ) from error
+
+
+def calibrate_file(path: Path, data: PoseDataConfig) -> dict[str, float]:
+    """Calibrate a confidence model on all validation complexes, and write it back.
+
+    Args:
+        path: file of the stage.
+        data: where the docked complexes are.
+
+    Returns:
+        Figures of `tasks.confidence.calibrate`, which go into the file too.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+        PreparedDataError: there are no validation complexes, or all of their poses are right or wrong.
+    """
+    checkpoint = load_checkpoint(path)
+    task = ConfidenceTask(ConfidenceTaskConfig.model_validate({"model": checkpoint.config[CONFIDENCE_PART]}), 1)
+    task.model.load_state_dict(checkpoint.part(CONFIDENCE_PART))
+    val_root = data.val_root or data.root
+    val = whole_set(val_root, "val")
+    if len(val) == 0:
+        raise PreparedDataError(f"{val_root}: no complex of the val split to calibrate on; set data.val_root")
+    try:
+        figures = calibrate(task.model, whole_set(data.root, "train"), val)
+    except ValueError as error:
+        raise PreparedDataError(f"{val_root}: {error}; collect more complexes") from None
+    logger.info("calibrated: %s", ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+    info = {**checkpoint.info, "calibration": figures}
+    save_checkpoint(path, prefixed(CONFIDENCE_PART, task.model.state_dict()), checkpoint.config, info)
+    return figures
