@@ -46,6 +46,10 @@ Poses = Annotated[
     typer.Option("--poses", metavar="DIR", help="Judge these poses instead: <id>.sdf or <id>/poses.sdf, best first."),
 ]
 
+RankByConfidence = Annotated[
+    bool, typer.Option("--rank-by-confidence", help="Rank the --poses by the confidence model instead of their order.")
+]
+
 MODES = ("pocket", "blind")
 
 
@@ -58,6 +62,7 @@ def evaluate(
     split: Split = None,
     splits: Splits = None,
     poses: Poses = None,
+    rank_by_confidence: RankByConfidence = False,
     rescore: options.Rescore = "none",
     validity: options.Validity = True,
     offset: Offset = 2.0,
@@ -76,6 +81,8 @@ def evaluate(
         raise ConfigError(f"--mode {mode} is unknown; give one of {', '.join(MODES)}")
     if poses is not None and rescore != "none":
         raise ConfigError("--poses are judged as they are; leave out --rescore")
+    if poses is None and rank_by_confidence:
+        raise ConfigError("--rank-by-confidence is for --poses; docked poses are ranked by it anyway")
     sampling = options.sampling_config(samples, steps, solver, seed, batch_size, guidance)
     from discodock.cli.progress import WorkBar
     from discodock.evaluation.evaluate import EvaluationConfig
@@ -97,19 +104,22 @@ def evaluate(
     )
     check_writable(out)
     table = None if splits is None else read_split_table(splits)
-    pose_source = _pose_source(poses, checkpoint, device, mode)
+    pose_source = _pose_source(poses, checkpoint, device, mode, rank_by_confidence)
     with WorkBar("judging" if poses is not None else "redocking", None) as bar:
         found = evaluate_complexes(pose_source, source, out, config, table=table, listener=_listener(bar))
     _print_metrics(found, out)
     return 0 if found.metrics["failed"] == 0 else 1
 
 
-def _pose_source(poses: Path | None, checkpoint: Path | None, device: str, mode: str) -> PoseSource:
-    from discodock.evaluation.sources import DockedPoses, PoseFolder
+def _pose_source(
+    poses: Path | None, checkpoint: Path | None, device: str, mode: str, rank_by_confidence: bool
+) -> PoseSource:
+    from discodock.evaluation.sources import DockedPoses, JudgedPoses, PoseFolder
     from discodock.inference.dock import Docker
 
     if poses is not None:
-        return PoseFolder(poses)
+        folder = PoseFolder(poses)
+        return JudgedPoses(Docker(checkpoint, device), folder) if rank_by_confidence else folder
     docker = Docker(checkpoint, device)
     if mode == "blind":
         docker.check_pocket(None)

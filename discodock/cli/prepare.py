@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from discodock.cli import options
+
 if TYPE_CHECKING:
     from discodock.data.prepare import PrepareConfig, PrepareReport, Progress
 
@@ -84,6 +86,55 @@ def pdbbind(
     """Prepare a PDBBind download: <id>/<id>_protein[_processed].pdb + <id>_ligand.sdf|mol2."""
     settings = _settings(conformers, min_ligand_atoms, max_ligand_atoms, receptor_radius, keep, drop, seed)
     return _prepare(source, out, "pdbbind", splits, workers, settings, esm)
+
+
+@app.command("poses")
+def poses(
+    source: Source,
+    out: Out,
+    split: Annotated[str | None, typer.Option("--split", help="Only this split: train or val.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many.")] = None,
+    per_cluster: Annotated[
+        int | None, typer.Option("--per-cluster", min=1, help="Most complexes of one protein family.")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=2, help="Poses of each complex.")] = 8,
+    max_ligand_atoms: MaxAtoms = 60,
+    relax: options.Relax = options.DEFAULT_RELAX,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
+    checkpoint: options.Checkpoint = None,
+    device: options.Device = "auto",
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, each with one thread.")] = 1,
+) -> int:
+    """Dock complexes and keep every pose with its RMSD: what the confidence model learns from."""
+    from discodock.cli.progress import WorkBar
+    from discodock.cli.runtime import hide_reader_notes
+    from discodock.data.store import FailureRow, IndexRow
+    from discodock.evaluation.collect import CollectConfig, collect_poses
+    from discodock.inference.relax import RelaxConfig
+    from discodock.inference.sample import SamplingConfig
+
+    hide_reader_notes()
+    config = CollectConfig(
+        split=split,
+        limit=limit,
+        per_cluster=per_cluster,
+        max_ligand_atoms=max_ligand_atoms,
+        sampling=SamplingConfig.checked({"samples": samples, "seed": seed, "conformers": min(samples, 10)}),
+        relax=RelaxConfig.checked(relax),
+    )
+    with WorkBar("docking", None) as bar:
+
+        def show(_done: int, total: int, row: IndexRow | FailureRow) -> None:
+            bar.set_total(total)
+            failed = f" left out: {row.reason}" if isinstance(row, FailureRow) else ""
+            bar.item_done(f"{row.id}{failed}", is_notable=bool(failed))
+
+        found = collect_poses(
+            source, out, config, checkpoint=checkpoint, device=device, workers=workers, on_progress=show
+        )
+    reused = f", {found.num_reused:,} of them from before" if found.num_reused else ""
+    print(f"{found.num_complexes:,} complexes in {found.out}{reused}; {len(found.failures):,} left out")
+    return 1 if found.failures else 0
 
 
 def _settings(

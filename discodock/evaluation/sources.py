@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -133,6 +133,45 @@ class DockedPoses:
             code=result.best.site.code,
             seconds=seconds,
             cpu_seconds=cpu_seconds,
+        )
+
+
+class JudgedPoses:
+    """Poses of another source, ranked by the confidence model; they stay where they are.
+
+    Attributes:
+        docker: network with a confidence model.
+        source: of the poses.
+    """
+
+    def __init__(self, docker: Docker, source: PoseSource) -> None:
+        if docker.network.confidence_model is None:
+            raise InputError(f"{docker.network.path}: has no confidence model to rank by; give another --checkpoint")
+        self.docker, self.source = docker, source
+
+    def record(self, config: PredictionConfig) -> dict[str, Any]:
+        """The source's, and the checkpoint that ranks."""
+        ranked_by = {"sha256": self.docker.network.sha256}
+        return self.source.record(config) | {"checkpoint": ranked_by}
+
+    def stamp(self, complex_id: str) -> str:
+        """The source's."""
+        return self.source.stamp(complex_id)
+
+    def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
+        """The source's poses in a new order; the time to judge them is added to theirs."""
+        found = self.source.predict(complex_id, crystal, config)
+        started, cpu_started = time.monotonic(), time.process_time()
+        order, probs = self.docker.rank_poses(crystal.receptor, crystal.ligand, found.pos)
+        seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
+        return replace(
+            found,
+            pos=found.pos[order],
+            validity=tuple(found.validity[i] for i in order) if found.validity else (),
+            stereo_ok=tuple(found.stereo_ok[i] for i in order) if found.stereo_ok else (),
+            probs=tuple(probs[order].tolist()),
+            seconds=found.seconds + seconds,
+            cpu_seconds=found.cpu_seconds + cpu_seconds,
         )
 
 

@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 
 SUMMARY_FILE: Final = "summary.csv"
 SUMMARY_COLUMNS: Final = (
-    "name", "status", "message", "num_poses", "rank_score", "vina_score", "latent_code", "pocket_ok", "stereo_ok",
-    "pb_valid", "min_dist_protein", "seed", "seconds", "protein", "ligand", "pocket",
+    "name", "status", "message", "num_poses", "rank_score", "p_rmsd_lt_2", "expected_rmsd", "vina_score",
+    "latent_code", "pocket_ok", "stereo_ok", "pb_valid", "min_dist_protein", "seed", "seconds", "protein",
+    "ligand", "pocket",
 )  # fmt: skip
 
 OK: Final = "ok"

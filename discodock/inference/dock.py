@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +18,11 @@ from discodock.chem.receptor_features import receptor_arrays
 from discodock.chem.write import pose_mols
 from discodock.data.batch import Arrays
 from discodock.data.crop import crop_site, move_origin
-from discodock.errors import InputError
+from discodock.errors import ConfigError, InputError
 from discodock.inference.codes import code_labels, pointed_residues
+from discodock.inference.confidence import PoseConfidence, judge_poses
 from discodock.inference.device import choose_device, cpu_threads
-from discodock.inference.drawn import DrawnPoses
+from discodock.inference.drawn import DrawnPoses, given_poses
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, group_modes
 from discodock.inference.network import load_network
@@ -85,8 +86,11 @@ class Docker:
         started = time.monotonic()
         drawn = self.draw(receptor, ligand, pocket, config, relax=relax, on_step=on_step)
         coded = self._read_codes(drawn, ligand, receptor)
-        poses = _rank(drawn, coded, ligand, receptor)
+        with cpu_threads(self.threads):
+            confidence = judge_poses(self.network, drawn)
+        poses = _rank(drawn, coded, confidence, ligand, receptor)
         warnings = [*ligand.warnings, *_size_warning(ligand), *drawn.relaxed.warnings]
+        warnings += [] if confidence is None else confidence.warnings()
         if rescore == "vina":
             poses = rescored(poses, ligand, receptor)
         if validity:
@@ -117,16 +121,36 @@ class Docker:
     ) -> DrawnPoses:
         """Sample and relax poses, in no order yet; arguments and errors as of `dock`."""
         self.check_pocket(pocket)
-        conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
-        arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
-        arrays |= {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
-        arrays |= embedding_arrays(self.network, receptor)
+        arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(self.network, receptor)
         with cpu_threads(self.threads):
             sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
             pose_site = np.repeat(np.arange(len(sites)), allot(config.samples, [site.prob for site in sites]))
             sampled = self._sample(arrays, sites, pose_site, config, on_step)
             relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax or RelaxConfig(), self.network.device)
         return DrawnPoses(arrays, sites, pose_site, sampled, relaxed)
+
+    def rank_poses(self, receptor: Receptor, ligand: LigandRecord, pos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Judge poses from anywhere, where they lie.
+
+        Args:
+            receptor: as read.
+            ligand: as read.
+            pos: heavy atoms, Å, shape (N, L, 3).
+
+        Returns:
+            The order of the poses, best first, and of each in the order given the probability to be below 2 Å, (N,).
+
+        Raises:
+            ConfigError: the checkpoint has no confidence model.
+        """
+        arrays = docking_arrays(receptor, ligand, SamplingConfig())
+        with cpu_threads(self.threads):
+            relaxed = relax_poses(pos, ligand, receptor, arrays, RelaxConfig(method="none"), self.network.device)
+            relaxed = replace(relaxed, contact_energy=relaxed.vina_score)
+            judged = judge_poses(self.network, given_poses(arrays, relaxed))
+        if judged is None:
+            raise ConfigError(f"{self.network.path}: has no confidence model; give another checkpoint")
+        return np.argsort(-judged.log_odds, kind="stable"), judged.prob
 
     def check_pocket(self, pocket: Pocket | PocketSpec | None) -> None:
         """Refuse to dock without a pocket if the checkpoint cannot find one.
@@ -176,6 +200,17 @@ class Docker:
         keys = [(site.code, *residues) for site, residues in zip(sites, near, strict=True)]
         modes = group_modes(keys, [" and ".join(residues) for residues in near])
         return [_CodedSample(*each) for each in zip(sites, map(tuple, labels), modes, strict=True)]
+
+
+def docking_arrays(receptor: Receptor, ligand: LigandRecord, config: SamplingConfig) -> Arrays:
+    """Receptor, ligand and fresh conformers as networks take them (`schema.FIELDS`); the ligand's own pose is not used.
+
+    Raises:
+        InputError: the ligand cannot be embedded.
+    """
+    conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
+    arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
+    return arrays | {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
 
 
 def dock(
@@ -311,12 +346,16 @@ class _CodedSample:
 
 
 def _rank(
-    drawn: DrawnPoses, coded: Sequence[_CodedSample], ligand: LigandRecord, receptor: Receptor
+    drawn: DrawnPoses,
+    coded: Sequence[_CodedSample],
+    confidence: PoseConfidence | None,
+    ligand: LigandRecord,
+    receptor: Receptor,
 ) -> tuple[DockedPose, ...]:
     """The N poses with their scores, best first; equal scores keep the order of the samples."""
     relaxed, pos = drawn.relaxed, drawn.relaxed.pos
     agreements = drawn.agreement()
-    scores = rank_scores(agreements, relaxed.contact_energy)
+    scores = rank_scores(agreements, relaxed.contact_energy) if confidence is None else confidence.log_odds
     order = np.argsort(-scores, kind="stable")
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
@@ -335,6 +374,7 @@ def _rank(
                 site=site,
                 codes=coded[sample].codes,
                 mode=coded[sample].mode,
+                belief=None if confidence is None else confidence.of(int(sample)),
                 **pose_facts(site, mol, pos[sample], ligand, receptor),
             )
         )

@@ -18,6 +18,7 @@ from discodock.latents.categorical import SamplingConfig
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import (
     CODES_PART,
+    CONFIDENCE_PART,
     PRIOR_PART,
     SAMPLING_BLOCK,
     SCORE_PART,
@@ -26,6 +27,7 @@ from discodock.models.checkpoint import (
     load_checkpoint,
     pack_checkpoints,
 )
+from discodock.models.confidence_model import ConfidenceModel, ConfidenceModelConfig
 from discodock.models.registry import (
     AnyCodePrior,
     AnyScoreModel,
@@ -48,6 +50,7 @@ class DockingNetwork:
         score_model: in evaluation mode.
         code_prior: draws the codes of poses, in evaluation mode; None if the file has none: poses without codes.
         site_model: in evaluation mode; None if the file has none, and docking then needs a pocket.
+        confidence_model: in evaluation mode; None if the file has none: poses are then ranked without.
         process: the diffusion it was trained for.
         code_sampling: how codes are drawn from the prior, unless a user wants it otherwise.
         device: where it is.
@@ -59,6 +62,7 @@ class DockingNetwork:
     score_model: AnyScoreModel
     code_prior: AnyCodePrior | None
     site_model: SiteModel | None
+    confidence_model: ConfidenceModel | None
     process: PoseProcess
     code_sampling: SamplingConfig
     device: torch.device
@@ -96,6 +100,8 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         code_sampling = SamplingConfig(**checkpoint.config.get(SAMPLING_BLOCK, {}))
         site = checkpoint.config.get(SITE_PART)
         site_model = None if site is None else SiteModel(SiteModelConfig(**site))
+        confidence = checkpoint.config.get(CONFIDENCE_PART)
+        confidence_model = None if confidence is None else ConfidenceModel(ConfidenceModelConfig(**confidence))
     except (KeyError, TypeError, ValidationError) as error:
         raise CheckpointError(
             f"{path}: its configuration is not usable here ({type(error).__name__}); {remedy}"
@@ -106,12 +112,15 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
             code_prior.load_state_dict(checkpoint.part(PRIOR_PART))
         if site_model is not None:
             site_model.load_state_dict(checkpoint.part(SITE_PART))
+        if confidence_model is not None:
+            confidence_model.load_state_dict(checkpoint.part(CONFIDENCE_PART))
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights do not fit its configuration; {remedy}") from error
     return DockingNetwork(
         score_model=_ready(score_model, device),
         code_prior=None if code_prior is None else _ready(code_prior, device),
         site_model=None if site_model is None else _ready(site_model, device),
+        confidence_model=None if confidence_model is None else _ready(confidence_model, device),
         process=process,
         code_sampling=code_sampling,
         device=device,

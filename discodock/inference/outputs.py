@@ -34,8 +34,9 @@ SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
 
 TAG_COLUMNS: Final = (
-    "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "vina_rescore", "latent_code",
-    "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks", "min_dist_protein", "seed",
+    "rank", "sample", "rank_score", "confidence", "p_rmsd_lt_2", "expected_rmsd", "agreement", "vina_score", "strain",
+    "relax_shift", "vina_rescore", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed",
+    "pb_failed_checks", "min_dist_protein", "seed",
 )  # fmt: skip
 """Columns of `scores.csv` that become SD tags of the poses where they are not empty, prefixed with `discodock_`."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.protein import Receptor
 from discodock.chem.validity import Validity
+from discodock.inference.confidence import Belief
 from discodock.inference.modes import Mode
 from discodock.inference.pocket import Pocket
 from discodock.inference.sites import DockingSite
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 SCORE_COLUMNS: Final = (
     "id", "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "vina_rescore",
-    "confidence", "p_rmsd_lt_2", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed",
-    "pb_failed_checks", "min_dist_protein", "seed", "seconds", "status", "message",
+    "confidence", "p_rmsd_lt_2", "expected_rmsd", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid",
+    "pb_failed", "pb_failed_checks", "min_dist_protein", "seed", "seconds", "status", "message",
 )  # fmt: skip
-"""Columns of `scores.csv`; `confidence` and `p_rmsd_lt_2` stay empty until the model behind them exists."""
+"""Columns of `scores.csv`; those of a confidence model stay empty without one."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class DockedPose:
         pos: its heavy atoms in the receptor's frame, Å, shape (L, 3).
         rank: 1 for the best.
         sample: number of the random stream it came from, 0 for the first.
-        rank_score: what poses are ranked by, from the next two (without relaxation, from a softer Vina score); higher
-            is better. No affinity, no probability.
+        rank_score: what poses are ranked by, higher is better: the log-odds of `belief`, or without one a mixture of
+            the next two (without relaxation, of a softer Vina score). No affinity.
         agreement: how densely the other samples lie around it, in (0, 1].
         vina_score: AutoDock Vina's score of it, kcal/mol; lower is better.
         strain: energy within the ligand above that of its best free conformer, kcal/mol.
@@ -46,6 +47,7 @@ class DockedPose:
         pocket_ok: whether its centroid lies within the radius of that site's pocket.
         min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
         stereo_problem: None if the chemistry of the input came back, else what differs.
+        belief: how likely it is to be right; None if the checkpoint has no confidence model.
         validity: what PoseBusters' checks say; None if they were not run.
         vina_rescore: AutoDock Vina's score, kcal/mol, of the pose as Vina optimised it, lower is better; None if it was
             not asked. If it was, poses are ranked by it, and other scores are still those of the pose before.
@@ -66,6 +68,7 @@ class DockedPose:
     pocket_ok: bool
     min_dist_protein: float
     stereo_problem: str | None
+    belief: Belief | None = None
     validity: Validity | None = None
     vina_rescore: float | None = None
 
@@ -128,6 +131,7 @@ class DockingResult:
             "mode": pose.mode.name,
             "pocket_ok": pose.pocket_ok,
             "stereo_ok": pose.stereo_problem is None,
+            **_belief_columns(pose.belief),
             **_validity_columns(pose.validity),
             "min_dist_protein": round(pose.min_dist_protein, 3),
             "seed": self.seed,
@@ -136,6 +140,16 @@ class DockingResult:
             "message": pose.stereo_problem or "",
         }
         return {column: values.get(column, "") for column in SCORE_COLUMNS}
+
+
+def _belief_columns(belief: Belief | None) -> dict[str, object]:
+    if belief is None:
+        return {}
+    return {
+        "confidence": round(belief.confidence, 3),
+        "p_rmsd_lt_2": round(belief.prob, 4),
+        "expected_rmsd": round(belief.expected_rmsd, 2),
+    }
 
 
 def _validity_columns(validity: Validity | None) -> dict[str, object]:

@@ -58,6 +58,6 @@ class _Aspect(nn.Module):
         eye = torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
         covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * covariance.diagonal().mean() * eye
         factor = torch.linalg.cholesky(torch.linalg.inv(covariance))
-        self.mean = mean.to(self.mean)
-        self.whitening = factor.to(self.whitening)
-        self.whitening = self.whitening / torch.quantile(self(unseen), share)
+        self.mean.copy_(mean)
+        self.whitening.copy_(factor)
+        self.whitening.div_(torch.quantile(self(unseen), share))

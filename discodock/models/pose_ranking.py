@@ -75,18 +75,18 @@ class PoseRanking(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        zeros = torch.zeros(len(FEATURES), dtype=torch.float64)
+        zeros = torch.zeros(len(FEATURES))
         weight = zeros.clone()
         weight[FEATURES.index("confidence")] = 1.0
         self.register_buffer("mean", zeros)
         self.register_buffer("scale", torch.ones_like(zeros))
         self.register_buffer("weight", weight)
-        self.register_buffer("bias", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("bias", torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:
         """log-odds of each pose, shape (N,), from features (N, len(FEATURES)); unknown ones count as average."""
-        standard = ((features - self.mean) / self.scale).nan_to_num(nan=0.0)
-        return standard @ self.weight + self.bias
+        mean, scale, weight, bias = (each.to(features) for each in (self.mean, self.scale, self.weight, self.bias))
+        return ((features - mean) / scale).nan_to_num(nan=0.0) @ weight + bias
 
     @torch.no_grad()
     def fit(self, features: Tensor, is_right: Tensor, weight: Tensor, use: tuple[str, ...] = FEATURES) -> None:
@@ -105,15 +105,16 @@ class PoseRanking(nn.Module):
             raise ValueError("poses that are all right or all wrong calibrate nothing")
         weight = weight.double() / weight.double().sum()
         known = features.double()
-        self.mean = _weighted_mean(known, weight)
-        self.scale = _weighted_mean((known - self.mean).square(), weight).sqrt().clamp(min=1e-3)
+        mean = _weighted_mean(known, weight)
+        scale = _weighted_mean((known - mean).square(), weight).sqrt().clamp(min=1e-3)
         columns = [FEATURES.index(name) for name in use]
-        inputs = ((known - self.mean) / self.scale).nan_to_num(nan=0.0)[:, columns]
+        inputs = ((known - mean) / scale).nan_to_num(nan=0.0)[:, columns]
         inputs = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1)
         found = _logistic(inputs, is_right.double(), weight)
-        self.weight = torch.zeros_like(self.weight)
-        self.weight[columns] = found[:-1]
-        self.bias = found[-1]
+        self.mean.copy_(mean)
+        self.scale.copy_(scale)
+        self.weight.zero_()[columns] = found[:-1].to(self.weight)
+        self.bias.copy_(found[-1])
 
 
 def _weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
