@@ -9,8 +9,17 @@ from discodock.inference.relax import RelaxConfig
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
-from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SCORE_PART, SITE_PART, prefixed, save_checkpoint
+from discodock.models.checkpoint import (
+    CODES_PART,
+    CONFIDENCE_PART,
+    PRIOR_PART,
+    SCORE_PART,
+    SITE_PART,
+    prefixed,
+    save_checkpoint,
+)
 from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.confidence_model import ConfidenceModel, ConfidenceModelConfig
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 from discodock.models.site_model import SiteModel, SiteModelConfig
 
@@ -22,13 +31,24 @@ SMALL = COMPLEXES / "2azr_982"
 NOT_RELAXED = RelaxConfig(method="none")
 """For tests of what the sampler does."""
 
+CONFIDENCE_CONFIG = ConfidenceModelConfig(
+    num_scalars=8, num_vectors=4, num_layers=1, num_receptor_layers=1, num_ligand_layers=1
+)
+
 SITE_CONFIG = SiteModelConfig(num_scalars=8, num_vectors=4, num_layers=1, num_receptor_layers=1, num_ligand_layers=1)
 
 LAYOUT = CodeLayout(spaces=(Pointer(nodes="ligand"), Pointer(nodes="residues"), Codebook(codebook_size=4)))
 PRIOR_CONFIG = CodePriorConfig(num_channels=8, num_heads=2, num_context_rounds=1, num_code_rounds=1)
 
 
-def write_tiny_checkpoint(path: Path, seed: int = 0, *, has_site_model: bool = False, has_codes: bool = False) -> Path:
+def write_tiny_checkpoint(
+    path: Path,
+    seed: int = 0,
+    *,
+    has_site_model: bool = False,
+    has_codes: bool = False,
+    has_confidence: bool = False,
+) -> Path:
     """Write a checkpoint with random weights of networks with a few thousand parameters."""
     config = ScoreModelConfig(num_scalars=8, num_vectors=4, num_layers=1, num_receptor_layers=1, num_ligand_layers=1)
     with torch.random.fork_rng():
@@ -36,12 +56,16 @@ def write_tiny_checkpoint(path: Path, seed: int = 0, *, has_site_model: bool = F
         weights = prefixed(SCORE_PART, ScoreModel(config, LAYOUT if has_codes else None).state_dict())
         site_model = SiteModel(SITE_CONFIG).state_dict()
         prior = CodePriorNetwork(PRIOR_CONFIG, LAYOUT, config).state_dict()
+        confidence_model = ConfidenceModel(CONFIDENCE_CONFIG).state_dict()
         if has_codes:  # codes have no effect before training
             weights = {name: torch.randn_like(w) / 4 if not w.any() else w for name, w in weights.items()}
     settings = {"model": config.model_dump(mode="json"), "process": PoseProcessConfig().model_dump(mode="json")}
     if has_site_model:
         weights |= prefixed(SITE_PART, site_model)
         settings |= {SITE_PART: SITE_CONFIG.model_dump(mode="json")}
+    if has_confidence:
+        weights |= prefixed(CONFIDENCE_PART, confidence_model)
+        settings |= {CONFIDENCE_PART: CONFIDENCE_CONFIG.model_dump(mode="json")}
     if has_codes:
         weights |= prefixed(PRIOR_PART, prior)
         settings |= {
