@@ -48,9 +48,8 @@ def main() -> None:
     store = PreparedStore(arguments.poses)
     clusters = [store.row(name).cluster for name in store.ids("val")]
     figures = {"n": len(tables), "poses": sum(map(len, rmsds))}
-    print(
-        f"{len(tables)} val complexes, {np.mean([len(r) for r in rmsds]):.0f} poses each, {len(set(clusters))} families"
-    )
+    num_poses = np.mean([len(rmsd) for rmsd in rmsds])
+    print(f"{len(tables)} val complexes of {len(set(clusters))} families, {num_poses:.0f} poses each")
     chance = [float(np.mean(rmsd < SUCCESS)) for rmsd in rmsds]
     best = [float((rmsd < SUCCESS).any()) for rmsd in rmsds]
     figures["top1"] = {"chance": show("chance", chance)}
@@ -86,7 +85,8 @@ def cross_fitted(
 ) -> list[np.ndarray]:
     """log-odds of all poses, each complex judged by a fit without its fold of families."""
     names = sorted(set(clusters))
-    fold_of = {name: int(i) % NUM_FOLDS for i, name in zip(np.random.default_rng(0).permutation(len(names)), names)}
+    shuffled = np.random.default_rng(0).permutation(len(names))
+    fold_of = {names[i]: place % NUM_FOLDS for place, i in enumerate(shuffled)}
     logits: list[np.ndarray] = [np.empty(0)] * len(tables)
     for fold in range(NUM_FOLDS):
         train = [i for i, name in enumerate(clusters) if fold_of[name] != fold]
@@ -129,13 +129,9 @@ def calibration(logits: list[np.ndarray], rmsds: list[np.ndarray]) -> dict[str, 
         "ece_poses": calibration_error(every, all_right),
         "selective": {str(f): selective_accuracy(first, is_right, f) for f in FRACTIONS},
     }
-    print(
-        f"calibration error: top-1 {figures['ece_top1']:.3f} (5 bins), all poses {figures['ece_poses']:.3f} (10 bins)"
-    )
-    print(
-        "success among the surest",
-        ", ".join(f"{f:.0%}: {selective_accuracy(first, is_right, f):.1%}" for f in FRACTIONS),
-    )
+    print(f"calibration error: top-1 {figures['ece_top1']:.3f} (5 bins), poses {figures['ece_poses']:.3f} (10 bins)")
+    surest = (f"{fraction:.0%}: {selective_accuracy(first, is_right, fraction):.1%}" for fraction in FRACTIONS)
+    print("success among the surest", ", ".join(surest))
     for found in reliability(every, all_right):
         print(f"  {found.low:.1f}-{found.high:.1f}: said {found.mean_prob:.3f}, came {found.rate:.3f}, n {found.count}")
     return figures

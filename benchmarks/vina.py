@@ -1,8 +1,9 @@
 """AutoDock Vina beside discodock, same complexes: `python -m benchmarks.vina COMPLEXES_DIR --split val --out DIR`.
 
 Both get the same receptor (metals and cofactors included), the same fresh conformers and the same displaced pocket
-centre, or no pocket (`--mode blind`: Vina searches a box around the whole receptor). Compared are discodock, Vina, and
-discodock's poses optimised and rescored by Vina; all are judged by the same measure. CPU-seconds are of docking alone,
+centre, or no pocket (`--mode blind`: Vina searches a box around the whole receptor). Compared are discodock, Vina,
+discodock's poses optimised and rescored by Vina, and Vina's poses ranked by discodock's confidence; all are judged by
+the same measure. CPU-seconds are of docking alone,
 preparation of receptor and ligand included. Needs the extra `vina`. Goes on where it was stopped.
 """
 
@@ -24,7 +25,14 @@ from discodock.chem.conformers import generate_conformers
 from discodock.chem.write import pose_mol, write_poses
 from discodock.errors import DiscodockError
 from discodock.evaluation.evaluate import Evaluation, EvaluationConfig, choose_complexes, evaluate
-from discodock.evaluation.sources import DockedPoses, PoseFolder, PredictionConfig, evaluation_pocket
+from discodock.evaluation.sources import (
+    DockedPoses,
+    JudgedPoses,
+    PoseFolder,
+    PoseSource,
+    PredictionConfig,
+    evaluation_pocket,
+)
 from discodock.inference.complexes import CrystalComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import read_table, write_json, write_table
@@ -135,11 +143,14 @@ def dock(complex_id: str, crystal: CrystalComplex, options: argparse.Namespace, 
 def judge(options: argparse.Namespace, config: EvaluationConfig) -> dict[str, Evaluation]:
     """Evaluations of discodock, Vina, and discodock's poses rescored by Vina."""
     docker = Docker(options.checkpoint, "cpu")
-    sources = {
+    sources: dict[str, tuple[PoseSource, EvaluationConfig]] = {
         "discodock": (DockedPoses(docker), config),
         "AutoDock Vina": (PoseFolder(options.out / "vina"), config),
         "discodock, rescored by Vina": (DockedPoses(docker), config.model_copy(update={"rescore": "vina"})),
     }
+    if docker.network.confidence_model is not None:
+        judged = JudgedPoses(docker, PoseFolder(options.out / "vina"))
+        sources["AutoDock Vina, ranked by confidence"] = (judged, config)
     found = {}
     for name, (poses, settings) in sources.items():
         out = options.out / name.replace(",", "").replace(" ", "_").lower()
