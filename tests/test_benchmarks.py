@@ -38,3 +38,27 @@ def test_vina_docks_the_same_complexes_and_is_judged_alike(compare, tmp_path, ca
         assert "top1_lt2_pb_valid" in metrics
     assert "| AutoDock Vina | 2 | 0 |" in capsys.readouterr().out
     assert compare("--seed", "1") == 2 and "other settings" in capsys.readouterr().err
+
+
+def test_the_worth_of_confidence_is_measured_without_looking_at_the_family_judged(tmp_path, monkeypatch, capsys):
+    import numpy as np
+    import torch
+
+    from benchmarks import confidence
+    from discodock.models.pose_ranking import FEATURES
+
+    rng = np.random.default_rng(0)
+    rmsds = [rng.uniform(0, 5, 8) for _ in range(40)]
+    tables = [torch.from_numpy(rng.normal(size=(8, len(FEATURES)))) for _ in rmsds]
+    for table, rmsd in zip(tables, rmsds, strict=True):
+        table[:, FEATURES.index("confidence")] = torch.from_numpy(3 * (2 - rmsd) + rng.normal(size=8))
+    clusters = [str(i // 2) for i in range(40)]
+    told = confidence.cross_fitted(tables, rmsds, clusters, ("confidence",))
+    assert confidence.pairs_of(told, rmsds) > 0.9
+    noise = confidence.cross_fitted(tables, rmsds, clusters, ("strain",))
+    assert abs(confidence.pairs_of(noise, rmsds) - 0.5) < 0.15
+    figures = confidence.calibration(told, rmsds)
+    assert figures["ece_poses"] < 0.1 and figures["selective"]["1.0"] > 0.5
+    rmsds[0][:] = 9.0  # of its own family nothing is learned
+    again = confidence.cross_fitted(tables, rmsds, clusters, ("confidence",))
+    np.testing.assert_array_equal(again[0], told[0])

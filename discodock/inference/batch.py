@@ -90,7 +90,14 @@ class JobOutcome:
         if not self.is_ok:
             return f"{row['name']}: failed: {row['message']}"
         warning = f" ({row['message']})" if row["message"] else ""
-        return f"{row['name']}: {row['num_poses']} poses in {row['seconds']} s{warning}"
+        return f"{row['name']}: {row['num_poses']} poses in {row['seconds']} s{self._belief()}{warning}"
+
+    def _belief(self) -> str:
+        """What the confidence model says of the best pose, for a person."""
+        prob, expected = self.row.get("p_rmsd_lt_2"), self.row.get("expected_rmsd")
+        if prob in ("", None):
+            return ""
+        return f"; best pose: P(RMSD < 2 Å) {float(str(prob)):.0%}, expected RMSD {expected} Å (not an affinity)"
 
 
 class JobListener:

@@ -17,7 +17,7 @@ LARGEST_GAP: Final = 5.0
 LARGEST_STRAIN: Final = 1.0
 """kcal/mol per heavy atom; likewise."""
 
-RIDGE: Final = 1e-2
+RIDGE: Final = 1e-3
 """Of the standardised coefficients, against the mean log-likelihood."""
 
 NUM_NEWTON_STEPS: Final = 30

@@ -16,7 +16,7 @@ from discodock.evaluation.displacement import displaced_center
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import METRICS
 from discodock.inference.complexes import list_complexes, read_complex
-from tests.tiny import COMPLEXES
+from tests.tiny import COMPLEXES, write_tiny_checkpoint
 
 IDS = sorted(path.name for path in COMPLEXES.iterdir())
 
@@ -268,3 +268,27 @@ def test_blind_evaluation_says_how_often_the_site_is_found(evaluate, two, tmp_pa
     assert metrics["site_top1_lt6"] == np.mean([found[0] < 6 for found in distances])
     assert metrics["site_top5_lt6"] == np.mean([min(found) < 6 for found in distances])
     assert all(row["latent_code"].startswith("site=") for row in rows)
+
+
+def test_poses_of_another_program_are_ranked_by_confidence(cli, two, tmp_path):
+    weights = write_tiny_checkpoint(tmp_path / "judge.safetensors", has_confidence=True)
+    for name in ("1cbs_REA", "2azr_982"):
+        write_poses_of_another_program(tmp_path / "poses" / f"{name}.sdf", name, (0.0, 1.5, 5.0))
+    common = ("evaluate", two, "--poses", tmp_path / "poses", "--no-validity", "--device", "cpu")
+    cli(*common, "--out", tmp_path / "plain")
+    ranked = ("--rank-by-confidence", "--checkpoint", weights)
+    assert cli(*common, *ranked, "--out", tmp_path / "ranked")[0] == 0
+    for name, plain in rows_of(tmp_path / "plain").items():
+        row = rows_of(tmp_path / "ranked")[name]
+        assert sorted(row["rmsds"].split()) == sorted(plain["rmsds"].split()) and plain["probs"] == ""
+        probs = [float(value) for value in row["probs"].split()]
+        assert probs == sorted(probs, reverse=True) and len(probs) == 3
+    assert "ece_top1" in json.loads((tmp_path / "ranked" / "metrics.json").read_text())
+
+
+def test_ranking_by_confidence_needs_poses_and_a_confidence_model(evaluate, two, tmp_path):
+    code, _, error = evaluate(two, "--rank-by-confidence")
+    assert code == 2 and "--rank-by-confidence is for --poses" in error
+    (tmp_path / "poses").mkdir()
+    code, _, error = evaluate(two, "--poses", tmp_path / "poses", "--rank-by-confidence")
+    assert code == 2 and "no confidence model" in error and error.count("\n") == 1

@@ -10,6 +10,7 @@ from discodock.cli import prepare as command
 from discodock.cli.main import run
 from discodock.data.prepare import PrepareConfig
 from discodock.data.store import PreparedStore
+from tests.tiny import write_tiny_checkpoint
 
 COMPLEXES = Path(__file__).parents[1] / "data" / "complexes"
 NAMES = sorted(path.name for path in COMPLEXES.iterdir())[:3]
@@ -81,3 +82,17 @@ def test_defaults_are_those_of_the_settings(function: object) -> None:
     assert options["conformers"] == config.num_conformers and options["seed"] == config.seed
     for name in ("min_ligand_atoms", "max_ligand_atoms", "receptor_radius"):
         assert options[name] == getattr(config, name)
+
+
+def test_poses_are_collected_and_what_is_done_is_kept(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = write_tiny_checkpoint(tmp_path / "tiny.safetensors")
+    arguments = ["prepare", "poses", str(source), "--samples", "2", "--checkpoint", str(weights), "--device", "cpu"]
+    arguments += ["--relax", "none", "--out", str(tmp_path / "out")]
+    assert run([*arguments, "--limit", "1"]) == 0
+    assert "1 complexes in" in capsys.readouterr().out
+    (source / NAMES[0] / "ligand.sdf").write_text("nothing")
+    assert run(arguments) in (0, 1)
+    assert "1 left out" in capsys.readouterr().out
+    assert all(len(PreparedStore(tmp_path / "out").load(name)["pose_rmsd"]) == 2 for name in NAMES[1:])
