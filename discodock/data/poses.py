@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -157,8 +158,7 @@ class PoseDataModule(StoreDataModule):
         return collate_poses(complexes)
 
 
-def whole_set(root: Path, split: str | None, batch_size: int = 1) -> DataLoader[PoseBatch]:
-    """All complexes of a split of a store (None: of all splits) with all their poses, in the order of the index."""
+def whole_set(root: Path, split: str) -> DataLoader[Any]:
+    """`PoseBatch`es of the complexes of a split of a store, one a batch with all its poses, in the index's order."""
     store = PreparedStore(root)
-    dataset = PoseDataset(store, store.ids(split), None, seed=0)
-    return DataLoader(dataset, batch_size=batch_size, collate_fn=collate_poses)
+    return DataLoader(PoseDataset(store, store.ids(split), None, seed=0), batch_size=1, collate_fn=collate_poses)

@@ -220,7 +220,7 @@ def expected_shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ..
     num_bonds, num_torsions = len(arrays["ligand_bond_type"]), len(arrays["ligand_tor_bond"])
     receptor = {name: (num_receptor,) for name in FIELDS if name.startswith("receptor_")}
     num_poses = len(arrays.get("pose_pos", ()))
-    poses = {name: (num_poses,) for name in POSE_FIELDS if name in arrays}
+    poses: dict[str, tuple[int, ...]] = {name: (num_poses,) for name in POSE_FIELDS if name in arrays}
     if poses:
         poses["pose_pos"] = (num_poses, num_ligand, 3)
     return (
