@@ -4,13 +4,15 @@ import os
 import string
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import gemmi
+import numpy as np
 from rdkit import Chem
 
-from discodock.chem.protein import Receptor, Residue
+from discodock.chem.protein import MovedAtoms, Receptor, Residue
 from discodock.chem.residues import is_standard_atom
 
 LIGAND_NAME: Final = "LIG"
@@ -30,7 +32,7 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     """
     structure = gemmi.Structure()
     model = gemmi.Model(1)
-    _add_receptor(model, receptor)
+    _add_receptor(model, receptor, range(len(receptor.residues)))
     used = {chain.name for chain in model}
     ligand_chain = next(name for name in _CHAIN_NAMES if name not in used)
     model.add_chain(_ligand_chain(pose, ligand_chain))
@@ -41,14 +43,36 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     _write(Path(path), "\n".join([*body, *_bond_records(body, pose), "END"]) + "\n")
 
 
-def _add_receptor(model: gemmi.Model, receptor: Receptor) -> None:
-    """Add the receptor's residues in chains; names longer than the one column PDB has are replaced."""
+def write_side_chains(receptor: Receptor, moved: Sequence[MovedAtoms | None], path: str | Path) -> None:
+    """Write the residues that moved with any of N poses as a PDB file of N models, whole, as they lie around each pose.
+
+    Names and numbers are those of `write_complex`. The file appears complete or not at all.
+
+    Args:
+        receptor: as read.
+        moved: with each pose; None where nothing did.
+        path: file to write.
+    """
+    atoms = np.concatenate([np.empty(0, dtype=np.int64), *(each.atoms for each in moved if each is not None)])
+    residues = np.unique(receptor.residue_idx[atoms]).tolist()
+    structure = gemmi.Structure()
+    for number, each in enumerate(moved, start=1):
+        model = gemmi.Model(number)
+        _add_receptor(model, receptor.with_moved(each), residues)
+        structure.add_model(model)
+    structure.setup_entities()
+    _write(Path(path), structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False)))
+
+
+def _add_receptor(model: gemmi.Model, receptor: Receptor, residues: Iterable[int]) -> None:
+    """Add residues of a receptor in chains; names longer than the one column PDB has are replaced."""
     short = _short_chain_names(receptor)
     chains: dict[str, gemmi.Chain] = {}
     atoms: dict[int, list[int]] = defaultdict(list)
     for atom, residue_idx in enumerate(receptor.residue_idx):
         atoms[int(residue_idx)].append(atom)
-    for index, residue in enumerate(receptor.residues):
+    for index in residues:
+        residue = receptor.residues[index]
         chain = chains.setdefault(residue.chain, gemmi.Chain(short[residue.chain]))
         chain.add_residue(_gemmi_residue(receptor, residue, atoms[index]))
     for chain in chains.values():

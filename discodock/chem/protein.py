@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -75,6 +75,19 @@ class Residue:
 
 
 @dataclass(frozen=True)
+class MovedAtoms:
+    """Some atoms of a receptor at other places than they were read from.
+
+    Attributes:
+        atoms: their numbers, int64, shape (K,).
+        pos: Å, shape (K, 3).
+    """
+
+    atoms: np.ndarray
+    pos: np.ndarray
+
+
+@dataclass(frozen=True)
 class Receptor:
     """Heavy atoms of a protein and of what belongs to it, in file order.
 
@@ -105,6 +118,14 @@ class Receptor:
     def residue_labels(self) -> tuple[str, ...]:
         """Label of each residue, such as `A:ASP86`."""
         return tuple(residue.label for residue in self.residues)
+
+    def with_moved(self, moved: MovedAtoms | None) -> "Receptor":
+        """This receptor with some atoms at other places; itself if there are none."""
+        if moved is None:
+            return self
+        pos = self.pos.copy()
+        pos[moved.atoms] = moved.pos
+        return replace(self, pos=pos)
 
     def find_residues(self, selector: str) -> list[int]:
         """Indices of the residues a selector such as `A:12`, `A:ASP12` or `HEM` means; empty when there is none."""

@@ -74,6 +74,7 @@ def evaluate(
     checkpoint: options.Checkpoint = None,
     batch_size: options.BatchSize = None,
     relax: options.Relax = options.DEFAULT_RELAX,
+    flexible_side_chains: options.FlexibleSideChains = 0.0,
 ) -> int:
     """Evaluate what the command line says; returns the exit code."""
     hide_reader_notes()
@@ -92,15 +93,16 @@ def evaluate(
     from discodock.inference.relax import RelaxConfig
     from discodock.inference.rescore import checked_rescore
 
+    relaxation = RelaxConfig.checked(relax, flexible_side_chains)
     config = EvaluationConfig(
         mode="blind" if mode == "blind" else "pocket",
         split=split,
         limit=limit,
         offset=offset,
-        rescore=checked_rescore(rescore),
+        rescore=checked_rescore(rescore, relaxation),
         validity=validity,
         sampling=sampling,
-        relax=RelaxConfig.checked(relax),
+        relax=relaxation,
     )
     check_writable(out)
     table = None if splits is None else read_split_table(splits)

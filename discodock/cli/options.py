@@ -133,6 +133,15 @@ Relax = Annotated[
         help="none; fast: Vina's terms and torsions in the rigid receptor; openmm: a force field after that.",
     ),
 ]
+FlexibleSideChains = Annotated[
+    float,
+    typer.Option(
+        "--flexible-side-chains",
+        metavar="R",
+        help="With --relax openmm: side chains with an atom within R Å of a pose move with it (4 is usual; 0: none).",
+        min=0.0,
+    ),
+]
 
 # to where
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder.")]

@@ -48,6 +48,7 @@ def predict(
     checkpoint: options.Checkpoint = None,
     batch_size: options.BatchSize = None,
     relax: options.Relax = options.DEFAULT_RELAX,
+    flexible_side_chains: options.FlexibleSideChains = 0.0,
     cofactors: options.Cofactors = None,
     keep: options.Keep = None,
     drop: options.Drop = None,
@@ -71,13 +72,14 @@ def predict(
     from discodock.inference.relax import RelaxConfig
     from discodock.inference.rescore import checked_rescore
 
+    relaxation = RelaxConfig.checked(relax, flexible_side_chains)
     run_options = RunOptions(
         sampling,
-        relax=RelaxConfig.checked(relax),
+        relax=relaxation,
         cofactors=cofactors,
         keep=tuple(keep or ()),
         drop=tuple(drop or ()),
-        rescore=checked_rescore(rescore),
+        rescore=checked_rescore(rescore, relaxation),
         validity=validity,
         command=tuple(sys.argv),
         overwrite=overwrite,

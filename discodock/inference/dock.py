@@ -231,6 +231,7 @@ def dock(
     steps: int = 20,
     solver: str | None = None,
     relax: RelaxMethod = "fast",
+    flexible_side_chains: float = 0.0,
     seed: int = 0,
     device: str = "auto",
     checkpoint: str | Path | None = None,
@@ -259,6 +260,7 @@ def dock(
         solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes `sample.default_solver`.
         relax: what is done to the poses: none, fast (Vina's terms and torsions in the rigid receptor), or openmm (a
             force field after that; needs the extra `relax`).
+        flexible_side_chains: with openmm, side chains with an atom this near to a pose move with it, Å; 0 for none.
         seed: of all random numbers.
         device: auto, cpu, cuda, cuda:N or mps.
         checkpoint: weights; None takes those that ship with the package.
@@ -272,7 +274,7 @@ def dock(
     spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, pocket_radius)
     walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
     config = SamplingConfig.checked({"samples": samples, "seed": seed, "solver": walk})
-    relaxation = RelaxConfig.checked(relax)
+    relaxation = RelaxConfig.checked(relax, flexible_side_chains)
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
     docker = Docker(None if checkpoint is None else Path(checkpoint), device)
     docker.check_pocket(spec)
@@ -286,7 +288,7 @@ def dock(
         config,
         relax=relaxation,
         name=name,
-        rescore=checked_rescore(rescore),
+        rescore=checked_rescore(rescore, relaxation),
         validity=validity,
     )
 
@@ -360,6 +362,7 @@ def _rank(
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
         site = coded[sample].site
+        side_chains = relaxed.side_chains[sample] if relaxed.side_chains else None
         poses.append(
             DockedPose(
                 mol=mol,
@@ -375,7 +378,7 @@ def _rank(
                 codes=coded[sample].codes,
                 mode=coded[sample].mode,
                 belief=None if confidence is None else confidence.of(int(sample)),
-                **pose_facts(site, mol, pos[sample], ligand, receptor),
+                **pose_facts(site, mol, pos[sample], ligand, receptor, side_chains),
             )
         )
     return tuple(poses)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from discodock.chem.complex_file import write_complex
+from discodock.chem.complex_file import write_complex, write_side_chains
 from discodock.chem.write import write_poses
 from discodock.data.store import write_atomically
 from discodock.errors import InputError
@@ -30,13 +30,14 @@ from discodock.inference.sites import DockingSite
 POSES_FILE: Final = "poses.sdf"
 BEST_FILE: Final = "best.sdf"
 COMPLEX_FILE: Final = "complex_rank1.pdb"
+SIDE_CHAINS_FILE: Final = "side_chains.pdb"
 SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
 
 TAG_COLUMNS: Final = (
     "rank", "sample", "rank_score", "confidence", "p_rmsd_lt_2", "expected_rmsd", "agreement", "vina_score", "strain",
-    "relax_shift", "vina_rescore", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed",
-    "pb_failed_checks", "min_dist_protein", "seed",
+    "relax_shift", "side_chain_shift", "vina_rescore", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid",
+    "pb_failed", "pb_failed_checks", "min_dist_protein", "seed",
 )  # fmt: skip
 """Columns of `scores.csv` that become SD tags of the poses where they are not empty, prefixed with `discodock_`."""
 
@@ -61,7 +62,10 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
             if problem is not None:
                 row |= {"stereo_ok": False, "message": problem}
         write_poses(result.ligand, positions[:1], tags[:1], draft / BEST_FILE)
-        write_complex(result.receptor, result.best.mol, draft / COMPLEX_FILE)
+        write_complex(result.receptor_of(result.best), result.best.mol, draft / COMPLEX_FILE)
+        side_chains = [pose.side_chains for pose in result.poses]
+        if any(moved is not None for moved in side_chains):
+            write_side_chains(result.receptor, side_chains, draft / SIDE_CHAINS_FILE)
         write_table(draft / SCORES_FILE, SCORE_COLUMNS, rows)
         record = dict(run or {}) | {
             "name": result.name,

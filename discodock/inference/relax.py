@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.mmff import torsion_terms
-from discodock.chem.protein import Receptor
+from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, ligand_vina_types, receptor_vina_types
 from discodock.data.batch import Arrays, collate_ligands, move_tensors
 from discodock.errors import ConfigError
@@ -50,17 +51,30 @@ class RelaxConfig(Settings):
     minimiser: MinimiserConfig = Field(default_factory=MinimiserConfig, description="how it does so")
     openmm: OpenMMConfig = Field(default_factory=OpenMMConfig, description="how OpenMM relaxes")
 
+    @property
+    def is_flexible(self) -> bool:
+        """Whether side chains of the receptor move."""
+        return self.method == "openmm" and self.openmm.flexible > 0
+
     @classmethod
-    def checked(cls, method: str) -> RelaxConfig:
+    def checked(cls, method: str, flexible: float = 0.0) -> RelaxConfig:
         """The settings of a method by name.
 
+        Args:
+            method: its name.
+            flexible: side chains with an atom this near to a pose move with it, Å; openmm only, 0 for none.
+
         Raises:
-            ConfigError: there is no such method, or a package that it needs is missing.
+            ConfigError: there is no such method, it moves no side chains, or a package that it needs is missing.
         """
         try:
             config = cls.model_validate({"method": method})
         except ValidationError:
             raise ConfigError(f"relaxation {method!r} is unknown; choose {', '.join(get_args(RelaxMethod))}") from None
+        if flexible < 0 or (flexible > 0 and method != "openmm"):
+            raise ConfigError(f"flexible side chains need a distance in Å and --relax openmm, not --relax {method}")
+        if flexible > 0:
+            config = cls(method="openmm", openmm=OpenMMConfig(flexible=flexible))
         if method == "openmm":
             check_openmm()
         return config
@@ -76,6 +90,7 @@ class RelaxedPoses:
         contact_energy: what to rank by: Vina's score, of poses that were not relaxed with softened repulsion.
         strain: energy within the ligand above that of its best free conformer, kcal/mol, shape (N,).
         shift: RMSD from the pose as sampled, Å, shape (N,).
+        side_chains: for each pose what moved of the receptor, None where nothing did; empty if it was rigid.
         warnings: what could not be done as asked.
     """
 
@@ -84,6 +99,7 @@ class RelaxedPoses:
     contact_energy: np.ndarray
     strain: np.ndarray
     shift: np.ndarray
+    side_chains: tuple[MovedAtoms | None, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -100,7 +116,7 @@ def relax_poses(
     Args:
         pos: heavy atoms in the receptor's frame, Å, shape (N, L, 3).
         ligand: as read.
-        receptor: as read; it stays rigid.
+        receptor: as read; it stays rigid, but for side chains that OpenMM is told to move.
         arrays: of the complex; conformers and rotatable bonds are used.
         config: whether and how.
         device: where to compute.
@@ -109,10 +125,12 @@ def relax_poses(
     found = scorer.relax_all(pos, is_moving=config.method != "none")
     notes: list[str] = []
     if config.method == "openmm":
-        moved, notes = openmm_poses(found.pos, ligand, receptor, config.openmm)
-        judged = scorer.relax_all(moved, is_moving=False)
-        shift = np.sqrt(((moved - pos) ** 2).sum(axis=2).mean(axis=1))
-        found = replace(judged, contact_energy=judged.vina_score, shift=shift)
+        moved = openmm_poses(found.pos, ligand, receptor, config.openmm)
+        notes += moved.notes
+        judged = scorer.judge(moved.pos, moved.side_chains)
+        shift = np.sqrt(((moved.pos - pos) ** 2).sum(axis=2).mean(axis=1))
+        side_chains = moved.side_chains if config.is_flexible else ()
+        found = replace(judged, contact_energy=judged.vina_score, shift=shift, side_chains=side_chains)
     strain = found.strain - scorer.free_energy()
     return replace(found, strain=strain, warnings=(*scorer.notes, *scorer.guesses(pos), *notes))
 
@@ -139,19 +157,21 @@ class _Scorer:
 
     def relax_all(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
         """Poses (N, L, 3), relaxed by the fast method or as they are; `strain` is the energy within the ligand."""
-        parts = [self._relax(pos[i : i + MAX_POSES], is_moving=is_moving) for i in range(0, len(pos), MAX_POSES)]
-        return RelaxedPoses(
-            pos=np.concatenate([part.pos for part in parts]),
-            vina_score=np.concatenate([part.vina_score for part in parts]),
-            contact_energy=np.concatenate([part.contact_energy for part in parts]),
-            strain=np.concatenate([part.strain for part in parts]),
-            shift=np.concatenate([part.shift for part in parts]),
-        )
+        receptor_pos = self.receptor.pos
+        starts = range(0, len(pos), MAX_POSES)
+        return _joined([self._relax(pos[i : i + MAX_POSES], receptor_pos, is_moving=is_moving) for i in starts])
 
-    def _relax(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
+    def judge(self, pos: np.ndarray, side_chains: Sequence[MovedAtoms | None]) -> RelaxedPoses:
+        """Poses (N, L, 3) as they are, each in the receptor as its side chains are."""
+        if all(moved is None for moved in side_chains):
+            return self.relax_all(pos, is_moving=False)
+        places = [self.receptor.with_moved(moved).pos for moved in side_chains]
+        return _joined([self._relax(pos[i : i + 1], place, is_moving=False) for i, place in enumerate(places)])
+
+    def _relax(self, pos: np.ndarray, receptor_pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
         center = pos.mean(axis=(0, 1))  # single precision is finest near the origin
         start = self._tensor(pos - center)
-        pocket = self._pocket(pos, center, start)
+        pocket = self._pocket(pos, receptor_pos, center, start)
         energy, topology = self._energy(pos, start, pocket), self._topology(len(pos))
         moved, turned, weights = start, start.new_zeros(topology.tor_mask.shape), SOFTENED
         if is_moving:
@@ -201,13 +221,13 @@ class _Scorer:
             series = TorsionSeries.of(corners, bond, barrier, num_bonds)
         return PoseEnergy(start, pocket, self.internal, series, self.config.energy)
 
-    def _pocket(self, pos: np.ndarray, center: np.ndarray, start: Tensor) -> Pocket:
+    def _pocket(self, pos: np.ndarray, receptor_pos: np.ndarray, center: np.ndarray, start: Tensor) -> Pocket:
         reach = CUTOFF + ROAM
         low, high = pos.min(axis=(0, 1)) - reach, pos.max(axis=(0, 1)) + reach
-        near = ((self.receptor.pos > low) & (self.receptor.pos < high)).all(axis=1)
+        near = ((receptor_pos > low) & (receptor_pos < high)).all(axis=1)
         types = self.receptor_types
         chosen = VinaTypes(*(getattr(types, name)[near] for name in VinaTypes.__dataclass_fields__))
-        return Pocket(start, self.atoms, self._tensor(self.receptor.pos[near] - center), self._atoms(chosen))
+        return Pocket(start, self.atoms, self._tensor(receptor_pos[near] - center), self._atoms(chosen))
 
     def _score(self, pocket: Pocket, pos: Tensor, weights: VinaWeights) -> np.ndarray:
         energy = pocket.energy(pos, torch.arange(len(pos), device=self.device), weights)[0]
@@ -222,3 +242,13 @@ class _Scorer:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
+
+
+def _joined(parts: Sequence[RelaxedPoses]) -> RelaxedPoses:
+    return RelaxedPoses(
+        pos=np.concatenate([part.pos for part in parts]),
+        vina_score=np.concatenate([part.vina_score for part in parts]),
+        contact_energy=np.concatenate([part.contact_energy for part in parts]),
+        strain=np.concatenate([part.strain for part in parts]),
+        shift=np.concatenate([part.shift for part in parts]),
+    )

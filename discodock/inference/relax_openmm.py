@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord, heavy_molecule
 from discodock.chem.mmff import mmff_arrays, with_hydrogens
-from discodock.chem.pocket_pdb import pocket_structure
-from discodock.chem.protein import Receptor
+from discodock.chem.pocket_pdb import free_side_chains, pocket_structure
+from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import receptor_vina_types
 from discodock.errors import InputError
 from discodock.physics.openmm_relax import OpenMMConfig, OpenMMRelaxer, OtherAtoms
@@ -22,9 +23,22 @@ KEPT: Final = "OpenMM could not relax {} poses: they are those of the fast metho
 HELD: Final = "without force-field parameters, held as uncharged spheres in OpenMM: {}"
 
 
-def openmm_poses(
-    pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, config: OpenMMConfig
-) -> tuple[np.ndarray, list[str]]:
+@dataclass(frozen=True)
+class OpenMMPoses:
+    """N poses of one ligand after OpenMM.
+
+    Attributes:
+        pos: heavy atoms, Å, shape (N, L, 3).
+        side_chains: for each pose what moved of the receptor; None where nothing did.
+        notes: a sentence for everything a user should know.
+    """
+
+    pos: np.ndarray
+    side_chains: tuple[MovedAtoms | None, ...]
+    notes: tuple[str, ...] = ()
+
+
+def openmm_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, config: OpenMMConfig) -> OpenMMPoses:
     """Relax poses with OpenMM; those that it cannot are returned as they are.
 
     Args:
@@ -32,32 +46,30 @@ def openmm_poses(
         ligand: as read.
         receptor: as read.
         config: how.
-
-    Returns:
-        Positions as those given, and a sentence for everything a user should know.
     """
     full = with_hydrogens(heavy_molecule(ligand.mol), pos)
     mmff = mmff_arrays(full)
     if mmff is None:
-        return pos, [UNKNOWN_LIGAND]
+        return OpenMMPoses(pos, (None,) * len(pos), (UNKNOWN_LIGAND,))
     starts = np.stack([conformer.GetPositions() for conformer in full.GetConformers()])
     is_heavy = np.arange(starts.shape[1]) < pos.shape[1]
     moved, num_kept = pos.copy(), 0
+    side_chains: list[MovedAtoms | None] = [None] * len(pos)
     notes: dict[str, None] = {}
     for members in places(pos.mean(axis=1)):
         try:
-            relaxer = _relaxer(receptor, pos[members], mmff, config, notes)
+            site = _Site(receptor, pos[members], mmff, config, notes)
         except InputError as error:
             notes[str(error)] = None
             num_kept += len(members)
             continue
         for index in members:
-            found = relaxer.relax(starts[index], is_heavy)
+            found = site.relax(starts[index], is_heavy)
             if found is None:
                 num_kept += 1
             else:
-                moved[index] = found[is_heavy]
-    return moved, [*notes, *([KEPT.format(num_kept)] if num_kept else [])]
+                moved[index], side_chains[index] = found
+    return OpenMMPoses(moved, tuple(side_chains), (*notes, *([KEPT.format(num_kept)] if num_kept else [])))
 
 
 def places(centroids: np.ndarray) -> list[list[int]]:
@@ -73,11 +85,29 @@ def places(centroids: np.ndarray) -> list[list[int]]:
     return groups
 
 
-def _relaxer(
-    receptor: Receptor, poses: np.ndarray, mmff: dict[str, np.ndarray], config: OpenMMConfig, notes: dict[str, None]
-) -> OpenMMRelaxer:
-    pocket = pocket_structure(receptor, poses.reshape(-1, 3), config.radius)
-    if pocket.other_labels:
-        notes[HELD.format(", ".join(pocket.other_labels))] = None
-    radius = receptor_vina_types(receptor).radius[pocket.other]
-    return OpenMMRelaxer(pocket.pdb, OtherAtoms(receptor.pos[pocket.other], radius), mmff, config)
+class _Site:
+    """The part of a receptor around some poses, ready to relax them."""
+
+    def __init__(
+        self,
+        receptor: Receptor,
+        poses: np.ndarray,
+        mmff: dict[str, np.ndarray],
+        config: OpenMMConfig,
+        notes: dict[str, None],
+    ) -> None:
+        self.receptor, self.config = receptor, config
+        self.pocket = pocket = pocket_structure(receptor, poses.reshape(-1, 3), config.radius, config.flexible)
+        if pocket.other_labels:
+            notes[HELD.format(", ".join(pocket.other_labels))] = None
+        radius = receptor_vina_types(receptor).radius[pocket.other]
+        self.relaxer = OpenMMRelaxer(pocket.pdb, OtherAtoms(receptor.pos[pocket.other], radius), mmff, config)
+
+    def relax(self, start: np.ndarray, is_heavy: np.ndarray) -> tuple[np.ndarray, MovedAtoms | None] | None:
+        """Heavy atoms of a pose (N, 3) and the side chains around it, relaxed; None if that failed."""
+        free = free_side_chains(self.receptor, self.pocket, start[is_heavy], self.config.flexible)
+        found = self.relaxer.relax(start, is_heavy, free)
+        if found is None:
+            return None
+        moved = MovedAtoms(self.pocket.atoms[free], found.protein[free]) if len(free) else None
+        return found.ligand[is_heavy], moved

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord
-from discodock.chem.protein import Receptor
+from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.validity import Validity
 from discodock.inference.confidence import Belief
 from discodock.inference.modes import Mode
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rdkit import Chem
 
 SCORE_COLUMNS: Final = (
-    "id", "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "vina_rescore",
-    "confidence", "p_rmsd_lt_2", "expected_rmsd", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid",
-    "pb_failed", "pb_failed_checks", "min_dist_protein", "seed", "seconds", "status", "message",
+    "id", "rank", "sample", "rank_score", "agreement", "vina_score", "strain", "relax_shift", "side_chain_shift",
+    "vina_rescore", "confidence", "p_rmsd_lt_2", "expected_rmsd", "latent_code", "mode", "pocket_ok", "stereo_ok",
+    "pb_valid", "pb_failed", "pb_failed_checks", "min_dist_protein", "seed", "seconds", "status", "message",
 )  # fmt: skip
 """Columns of `scores.csv`; those of a confidence model stay empty without one."""
 
@@ -51,6 +51,8 @@ class DockedPose:
         validity: what PoseBusters' checks say; None if they were not run.
         vina_rescore: AutoDock Vina's score, kcal/mol, of the pose as Vina optimised it, lower is better; None if it was
             not asked. If it was, poses are ranked by it, and other scores are still those of the pose before.
+        side_chains: receptor atoms that relaxation moved with it, for which all of the above holds; None if none did.
+        side_chain_shift: the largest distance that one of them moved, Å; None if none did.
     """
 
     mol: Chem.Mol
@@ -71,6 +73,8 @@ class DockedPose:
     belief: Belief | None = None
     validity: Validity | None = None
     vina_rescore: float | None = None
+    side_chains: MovedAtoms | None = None
+    side_chain_shift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,10 @@ class DockingResult:
         """The binding modes of the samples, largest first."""
         return sorted({pose.mode for pose in self.poses}, key=lambda mode: (len(mode.name), mode.name))
 
+    def receptor_of(self, pose: DockedPose) -> Receptor:
+        """The receptor with its side chains as they lie around a pose."""
+        return self.receptor.with_moved(pose.side_chains)
+
     def to_dicts(self) -> list[dict[str, object]]:
         """One dict per pose with the columns of `scores.csv`, best first; `pandas.DataFrame` takes it as it is."""
         return [self._row(pose) for pose in self.poses]
@@ -126,6 +134,7 @@ class DockingResult:
             "vina_score": round(pose.vina_score, 3),
             "strain": round(pose.strain, 3),
             "relax_shift": round(pose.relax_shift, 3),
+            "side_chain_shift": "" if pose.side_chain_shift is None else round(pose.side_chain_shift, 3),
             "vina_rescore": "" if pose.vina_rescore is None else round(pose.vina_rescore, 3),
             "latent_code": ";".join(filter(None, (pose.site.code, *pose.codes))),
             "mode": pose.mode.name,

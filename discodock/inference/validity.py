@@ -17,10 +17,13 @@ def with_validity(poses: tuple[DockedPose, ...], receptor: Receptor) -> tuple[Do
 
     Args:
         poses: of one ligand, final: nothing may move them afterwards.
-        receptor: as docked into.
+        receptor: as docked into; a pose with side chains of its own is checked against these.
     """
     try:
-        found = check_validity([pose.mol for pose in poses], receptor)
+        if all(pose.side_chains is None for pose in poses):
+            found = check_validity([pose.mol for pose in poses], receptor)
+        else:
+            found = [check_validity([pose.mol], receptor.with_moved(pose.side_chains))[0] for pose in poses]
     except (RuntimeError, ValueError) as error:
         logger.warning("validity could not be checked: %s", error)
         return poses

@@ -1,6 +1,7 @@
 """Relaxation of a ligand with OpenMM: MMFF94 within it, ff14SB for the pocket, Lennard-Jones and Coulomb between them.
 
-Heavy atoms of the receptor stay; its hydrogens, which nobody has seen, and the whole ligand move.
+The whole ligand moves, and of the pocket what nobody has seen: hydrogens, and atoms that a side chain lacks, which the
+ligand does not feel. The pocket's heavy atoms stay, but for those that a call sets free.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class OpenMMConfig(Settings):
     radius: float = Field(8.0, gt=0, description="residues this near to a pose are in the system, Å")
     dielectric: float = Field(4.0, ge=1, description="constant that divides all electrostatics")
     restraint: float = Field(0.5, ge=0, description="of heavy ligand atoms to their start, kcal/mol/Å²")
+    flexible: float = Field(0.0, ge=0, description="side chains with an atom this near to a pose move too, Å; 0: none")
+    side_chain_restraint: float = Field(1.0, ge=0, description="of their heavy atoms to their start, kcal/mol/Å²")
     max_iterations: int = Field(300, ge=1, description="steps of L-BFGS at most")
     tolerance: float = Field(0.5, gt=0, description="root mean square force to stop at, kcal/mol/Å")
 
@@ -48,6 +51,19 @@ class OtherAtoms:
 
     pos: np.ndarray
     radius: np.ndarray
+
+
+@dataclass(frozen=True)
+class OpenMMPose:
+    """A relaxed ligand and what it lies in.
+
+    Attributes:
+        ligand: atoms and hydrogens, Å, shape (N, 3).
+        protein: the atoms of the pocket's PDB text in its order, Å, shape (M, 3).
+    """
+
+    ligand: np.ndarray
+    protein: np.ndarray
 
 
 def check_openmm() -> None:
@@ -83,35 +99,36 @@ class OpenMMRelaxer:
 
         if "ATOM" not in pdb:
             raise InputError("no amino acid is near the pose")
-        topology, self._protein_pos = _complete(pdb)
-        system, num_protein = _protein_system(topology), len(self._protein_pos)
+        pocket = _complete(pdb)
+        system = _protein_system(pocket)
         charges = next(force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
-        _soften_ends(topology, charges, config.dielectric)
+        _soften(pocket, charges, config.dielectric)
         _add_others(system, charges, other)
-        self._first = num_protein + len(other.pos)
-        self._other_pos = other.pos
-        _add_ligand(system, charges, mmff, self._first, config.dielectric)
-        self._restraint = _add_restraint(system, self._first, len(mmff["atom_value"]), config.restraint)
+        self._given, self._free = pocket.given, np.empty(0, dtype=np.int64)
+        self._still = np.concatenate([pocket.pos, other.pos])
+        first, num_atoms = len(self._still), len(mmff["atom_value"])
+        _add_ligand(system, charges, mmff, first, config.dielectric)
+        self._held = np.concatenate([first + np.arange(num_atoms), pocket.given])  # particles that may have a spring
+        self._springs = _add_springs(system, self._held)
         self._config = config
         self._context = openmm.Context(system, openmm.VerletIntegrator(0.001), _platform())
 
-    def relax(self, pos: np.ndarray, is_heavy: np.ndarray) -> np.ndarray | None:
+    def relax(self, pos: np.ndarray, is_heavy: np.ndarray, free: np.ndarray | None = None) -> OpenMMPose | None:
         """One pose of the ligand with its hydrogens, relaxed.
 
         Args:
             pos: Å, shape (N, 3).
             is_heavy: atoms that are held near their start, bool, shape (N,).
+            free: atoms of the PDB text, by their number in it, that move too, held near their start; int64, shape (K,).
 
         Returns:
-            Å, shape (N, 3); None if the minimisation left the numbers.
+            None if the minimisation left the numbers.
         """
         import openmm
 
-        start = np.concatenate([self._protein_pos, self._other_pos, pos]) / 10
-        for index, (x, y, z) in enumerate(start[self._first :]):
-            values = [x, y, z, float(is_heavy[index])]
-            self._restraint.setParticleParameters(index, self._first + index, values)
-        self._restraint.updateParametersInContext(self._context)
+        self._set_free(np.empty(0, dtype=np.int64) if free is None else free)
+        start = np.concatenate([self._still, pos]) / 10
+        self._set_springs(start, is_heavy)
         self._context.setPositions(start)
         tolerance = self._config.tolerance * KCAL * 10
         try:
@@ -119,8 +136,46 @@ class OpenMMRelaxer:
         except openmm.OpenMMException:  # it says so when coordinates are no longer numbers
             return None
         state = self._context.getState(getPositions=True)
-        found = state.getPositions(asNumpy=True).value_in_unit(openmm.unit.angstrom)[self._first :]
-        return np.asarray(found) if np.isfinite(found).all() else None
+        found = np.asarray(state.getPositions(asNumpy=True).value_in_unit(openmm.unit.angstrom))
+        pose = OpenMMPose(found[len(self._still) :], found[self._given])
+        return pose if np.isfinite(pose.ligand).all() and np.isfinite(pose.protein).all() else None
+
+    def _set_free(self, free: np.ndarray) -> None:
+        """Give these atoms of the PDB text a mass, and no other heavy ones of the pocket."""
+        if np.array_equal(free, self._free):
+            return
+        system = self._context.getSystem()
+        for indices, mass in ((self._free, 0.0), (free, 1.0)):
+            for index in self._given[indices].tolist():
+                system.setParticleMass(index, mass)
+        self._context.reinitialize()
+        self._free = free
+
+    def _set_springs(self, start: np.ndarray, is_heavy: np.ndarray) -> None:
+        """Springs to the start positions (particles, 3), nm, of heavy ligand atoms and of what is free."""
+        side_chains = np.zeros(len(self._given))
+        side_chains[self._free] = self._config.side_chain_restraint
+        strengths = np.concatenate([self._config.restraint * is_heavy, side_chains]) * KCAL * 100
+        for number, (particle, strength) in enumerate(zip(self._held.tolist(), strengths.tolist(), strict=True)):
+            self._springs.setParticleParameters(number, particle, [*start[particle].tolist(), strength])
+        self._springs.updateParametersInContext(self._context)
+
+
+@dataclass(frozen=True)
+class _Pocket:
+    """Amino acids with everything that the force field wants of them.
+
+    Attributes:
+        topology: OpenMM's, P atoms.
+        pos: Å, shape (P, 3).
+        given: the atoms of the PDB text, int64, shape (M,).
+        is_invented: atoms that the text lacks, with their hydrogens, bool, shape (P,).
+    """
+
+    topology: Any
+    pos: np.ndarray
+    given: np.ndarray
+    is_invented: np.ndarray
 
 
 def _platform() -> openmm.Platform:
@@ -133,12 +188,13 @@ def _platform() -> openmm.Platform:
     return platform
 
 
-def _complete(pdb: str) -> tuple[Any, np.ndarray]:
-    """Topology and positions, Å, of the pocket with missing atoms and hydrogens built."""
+def _complete(pdb: str) -> _Pocket:
+    """The amino acids of a PDB text with missing atoms and hydrogens built."""
     from openmm import unit
     from pdbfixer import PDBFixer
 
     fixer = PDBFixer(pdbfile=io.StringIO(pdb), platform=_platform())
+    written = [(atom.residue.index, atom.name) for atom in fixer.topology.atoms()]
     fixer.missingResidues = {}
     state = random.getstate()
     random.seed(0)  # OpenMM's Modeller puts hydrogens at random places first, and takes no generator
@@ -148,31 +204,42 @@ def _complete(pdb: str) -> tuple[Any, np.ndarray]:
         fixer.addMissingHydrogens(PH)
     finally:
         random.setstate(state)
-    return fixer.topology, np.array(fixer.positions.value_in_unit(unit.angstrom))
+    topology = fixer.topology
+    place = {(atom.residue.index, atom.name): atom.index for atom in topology.atoms()}
+    given = np.array([place[key] for key in written])
+    is_hydrogen = np.array([atom.element.symbol == "H" for atom in topology.atoms()])
+    is_invented = ~is_hydrogen
+    is_invented[given] = False
+    for bond in topology.bonds():
+        ends = [bond.atom1.index, bond.atom2.index]
+        if is_hydrogen[ends].any() and is_invented[ends].any():
+            is_invented[ends] = True
+    return _Pocket(topology, np.array(fixer.positions.value_in_unit(unit.angstrom)), given, is_invented)
 
 
-def _protein_system(topology: Any) -> openmm.System:
-    """The pocket under its force field; heavy atoms have no mass and stay."""
+def _protein_system(pocket: _Pocket) -> openmm.System:
+    """The pocket under its force field; heavy atoms of the PDB text have no mass and stay."""
     from openmm import app
 
+    forces = app.ForceField(FORCE_FIELD)
     try:
-        system = app.ForceField(FORCE_FIELD).createSystem(topology, nonbondedMethod=app.NoCutoff, constraints=None)
+        system = forces.createSystem(pocket.topology, nonbondedMethod=app.NoCutoff, constraints=None)
     except ValueError as error:
         raise InputError(f"the pocket does not fit {FORCE_FIELD}: {str(error).splitlines()[0]}; {REMEDY}") from None
-    for index, atom in enumerate(topology.atoms()):
-        if atom.element.symbol != "H":
-            system.setParticleMass(index, 0.0)
+    for index in pocket.given.tolist():
+        system.setParticleMass(index, 0.0)
     return system
 
 
-def _soften_ends(topology: Any, nonbonded: openmm.NonbondedForce, dielectric: float) -> None:
-    """Divide the electrostatics by the dielectric, and take the charge off the artificial chain ends."""
-    chains = [list(chain.residues()) for chain in topology.chains()]
+def _soften(pocket: _Pocket, nonbonded: openmm.NonbondedForce, dielectric: float) -> None:
+    """Divide electrostatics by the dielectric; take charges off artificial chain ends, and all off invented atoms."""
+    chains = [list(chain.residues()) for chain in pocket.topology.chains()]
     ends = {residue.index for residues in chains for residue in (residues[0], residues[-1])}
-    for index, atom in enumerate(topology.atoms()):
+    for index, atom in enumerate(pocket.topology.atoms()):
         charge, sigma, depth = nonbonded.getParticleParameters(index)
-        factor = 0.0 if atom.residue.index in ends else dielectric**-0.5
-        nonbonded.setParticleParameters(index, charge * factor, sigma, depth)
+        is_invented = bool(pocket.is_invented[index])
+        factor = 0.0 if is_invented or atom.residue.index in ends else dielectric**-0.5
+        nonbonded.setParticleParameters(index, charge * factor, sigma, 0.0 if is_invented else depth)
     for index in range(nonbonded.getNumExceptions()):
         i, j, product, sigma, depth = nonbonded.getExceptionParameters(index)
         nonbonded.setExceptionParameters(index, i, j, product / dielectric, sigma, depth)
@@ -199,15 +266,15 @@ def _add_ligand(
         system.addForce(force)
 
 
-def _add_restraint(system: openmm.System, first: int, num_atoms: int, strength: float) -> openmm.CustomExternalForce:
-    """A spring for every ligand atom that is told to have one."""
+def _add_springs(system: openmm.System, particles: np.ndarray) -> openmm.CustomExternalForce:
+    """A spring for each of these particles, without strength yet."""
     import openmm
 
-    force = openmm.CustomExternalForce(f"{strength * KCAL * 100}*held*((x-x0)^2+(y-y0)^2+(z-z0)^2)")
-    for name in ("x0", "y0", "z0", "held"):
+    force = openmm.CustomExternalForce("strength*((x-x0)^2+(y-y0)^2+(z-z0)^2)")
+    for name in ("x0", "y0", "z0", "strength"):
         force.addPerParticleParameter(name)
-    for index in range(num_atoms):
-        force.addParticle(first + index, [0.0, 0.0, 0.0, 0.0])
+    for particle in particles.tolist():
+        force.addParticle(particle, [0.0, 0.0, 0.0, 0.0])
     system.addForce(force)
     return force
 

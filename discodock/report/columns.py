@@ -46,6 +46,7 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "Energy within the ligand above that of its best free conformer, kcal/mol; lower is better.",
     ),
     "relax_shift": ("Shift", "How far relaxation moved the pose, Å RMSD; zero without relaxation."),
+    "side_chain_shift": ("Side chains", "How far relaxation moved an atom of a side chain at most, Å."),
     "min_dist_protein": (
         "Closest",
         "Smallest distance between heavy atoms of ligand and protein, Å; below 2 is a clash.",

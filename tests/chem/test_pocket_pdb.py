@@ -1,13 +1,14 @@
 """Pockets for force fields: whole stretches of amino acids, chains cut where the receptor is, the rest set apart."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rdkit import Chem
 
 from discodock.chem.ligand import heavy_positions, read_ligand
-from discodock.chem.pocket_pdb import pocket_structure
+from discodock.chem.pocket_pdb import free_side_chains, pocket_structure
 from discodock.chem.protein import read_receptor
 from tests.tiny import COMPLEXES
 
@@ -43,6 +44,42 @@ def test_stretches_are_chains_of_at_least_two_residues_joined_by_peptide_bonds(c
         place = {(residue, name): xyz for residue, name, xyz in zip(residues, names, pos, strict=True)}
         for before, after in zip(order, order[1:], strict=False):
             assert np.linalg.norm(place[before, "C"] - place[after, "N"]) < 2.0
+
+
+def test_atoms_are_told_in_the_order_of_the_file(case):
+    receptor, ligand_pos = case
+    pocket = pocket_structure(receptor, ligand_pos, 6.0)
+    pos, names, _ = atoms_of(pocket.pdb)
+    assert np.abs(receptor.pos[pocket.atoms] - pos).max() < 1e-3
+    assert receptor.atom_name[pocket.atoms].tolist() == names
+
+
+def test_side_chains_near_the_ligand_are_free_and_have_their_neighbours(case):
+    receptor, ligand_pos = case
+    pocket = pocket_structure(receptor, ligand_pos, 6.0, flexible=4.0)
+    free = pocket.atoms[free_side_chains(receptor, pocket, ligand_pos, 4.0)]
+    assert len(free) and not np.isin(receptor.atom_name[free], ["N", "CA", "C", "O", "OXT"]).any()
+    gaps = np.linalg.norm(receptor.pos[free][:, None] - ligand_pos[None], axis=2).min(axis=1)
+    for residue in np.unique(receptor.residue_idx[free]):
+        assert gaps[receptor.residue_idx[free] == residue].min() < 4.0
+    inside = set(pocket.atoms.tolist()) | set(pocket.other.tolist())
+    around = np.linalg.norm(receptor.pos[:, None] - receptor.pos[free][None], axis=2).min(axis=1) < 5.0
+    assert set(np.flatnonzero(around & (receptor.atom_name != "OXT")).tolist()) <= inside
+    assert not len(free_side_chains(receptor, pocket, ligand_pos, 0.0))
+
+
+def test_a_side_chain_bonded_to_what_the_force_field_lacks_is_not_free(case):
+    receptor, ligand_pos = case
+    pocket = pocket_structure(receptor, ligand_pos, 6.0, flexible=4.0)
+    free = pocket.atoms[free_side_chains(receptor, pocket, ligand_pos, 4.0)]
+    residue = receptor.residue_idx[free[0]]
+    element = receptor.element.copy()
+    name = receptor.atom_name.copy()
+    element[free[0]], name[free[0]] = "P", "P"  # as in a phosphorylated residue
+    modified = replace(receptor, element=element, atom_name=name)
+    pocket = pocket_structure(modified, ligand_pos, 6.0, flexible=4.0)
+    still_free = pocket.atoms[free_side_chains(modified, pocket, ligand_pos, 4.0)]
+    assert set(receptor.residue_idx[free]) - set(receptor.residue_idx[still_free]) == {residue}
 
 
 def test_rdkit_reads_it(case):

@@ -176,6 +176,7 @@ def test_unwritable_output(predict, tmp_path):
         (("--device", "tpu"), "device 'tpu'"),
         (("--device", "cuda:77"), "--device cpu"),
         (("--relax", "magic"), "choose none, fast, openmm"),
+        (("--flexible-side-chains", 4), "--relax openmm"),
         (("--input", "jobs.csv"), "--input"),
         (("stray",), "stray"),
     ],

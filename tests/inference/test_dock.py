@@ -17,6 +17,7 @@ from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxConfig
 from discodock.inference.rescore import checked_rescore
 from discodock.inference.sample import SamplingConfig, _smaller_batch
+from discodock.physics.openmm_relax import OpenMMConfig
 from tests.tiny import NOT_RELAXED, SMALL
 
 FEW = {"samples": 5, "solver": {"steps": 3}}
@@ -175,6 +176,7 @@ def test_relaxation_is_on_unless_told_otherwise(docker, receptor, ligand, pocket
         ({"samples": 0}, ConfigError),
         ({"solver": "magic"}, ConfigError),
         ({"relax": "magic"}, ConfigError),
+        ({"flexible_side_chains": 4.0}, ConfigError),
         ({"device": "tpu"}, InputError),
         ({"device": "cuda:99"}, InputError),
         ({"checkpoint": "nothing.safetensors"}, CheckpointError),
@@ -226,4 +228,7 @@ def test_without_vina_one_line_says_what_to_install(docker, receptor, ligand, po
     with pytest.raises(InputError, match=r"pip install 'discodock\[vina\]'"):
         docker.dock(receptor, ligand, pocket, config(samples=1), rescore="vina")
     with pytest.raises(ConfigError, match="--rescore gnina is unknown"):
-        checked_rescore("gnina")
+        checked_rescore("gnina", RelaxConfig())
+    flexible = RelaxConfig(method="openmm", openmm=OpenMMConfig(flexible=4.0))
+    with pytest.raises(ConfigError, match="rigid receptors only"):
+        checked_rescore("vina", flexible)
