@@ -22,8 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from discodock.chem.conformers import generate_conformers
-from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.validity import check_validity
 from discodock.chem.write import pose_mol
 from discodock.errors import DiscodockError
@@ -32,7 +30,7 @@ from discodock.evaluation.metrics import SUCCESS_RMSD, wilson_interval
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
 from discodock.inference.complexes import CrystalComplex, Unusable, list_complexes, read_complex
-from discodock.inference.dock import Docker
+from discodock.inference.dock import Docker, docking_arrays
 from discodock.inference.outputs import read_table, write_json, write_table
 from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
 from discodock.inference.relax import RelaxConfig, RelaxedPoses, relax_poses
@@ -119,20 +117,17 @@ def measure_all(options: argparse.Namespace, table: Path) -> None:
 def read_case(complex_id: str, crystal: CrystalComplex, docker: Docker, options: argparse.Namespace) -> Case:
     """A complex with its sampled poses, from an earlier run if there was one."""
     sampling = SamplingConfig.checked({"samples": options.samples, "seed": options.seed})
-    mol, path = crystal.ligand.mol, options.out / "sampled" / f"{complex_id}.npy"
-    conformers = generate_conformers(mol, sampling.conformers, sampling.seed)
+    path = options.out / "sampled" / f"{complex_id}.npy"
     if path.is_file():
         poses = np.load(path)
     else:
         pocket = evaluation_pocket(complex_id, crystal, PredictionConfig(sampling=sampling))
         unrelaxed = RelaxConfig(method="none")
-        result = docker.dock(
-            crystal.receptor, crystal.ligand, pocket, sampling, relax=unrelaxed, name=complex_id, validity=False
-        )
-        poses = np.stack([pose.pos for pose in sorted(result.poses, key=lambda pose: pose.sample)])
+        poses = docker.draw(crystal.receptor, crystal.ligand, pocket, sampling, relax=unrelaxed).sampled.pos
         np.save(path, poses)
-    arrays = ligand_arrays(mol) | {"ligand_conformer_pos": conformers}
-    return Case(complex_id, crystal, arrays, poses, ligand_rmsd(mol, crystal.crystal_pos, poses).values)
+    arrays = docking_arrays(crystal.receptor, crystal.ligand, sampling)
+    rmsd = ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, poses).values
+    return Case(complex_id, crystal, arrays, poses, rmsd)
 
 
 def measure(case: Case, options: argparse.Namespace) -> list[dict[str, Any]]:
