@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from discodock.chem.ligand import heavy_indices
+from discodock.chem.ligand import heavy_indices, heavy_positions
 from discodock.diffusion.process import PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule
+from discodock.evaluation.rows import complex_values
+from discodock.evaluation.sources import DockedPoses, PredictionConfig
+from discodock.inference.complexes import CrystalComplex
 from discodock.inference.dock import Docker
 from discodock.inference.pocket import Pocket
 from discodock.inference.sample import SamplingConfig
@@ -84,6 +87,14 @@ def test_the_language_model_of_training_is_asked_at_prediction(tmp_path, recepto
     path = write_checkpoint(tmp_path / "tiny.safetensors", {"esm": str(model)}, embedding_size=8)
     result = Docker(path, "cpu").dock(receptor, ligand, None, SAMPLING, relax=NOT_RELAXED)
     assert np.isfinite(centroids(result)).all()
+
+
+def test_evaluation_has_no_site_where_none_was_looked_for(tmp_path, receptor, ligand):
+    docker = Docker(write_checkpoint(tmp_path / "tiny.safetensors", {}), "cpu")
+    crystal = CrystalComplex(receptor, ligand, heavy_positions(ligand.mol))
+    config = PredictionConfig(mode="blind", sampling=SAMPLING, relax=NOT_RELAXED, validity=False)
+    values = complex_values(crystal, DockedPoses(docker).predict("any", crystal, config))
+    assert "oracle_rmsd" in values and not values.get("site_distances") and not values.get("latent_code")
 
 
 def test_codes_point_at_any_atom_or_residue_and_are_drawn_as_the_checkpoint_says(tmp_path, receptor, ligand):
