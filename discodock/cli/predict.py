@@ -24,6 +24,9 @@ searched, and the samples are shared among the most probable sites. Each ligand 
 (best first), best.sdf, complex_rank1.pdb, scores.csv and run.json, with --report also a page to look at, report.html;
 summary.csv has a row for each ligand. Finished ligands are kept when the command runs again.
 
+Poses that agree are one binding mode; for a single ligand the modes are listed, with their share of all samples and
+their best pose.
+
 rank_score combines the agreement between samples with Vina's score: neither an affinity nor a probability.
 
 Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is unusable."""
@@ -136,13 +139,15 @@ def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path |
     from discodock.cli.progress import WorkBar
     from discodock.inference.batch import SUMMARY_FILE, run_jobs
     from discodock.inference.dock import Docker
-    from discodock.inference.outputs import check_writable
+    from discodock.inference.outputs import check_writable, mode_lines, read_run
 
     docker = Docker(checkpoint, device)
     check_writable(out)
     num_steps = run_options.sampling.samples * run_options.sampling.solver.steps
     with WorkBar("docking", len(jobs)) as bar:
         outcomes = run_jobs(docker, jobs, out, run_options, _listener(bar, num_steps))
+    if len(outcomes) == 1 and outcomes[0].is_ok:
+        print("\n".join(mode_lines(read_run(out / jobs[0].name))))
     num_ok, num_kept = sum(o.is_ok for o in outcomes), sum(o.is_kept for o in outcomes)
     kept = f" ({num_kept} of them kept from an earlier run)" if num_kept else ""
     print(f"{num_ok} of {len(outcomes)} ligands docked{kept}; summary in {out / SUMMARY_FILE}")

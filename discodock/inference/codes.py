@@ -1,4 +1,4 @@
-"""The pose codes of samples: drawn from the prior before anything is docked, and the binding modes that they name."""
+"""The pose codes of samples: drawn from the prior before anything is docked, and told in words."""
 
 from __future__ import annotations
 

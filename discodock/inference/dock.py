@@ -24,7 +24,7 @@ from discodock.inference.confidence import PoseConfidence, judge_poses
 from discodock.inference.device import choose_device, cpu_threads
 from discodock.inference.drawn import DrawnPoses, given_poses
 from discodock.inference.embedding import embedding_arrays
-from discodock.inference.modes import Mode, group_modes
+from discodock.inference.modes import find_modes, surroundings
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
 from discodock.inference.pose_facts import pose_facts
@@ -186,20 +186,17 @@ class Docker:
         return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.entries for p in parts]))
 
     def _read_codes(self, drawn: DrawnPoses, ligand: LigandRecord, receptor: Receptor) -> list[_CodedSample]:
-        """The codes of every sample in words, and the mode that they put it into."""
+        """The codes of every sample in words."""
         prior, sampled = self.network.code_prior, drawn.sampled
         sites = [drawn.sites[index] for index in drawn.pose_site]
         if prior is None:
-            modes = group_modes([site.code for site in sites], [site.residue for site in sites])
-            return [_CodedSample(site, (), mode) for site, mode in zip(sites, modes, strict=True)]
+            return [_CodedSample(site, (), ()) for site in sites]
         atoms = [f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)]
         labels = [code_labels(prior.layout, row, atoms, receptor.residue_labels) for row in sampled.entries.tolist()]
         near = [
             pointed_residues(prior.layout, row, len(atoms), receptor.residue_labels) for row in sampled.entries.tolist()
         ]
-        keys = [(site.code, *residues) for site, residues in zip(sites, near, strict=True)]
-        modes = group_modes(keys, [" and ".join(residues) for residues in near])
-        return [_CodedSample(*each) for each in zip(sites, map(tuple, labels), modes, strict=True)]
+        return [_CodedSample(*each) for each in zip(sites, map(tuple, labels), near, strict=True)]
 
 
 def docking_arrays(receptor: Receptor, ligand: LigandRecord, config: SamplingConfig) -> Arrays:
@@ -340,11 +337,11 @@ def _size_warning(ligand: LigandRecord) -> list[str]:
 
 @dataclass(frozen=True)
 class _CodedSample:
-    """Where a sample started, what its codes say, and its mode."""
+    """Where a sample started, what its codes say, and the residues that they point at."""
 
     site: DockingSite
     codes: tuple[str, ...]
-    mode: Mode
+    near: tuple[str, ...]
 
 
 def _rank(
@@ -359,6 +356,8 @@ def _rank(
     agreements = drawn.agreement()
     scores = rank_scores(agreements, relaxed.contact_energy) if confidence is None else confidence.log_odds
     order = np.argsort(-scores, kind="stable")
+    around = surroundings(pos, [each.near for each in coded], receptor)
+    modes = find_modes(drawn.distances, drawn.pose_site.tolist(), around, best=int(order[0]))
     poses = []
     for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
         site = coded[sample].site
@@ -376,7 +375,7 @@ def _rank(
                 relax_shift=float(relaxed.shift[sample]),
                 site=site,
                 codes=coded[sample].codes,
-                mode=coded[sample].mode,
+                mode=modes[sample],
                 belief=None if confidence is None else confidence.of(int(sample)),
                 **pose_facts(site, mol, pos[sample], ligand, receptor, side_chains),
             )

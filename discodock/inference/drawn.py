@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -35,9 +36,14 @@ class DrawnPoses:
     sampled: SampledPoses
     relaxed: RelaxedPoses
 
+    @cached_property
+    def distances(self) -> np.ndarray:
+        """Symmetry-corrected RMSD between all pairs of poses, Å, shape (N, N)."""
+        return pairwise_rmsd(self.relaxed.pos, self.arrays["ligand_automorphisms"])
+
     def agreement(self) -> np.ndarray:
         """How densely the poses lie around each of them, see `ranking.agreement`, shape (N,)."""
-        return agreement(pairwise_rmsd(self.relaxed.pos, self.arrays["ligand_automorphisms"]))
+        return agreement(self.distances)
 
 
 def given_poses(arrays: Arrays, relaxed: RelaxedPoses) -> DrawnPoses:

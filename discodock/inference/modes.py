@@ -1,4 +1,4 @@
-"""Binding modes: samples with the same site and the same residue codes, named in the order of their share."""
+"""Binding modes: samples of one site whose poses agree, named in the order of their share."""
 
 from __future__ import annotations
 
@@ -6,16 +6,39 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
+from typing import Final
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import squareform
+
+from discodock.chem.protein import Receptor
+
+MODE_WIDTH: Final = 3.0
+"""Mean RMSD in Å between the members of two groups up to which they are one mode."""
+
+MIN_SHARE: Final = 0.05
+"""Of all samples: what fewer propose is no mode of its own."""
+
+MAX_MODES: Final = 7
+"""Modes that get a name; nobody reads more."""
+
+OTHER: Final = "other"
+"""Name of what samples without a mode are put into."""
+
+CONTACT_DISTANCE: Final = 4.5
+"""Å between heavy atoms of a pose and of a residue within which they touch."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """Samples that the discrete codes put into one group.
+    """Samples of one site with nearly the same pose; or, as `OTHER`, all that belong to no mode.
 
     Attributes:
-        name: A for the largest, then B, … Z, AA, …
+        name: A for the largest, then B, …; `OTHER` for the rest.
         share: of all samples.
-        place: residues that the codes point at, such as "A:ASP86"; empty without codes.
+        place: a residue such as "A:ASP86" that most of them touch, chosen to tell the mode from others; may be empty.
     """
 
     name: str
@@ -23,30 +46,95 @@ class Mode:
     place: str
 
     def describe(self) -> str:
-        """A line such as "mode A, 62 % of samples, near A:ASP86"."""
-        return f"mode {self.name}, {self.share:.0%} of samples" + (f", near {self.place}" if self.place else "")
+        """A line such as "mode A, 62% of samples, near A:ASP86"."""
+        name = self.name if self.name == OTHER else f"mode {self.name}"
+        return f"{name}, {self.share:.0%} of samples" + (f", near {self.place}" if self.place else "")
 
 
-def group_modes(keys: Sequence[Hashable], places: Sequence[str]) -> list[Mode]:
-    """The mode of each sample.
+@dataclass(frozen=True)
+class Surroundings:
+    """The residues that tell N poses apart; R residues in all.
+
+    Attributes:
+        touched: which residues each pose touches, bool, shape (N, R).
+        pointed: which residues the codes of each pose point at, bool, shape (N, R).
+        labels: names of the residues.
+    """
+
+    touched: np.ndarray
+    pointed: np.ndarray
+    labels: Sequence[str]
+
+    def place(self, is_member: np.ndarray, taken: Sequence[str] = ()) -> str:
+        """The residue that members, bool (N,), touch and point at more than all samples do; most of them touch it.
+
+        One that is not taken by another mode, if there is any; empty if they have no residue in common.
+        """
+        touched, everywhere = self.touched[is_member].mean(axis=0), self.touched.mean(axis=0)
+        scores = touched - everywhere + self.pointed[is_member].mean(axis=0)
+        common = [index for index in np.argsort(-scores, kind="stable") if touched[index] >= 0.5]
+        names = [self.labels[index] for index in common]
+        return next((name for name in names if name not in taken), names[0] if names else "")
+
+
+def surroundings(pos: np.ndarray, near: Sequence[Sequence[str]], receptor: Receptor) -> Surroundings:
+    """What N poses touch and point at.
 
     Args:
-        keys: samples with equal keys are of one mode.
-        places: the residues of each sample's codes, equal for equal keys.
+        pos: heavy atoms, Å, shape (N, L, 3).
+        near: names of the residues that each pose's codes point at.
+        receptor: in the same frame.
+    """
+    labels = receptor.residue_labels
+    touched = np.zeros((len(pos), len(labels)), dtype=bool)
+    for row, atoms in zip(touched, cKDTree(receptor.pos).query_ball_point(pos, CONTACT_DISTANCE), strict=True):
+        row[receptor.residue_idx[[atom for touching in atoms for atom in touching]]] = True
+    number = {label: index for index, label in enumerate(labels)}
+    pointed = np.zeros_like(touched)
+    for row, names in zip(pointed, near, strict=True):
+        row[[number[name] for name in names]] = True
+    return Surroundings(touched, pointed, labels)
+
+
+def find_modes(distances: np.ndarray, sites: Sequence[Hashable], around: Surroundings, best: int = 0) -> list[Mode]:
+    """The mode of each of N samples.
+
+    Poses of one site are joined by average linkage up to `MODE_WIDTH`. The `MAX_MODES` largest groups that hold at
+    least `MIN_SHARE` of all samples are modes, and that of the best pose in any case; whatever is left is `OTHER`.
+
+    Args:
+        distances: symmetry-corrected RMSD between the final poses, Å, shape (N, N).
+        sites: samples of unequal sites never share a mode.
+        around: residues to name modes by.
+        best: number of the best-ranked sample.
 
     Returns:
-        One mode per sample; of modes with equal shares the one that comes first in `keys` is named first.
+        One mode a sample; of modes with equal shares the one whose first sample comes first is named first.
     """
-    counts = Counter(keys)
-    place_by_key = dict(zip(reversed(keys), reversed(places), strict=True))
-    modes = {
-        key: Mode(_letters(number), count / len(keys), place_by_key[key])
-        for number, (key, count) in enumerate(counts.most_common())
-    }
-    return [modes[key] for key in keys]
+    groups = _groups(distances, sites)
+    counts = Counter(groups.tolist())
+    large = [group for group, count in counts.most_common(MAX_MODES) if count >= MIN_SHARE * len(groups)]
+    if groups[best] not in large:
+        large = [*large[: MAX_MODES - 1], int(groups[best])]
+    modes: dict[int, Mode] = {}
+    for letter, group in zip(ascii_uppercase, large, strict=False):
+        place = around.place(groups == group, [mode.place for mode in modes.values()])
+        modes[group] = Mode(letter, counts[group] / len(groups), place)
+    named = sum(counts[group] for group in large)
+    other = Mode(OTHER, (len(groups) - named) / len(groups), "")
+    return [modes.get(group, other) for group in groups.tolist()]
 
 
-def _letters(number: int) -> str:
-    """A for 0, B for 1, … AA for 26."""
-    number, last = divmod(number, len(ascii_uppercase))
-    return (_letters(number - 1) if number else "") + ascii_uppercase[last]
+def _groups(distances: np.ndarray, sites: Sequence[Hashable]) -> np.ndarray:
+    """Number of the group of each sample, int, shape (N,)."""
+    groups = np.zeros(len(sites), dtype=np.int64)
+    total = 0
+    for site in dict.fromkeys(sites):
+        members = np.array([each == site for each in sites]).nonzero()[0]
+        numbers = np.ones(1, dtype=np.int64)
+        if len(members) > 1:
+            within = squareform(distances[np.ix_(members, members)], checks=False)
+            numbers = fcluster(linkage(within, "average"), MODE_WIDTH, "distance")
+        groups[members] = total + numbers
+        total = int(groups.max())
+    return groups

@@ -22,6 +22,7 @@ from discodock.chem.complex_file import write_complex, write_side_chains
 from discodock.chem.write import write_poses
 from discodock.data.store import write_atomically
 from discodock.errors import InputError
+from discodock.inference.modes import Mode
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import Pocket
 from discodock.inference.result import SCORE_COLUMNS, DockingResult
@@ -71,7 +72,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
             "name": result.name,
             "pocket": _pocket_record(result.pocket),
             "sites": [_site_record(site, result) for site in result.sites],
-            "modes": [mode.describe() for mode in result.modes],
+            "modes": [_mode_record(mode, result) for mode in result.modes],
             "num_poses": len(result.poses),
             "seconds": round(result.seconds, 3),
             "warnings": list(result.warnings),
@@ -84,6 +85,21 @@ def _site_record(site: DockingSite, result: DockingResult) -> dict[str, Any]:
     num_poses = sum(pose.site is site for pose in result.poses)
     found = {"code": site.code, "prob": round(site.prob, 4), "num_poses": num_poses}
     return _pocket_record(site.pocket) | found
+
+
+def _mode_record(mode: Mode, result: DockingResult) -> dict[str, Any]:
+    num_poses = sum(pose.mode == mode for pose in result.poses)
+    best = {"num_poses": num_poses, "best_rank": result.best_of(mode).rank}
+    return {"name": mode.name, "share": round(mode.share, 4), "place": mode.place} | best
+
+
+def mode_lines(run: Mapping[str, Any]) -> list[str]:
+    """The modes in a `run.json`, largest first, such as "mode A, 62% of samples, near A:ASP86; best pose: 1"."""
+    return [
+        f"{Mode(mode['name'], mode['share'], mode['place']).describe()}; best pose: {mode['best_rank']}"
+        for mode in run.get("modes", ())
+        if isinstance(mode, dict)
+    ]
 
 
 def _pocket_record(pocket: Pocket) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class DockedPose:
         relax_shift: RMSD that relaxation moved it by, Å; zero without.
         site: where it started from.
         codes: what its discrete codes chose, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
-        mode: the binding mode that site and codes put it into.
+        mode: the binding mode it is part of.
         pocket_ok: whether its centroid lies within the radius of that site's pocket.
         min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
         stereo_problem: None if the chemistry of the input came back, else what differs.
@@ -113,12 +113,16 @@ class DockingResult:
 
     @property
     def modes(self) -> list[Mode]:
-        """The binding modes of the samples, largest first."""
+        """The binding modes of the samples, largest first, poses of no mode last."""
         return sorted({pose.mode for pose in self.poses}, key=lambda mode: (len(mode.name), mode.name))
 
     def receptor_of(self, pose: DockedPose) -> Receptor:
         """The receptor with its side chains as they lie around a pose."""
         return self.receptor.with_moved(pose.side_chains)
+
+    def best_of(self, mode: Mode) -> DockedPose:
+        """The best-ranked pose of one of `modes`."""
+        return next(pose for pose in self.poses if pose.mode == mode)
 
     def to_dicts(self) -> list[dict[str, object]]:
         """One dict per pose with the columns of `scores.csv`, best first; `pandas.DataFrame` takes it as it is."""

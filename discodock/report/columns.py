@@ -57,7 +57,7 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "pb_failed": ("PB failed", "Number of PoseBusters checks that the pose fails."),
     "pb_failed_checks": ("Failed checks", "Which PoseBusters checks the pose fails."),
     "latent_code": ("Code", "Site and discrete codes that the pose was drawn from."),
-    "mode": ("Mode", "Binding mode: samples with the same site and codes, A the most frequent."),
+    "mode": ("Mode", "Binding mode: samples whose poses agree, A the most frequent."),
     "message": ("Message", "What is wrong with the pose."),
 }
 """Title and meaning by column, in no particular order."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from discodock.chem.view import CONTACT_DISTANCE
+from discodock.inference.modes import OTHER, Mode
 from discodock.report.columns import Column, describe_columns, table_columns
 from discodock.report.folder import FinishedResult
 from discodock.report.rendering import VIEWER_FILE, VIEWER_LICENSE_FILE, VIEWER_VERSION, asset, render, script, style
@@ -19,7 +20,7 @@ MODE_COLORS: Final = ("#17877f", "#c4811a", "#85509b", "#b04f37", "#3d6ca6", "#7
 """Of the modes, largest first."""
 
 OTHER_COLOR: Final = "#7b878f"
-"""Of the modes beyond these."""
+"""Of poses without a mode."""
 
 MAX_ROWS: Final = 500
 """Rows of the table of poses; more are in `scores.csv`."""
@@ -93,22 +94,22 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def _modes(result: FinishedResult) -> list[dict[str, Any]]:
-    """The modes, largest first: name, colour, share of all samples in percent, best pose, and the run's own words."""
+    """The modes, largest first: name, colour, share of all samples in percent, best pose, and all that in words."""
     counts = Counter(row["mode"] for row in result.rows if row.get("mode"))
     names = sorted(counts, key=lambda name: (len(name), name))
-    words = [str(line) for line in result.run.get("modes") or ()]
-    if len(words) != len(names):
-        words = [f"mode {name}" for name in names]
+    known = [mode for mode in result.run.get("modes") or () if isinstance(mode, Mapping)]
+    places = {mode.get("name"): str(mode.get("place", "")) for mode in known}
+    lines = [Mode(name, counts[name] / len(result.rows), places.get(name, "")).describe() for name in names]
     return [
         {
             "name": name,
-            "color": MODE_COLORS[number] if number < len(MODE_COLORS) else OTHER_COLOR,
+            "color": OTHER_COLOR if name == OTHER else MODE_COLORS[number % len(MODE_COLORS)],
             "count": counts[name],
             "percent": 100 * counts[name] / len(result.rows),
             "best_row": next(i for i, row in enumerate(result.rows) if row.get("mode") == name),
             "words": line[:1].upper() + line[1:],
         }
-        for number, (name, line) in enumerate(zip(names, words, strict=True))
+        for number, (name, line) in enumerate(zip(names, lines, strict=True))
     ]
 
 

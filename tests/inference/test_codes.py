@@ -1,14 +1,11 @@
-"""Codes of poses at prediction: drawn per pose, followed by the score model, told to the user, grouped into modes."""
+"""Codes of poses at prediction: drawn per pose, followed by the score model, told to the user."""
 
-import json
 import re
 
 import numpy as np
 import pytest
 
 from discodock.chem.ligand import heavy_indices, heavy_positions
-from discodock.inference.modes import group_modes
-from discodock.inference.outputs import write_result
 from discodock.inference.pocket import Pocket
 from discodock.inference.sample import SamplingConfig
 from tests.tiny import NOT_RELAXED
@@ -75,26 +72,6 @@ def test_guidance_zero_is_the_identity_and_minus_one_ignores_the_codes(coded_doc
     assert np.abs(positions(other_codes) - ignored).max() < 1e-4
 
 
-def test_modes_are_written_with_their_share(result, tmp_path):
-    write_result(result, tmp_path / "out")
-    lines = json.loads((tmp_path / "out" / "run.json").read_text())["modes"]
-    assert lines[0].startswith("mode A, ") and "% of samples, near " in lines[0]
-    assert sum(mode.share for mode in result.modes) == pytest.approx(1)
-    for mode in result.modes:
-        members = [pose for pose in result.poses if pose.mode == mode]
-        assert len(members) == round(mode.share * len(result.poses))
-        assert all(f"near={mode.place}" in pose.codes for pose in members)
-
-
-def test_modes_are_named_by_size():
-    modes = group_modes(["x", "y", "y", "z", "y", "z"], ["X", "Y", "Y", "Z", "Y", "Z"])
-    assert [mode.name for mode in modes] == ["C", "A", "A", "B", "A", "B"]
-    assert modes[1].describe() == "mode A, 50% of samples, near Y"
-    many = group_modes(list(range(28)), [""] * 28)
-    assert [mode.name for mode in many[24:]] == ["Y", "Z", "AA", "AB"] and "near" not in many[0].describe()
-
-
-def test_a_network_without_codes_has_modes_by_site(blind_docker, receptor, ligand):
+def test_a_network_without_codes_has_none(blind_docker, receptor, ligand):
     result = blind_docker.dock(receptor, ligand, None, config(), relax=NOT_RELAXED)
-    assert len(result.modes) == len({pose.site.residue for pose in result.poses})
     assert all(pose.codes == () for pose in result.poses)

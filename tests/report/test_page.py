@@ -95,7 +95,7 @@ def test_nothing_is_loaded_and_only_the_own_scripts_may_run(folder):
 def test_what_the_input_says_stays_text(folder, result, record):
     changed = record | {"command": ["discodock", EVIL], "versions": {EVIL: EVIL}, "device": EVIL}
     write_result(result, folder, changed)
-    edit_run(folder, name=EVIL, warnings=[EVIL], receptor_changes=[EVIL], modes=[EVIL])
+    edit_run(folder, name=EVIL, warnings=[EVIL], receptor_changes=[EVIL], modes=[EVIL, {"name": "A", "place": EVIL}])
     rows = read_rows(folder / "scores.csv")
     write_rows(
         folder / "scores.csv", [row | {"message": EVIL, "latent_code": EVIL + row["rank"], EVIL: EVIL} for row in rows]
@@ -163,7 +163,7 @@ def test_without_anything_to_warn_of_there_is_no_warning(folder):
 def test_modes_sites_and_command_are_there(folder, result):
     page = page_of(folder)
     for mode in result.modes:
-        assert mode.describe().removeprefix("m") in page.text
+        assert mode.describe()[1:] in page.text
     _, sites = page.table("Site")
     assert [row[0] for row in sites] == [site.residue for site in result.sites]
     assert [row[1] for row in sites] == [f"{100 * round(site.prob, 4):.1f} %" for site in result.sites]
