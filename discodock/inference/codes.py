@@ -15,6 +15,7 @@ from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
+from discodock.latents.spread import spread_uniforms
 from discodock.models.code_nodes import first_residue
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.settings import Settings
@@ -72,9 +73,11 @@ class PoseCodeSampler:
     def draw(self, numbers: Sequence[int], seed: int, config: PoseCodeConfig) -> PoseCodes:
         """Draw codes; those of a pose depend on the seed and its own number alone.
 
+        Poses with consecutive numbers cover the prior evenly, with fewer repeats than independent draws.
+
         Args:
-            numbers: of the poses, which name their random streams.
-            seed: of all random streams.
+            numbers: of the poses.
+            seed: of all random numbers.
             config: how codes are drawn.
         """
         pose_complex = torch.zeros(len(numbers), dtype=torch.int64, device=self.conformers.device)
@@ -87,7 +90,8 @@ class PoseCodeSampler:
         )
         prior = self.prior.prior(self.context, pose_complex, unbound)
         sampling = config.draw or self.network.code_sampling
-        codes = prior.sample(len(numbers), PoseNoise(CODE_STREAMS + seed, numbers), sampling).codes
+        uniforms = spread_uniforms(CODE_STREAMS + seed, numbers, self.prior.layout.num_codes)
+        codes = prior.sample(len(numbers), uniforms.to(start.device, start.dtype), sampling).codes
         return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._entries(codes))
 
     def _entries(self, codes: Tensor) -> Tensor:

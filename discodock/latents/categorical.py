@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.latents.noise import NoiseLike, gumbel
+from discodock.latents.noise import Draws, NoiseLike, gumbel
 from discodock.settings import Settings
 
 NULL_CODE: Final = -1
@@ -62,8 +62,15 @@ def cross_entropy(logits: Tensor, mask: Tensor, target: Tensor) -> Tensor:
     return -(target * log_probs).sum(-1)
 
 
-def sample(logits: Tensor, mask: Tensor, noise: NoiseLike, sampling: SamplingConfig | None = None) -> Tensor:
-    """Draw one entry of each row by the Gumbel-max trick, argmax(logits + temperature * gumbel).
+def sample(logits: Tensor, mask: Tensor, noise: Draws, sampling: SamplingConfig | None = None) -> Tensor:
+    """Draw one entry of each row: by the Gumbel-max trick, argmax(logits + temperature * gumbel), or by inversion.
+
+    Args:
+        logits: shape (B, N).
+        mask: allowed entries, bool, shape (B, N) or (N,).
+        noise: of the Gumbel numbers; or uniform numbers in [0, 1), shape (B,), and the entry is then the first at which
+            the cumulative distribution exceeds the row's number.
+        sampling: temperature, top-k and top-p.
 
     Returns:
         Hard codes, int64, shape (B,), always inside the mask.
@@ -75,12 +82,26 @@ def sample(logits: Tensor, mask: Tensor, noise: NoiseLike, sampling: SamplingCon
     """
     sampling = sampling or SamplingConfig()
     kept = likely_entries(logits, mask, sampling)
-    kicks = sampling.temperature * entry_gumbel(mask, noise, logits)
-    best = (at_least_float32(logits) + kicks).masked_fill(~kept, -torch.inf).max(dim=-1)
+    scores = at_least_float32(logits)
+    if not isinstance(noise, Tensor):
+        scores = scores + sampling.temperature * entry_gumbel(mask, noise, logits)
+    best = scores.masked_fill(~kept, -torch.inf).max(dim=-1)
     if not best.values.isfinite().all():
         row = int((~best.values.isfinite()).nonzero()[0, 0])
         raise ValueError(f"row {row} cannot be drawn from: no allowed entry, or logits that are not finite")
+    if isinstance(noise, Tensor) and sampling.temperature > 0:
+        return _inverse_cdf(scores / sampling.temperature, kept, noise)
     return best.indices
+
+
+def _inverse_cdf(logits: Tensor, mask: Tensor, uniforms: Tensor) -> Tensor:
+    """The entry of each row at which the cumulative distribution first exceeds the row's number in [0, 1], (B,)."""
+    probs = masked_log_softmax(logits, mask).exp()
+    cumulative = probs.cumsum(-1)
+    level = uniforms.to(probs)[:, None] * cumulative[:, -1:]
+    entry = (cumulative <= level).sum(-1)  # an entry without probability is passed over
+    last = (probs > 0).cumsum(-1).argmax(-1)  # rounding may put the level at the very top
+    return torch.minimum(entry, last)
 
 
 def likely_entries(logits: Tensor, mask: Tensor, sampling: SamplingConfig) -> Tensor:

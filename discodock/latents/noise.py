@@ -24,6 +24,9 @@ class NormalSource(Protocol):
 NoiseLike = NormalSource | torch.Generator
 """There is no default: whoever draws says from where."""
 
+Draws = NormalSource | torch.Generator | Tensor
+"""Where hard codes come from: noise, or uniform numbers in [0, 1), such as those of `spread.spread_uniforms`."""
+
 
 def standard_normal(noise: NoiseLike, shape: Sequence[int], like: Tensor) -> Tensor:
     """Standard normals of `shape` in the dtype and on the device of `like`; a generator draws on its own device."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from discodock.latents import categorical
 from discodock.latents.categorical import SamplingConfig, check_codes
 from discodock.latents.dropout import drop_codes
-from discodock.latents.noise import NoiseLike
+from discodock.latents.noise import Draws
 from discodock.latents.registry import CodeLayout, null_codes
 
 CodeLogits = Callable[[Tensor], Sequence[Tensor]]
@@ -78,7 +78,7 @@ class CodePrior:
     def sample(
         self,
         num_samples: int,
-        noise: NoiseLike,
+        noise: Draws,
         sampling: SamplingConfig | None = None,
         allowed: Sequence[Tensor | None] | None = None,
     ) -> CodeSample:
@@ -86,7 +86,9 @@ class CodePrior:
 
         Args:
             num_samples: B, as many as the network is bound to.
-            noise: a generator, or a source with one stream per sample.
+            noise: a generator, or a source with one stream per sample; or uniform numbers in [0, 1), shape
+                (B, num_codes), at which the conditional distributions are inverted: spread evenly (`spread_uniforms`),
+                they make codes that cover the distribution with fewer repeats than independent draws.
             sampling: temperature, top-k and top-p of every code.
             allowed: for every code the entries it is restricted to, bool, shape (B, N_i) or (N_i,), or None for all.
                 No code outside them is ever drawn. This is the prior's conditional distribution if only the first code
@@ -101,7 +103,8 @@ class CodePrior:
         for index, (space, mask) in enumerate(zip(self.layout.spaces, masks, strict=True)):
             logits = self._logits(codes)[index]
             try:
-                drawn = space.sample(logits, mask, noise, sampling)
+                source = noise[:, index] if isinstance(noise, Tensor) else noise
+                drawn = space.sample(logits, mask, source, sampling)
             except ValueError as error:
                 raise ValueError(f"code {index}: {error}") from error
             total = total + space.log_prob(logits, mask, drawn)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from discodock.latents import categorical
 from discodock.latents.categorical import SamplingConfig
-from discodock.latents.noise import NoiseLike
+from discodock.latents.noise import Draws, NoiseLike
 from discodock.latents.relaxation import gumbel_softmax, straight_through
 from discodock.settings import Settings
 
@@ -63,7 +63,7 @@ class CodeSpace(Settings, ABC):
         """Draw one-hot weights (B, N) with the gradient of a Gumbel-softmax: for training the encoder."""
         return straight_through(gumbel_softmax(logits, mask, temperature, noise))
 
-    def sample(self, logits: Tensor, mask: Tensor, noise: NoiseLike, sampling: SamplingConfig | None = None) -> Tensor:
+    def sample(self, logits: Tensor, mask: Tensor, noise: Draws, sampling: SamplingConfig | None = None) -> Tensor:
         """Draw hard codes (B,), inside the mask without exception; see `categorical.sample`."""
         return categorical.sample(logits, mask, noise, sampling)
 

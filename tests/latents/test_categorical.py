@@ -54,6 +54,23 @@ def test_draws_follow_the_softmax_at_the_temperature(seed, temperature):
     torch.testing.assert_close(frequencies(codes, 4), expected / expected.sum(), atol=0.012, rtol=0)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_inversion_at_every_number_gives_the_softmax(seed, temperature):
+    logits = torch.randn(6, generator=generator(seed), dtype=torch.float64)
+    mask = torch.tensor([seed % 2 == 0, True, True, False, True, seed % 2 == 1])
+    numbers = (torch.arange(20_000) + 0.5) / 20_000
+    config = SamplingConfig(temperature=temperature, top_k=3)
+    codes = sample(many(logits, 20_000), mask, numbers, config)
+    kept = likely_entries(logits[None], mask, config)[0]
+    expected = torch.where(kept, torch.exp(logits / temperature), 0)
+    torch.testing.assert_close(frequencies(codes, 6), expected / expected.sum(), atol=1e-4, rtol=0)
+    assert (codes.diff() >= 0).all()
+    ends = torch.tensor([0.0, 1 - 2**-53, 1.0], dtype=torch.float64)
+    assert kept[sample(many(logits, 3), mask, ends, config)].all()
+    assert sample(many(logits, 3), mask, ends, SamplingConfig(temperature=0)).unique().numel() == 1
+
+
 def test_temperature_zero_is_the_mode_and_infinity_the_uniform_distribution():
     logits = many([0.0, 3.0, 2.9, -50.0])
     assert sample(logits, EVERY, generator(0), SamplingConfig(temperature=0)).unique().tolist() == [1]
