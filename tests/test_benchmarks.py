@@ -3,9 +3,17 @@
 import json
 import shutil
 
+import gemmi
+import numpy as np
 import pytest
+from rdkit import Chem
+from rdkit.Chem import rdMolTransforms
 
-from tests.tiny import COMPLEXES, write_tiny_checkpoint
+from benchmarks.cross import first_fit
+from benchmarks.cross import main as cross
+from discodock.inference.complexes import list_complexes, read_complex
+from discodock.inference.outputs import read_table
+from tests.tiny import COMPLEXES, SMALL, write_tiny_checkpoint
 
 
 @pytest.fixture
@@ -62,3 +70,55 @@ def test_the_worth_of_confidence_is_measured_without_looking_at_the_family_judge
     rmsds[0][:] = 9.0  # of its own family nothing is learned
     again = confidence.cross_fitted(tables, rmsds, clusters, ("confidence",))
     np.testing.assert_array_equal(again[0], told[0])
+
+
+@pytest.fixture
+def family(tmp_path):
+    """Two entries of one protein, the second elsewhere in space, and one of another protein."""
+    source = tmp_path / "family"
+    for name, place in (("1aaa_982", 0.0), ("2bbb_982", 40.0)):
+        (source / name).mkdir(parents=True)
+        structure = gemmi.read_structure(str(SMALL / "protein.pdb"))
+        structure[0].transform_pos_and_adp(gemmi.Transform(gemmi.Mat33(TURN), gemmi.Vec3(place, 0, 0)))
+        structure.write_pdb(str(source / name / "protein.pdb"))
+        mol = Chem.MolFromMolFile(str(SMALL / "ligand.sdf"))
+        rdMolTransforms.TransformConformer(mol.GetConformer(), moved(place))
+        Chem.MolToMolFile(mol, str(source / name / "ligand.sdf"))
+    shutil.copytree(COMPLEXES / "6rzx_KPQ", source / "6rzx_KPQ")
+    rows = [f"{name},val,1" for name in ("1aaa_982", "2bbb_982", "6rzx_KPQ")]
+    (source / "index.csv").write_text("\n".join(["id,split,cluster", *rows]) + "\n")
+    return source
+
+
+TURN = [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+def moved(place):
+    """A quarter turn about z, then a shift along x, as a 4 x 4 matrix."""
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[0, 3] = TURN, place
+    return matrix
+
+
+def test_a_ligand_is_carried_over_to_the_other_structure_of_its_protein(family):
+    first, second, other = sorted(list_complexes(family), key=lambda entry: entry.id)
+    pair = first_fit(first, [other, second])
+    assert pair.ca_rmsd < 0.01 and pair.references.shape[0] == 1
+    assert pair.references[0] == pytest.approx(read_complex(second).crystal_pos, abs=0.01)
+    assert first_fit(first, [other]) is None and first_fit(other, [first, second]) is None
+
+
+def test_cross_docking_goes_on_and_judges_by_the_carried_pose(family, tmp_path, capsys):
+    weights = write_tiny_checkpoint(tmp_path / "tiny.safetensors", has_site_model=True)
+    few = ["--samples", "2", "--steps", "1", "--checkpoint", str(weights), "--out", str(tmp_path / "out")]
+    assert cross([str(family), *few, "--modes", "pocket"]) == 0
+    assert cross([str(family), *few]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 2 + 4 and "| blind | 2 | 0 |" in shown.out and "first site within 6 Å" in shown.out
+    rows = read_table(tmp_path / "out" / "pairs.csv")
+    assert [(row["id"], row["receptor"]) for row in rows if row["mode"] == "blind"] == [
+        (row["id"], row["receptor"]) for row in rows if row["mode"] == "pocket"
+    ]
+    assert {row["id"] + row["receptor"] for row in rows} == {"1aaa_9822bbb_982", "2bbb_9821aaa_982"}
+    assert all(float(row["rmsds"].split()[0]) < 15 for row in rows if row["mode"] == "pocket")
+    assert cross([str(family), *few, "--seed", "1"]) == 2 and "other settings" in capsys.readouterr().err
