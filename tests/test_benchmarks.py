@@ -122,3 +122,44 @@ def test_cross_docking_goes_on_and_judges_by_the_carried_pose(family, tmp_path, 
     assert {row["id"] + row["receptor"] for row in rows} == {"1aaa_9822bbb_982", "2bbb_9821aaa_982"}
     assert all(float(row["rmsds"].split()[0]) < 15 for row in rows if row["mode"] == "pocket")
     assert cross([str(family), *few, "--seed", "1"]) == 2 and "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_relaxations_get_the_same_poses_and_go_on_where_they_stopped(tmp_path, capsys):
+    pytest.importorskip("openmm")
+    pytest.importorskip("pdbfixer")
+    from benchmarks.relaxation import METHODS, main
+    from discodock.inference.outputs import read_table
+
+    shutil.copytree(COMPLEXES / "2azr_982", tmp_path / "complexes" / "2azr_982")
+    weights = write_tiny_checkpoint(tmp_path / "tiny.safetensors")
+    out = tmp_path / "out"
+    call = [str(tmp_path / "complexes"), "--out", str(out), "--samples", "3", "--checkpoint", str(weights)]
+    assert main(call) == 0
+    found = json.loads((out / "relaxation.json").read_text())
+    assert list(found) == list(METHODS) and all(values["n"] == 1 for values in found.values())
+    rows = read_table(out / "poses.csv")
+    before = {(row["sample"], row["rmsd_before"]) for row in rows}
+    assert len(before) == 3 and sum(row["is_first"] == "true" for row in rows) == 4
+    written, table = (out / "poses.csv").read_bytes(), capsys.readouterr().out
+    assert main(call) == 0
+    assert (out / "poses.csv").read_bytes() == written and capsys.readouterr().out == table
+    assert main([*call, "--seed", "1"]) == 2 and "other settings" in capsys.readouterr().err
+
+
+def test_figures_of_relaxation_are_of_near_native_poses_and_of_first_ones():
+    from benchmarks.relaxation import summary
+
+    cells = [  # is first, RMSD before, after, shift, valid
+        ("true", 1.0, 1.5, 0.6, "true"),
+        ("false", 1.8, 2.2, 1.0, ""),
+        ("false", 2.5, 1.9, 2.0, ""),
+        ("true", 4.0, 4.5, 3.0, "false"),
+    ]
+    names = ("is_first", "rmsd_before", "rmsd_after", "shift", "valid")
+    rows = [dict(zip(names, map(str, row), strict=True)) | {"method": "fast", "cpu_seconds": "0.5"} for row in cells]
+    found = summary([*rows, rows[0] | {"method": "none"}], "fast")
+    assert (found["n"], found["poses"], found["near_native"]) == (2, 4, 2)
+    assert found["pb_valid_top1"] == found["top1_lt2"] == found["out_of_2"] == found["into_2"] == 0.5
+    assert found["median_shift"] == pytest.approx(0.8) and found["median_rmsd_change"] == pytest.approx(0.45)
+    assert found["cpu_seconds_per_pose"] == 0.5 and summary(rows, "openmm") == {}
