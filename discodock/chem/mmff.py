@@ -101,6 +101,17 @@ def mmff_arrays(full: Chem.Mol) -> dict[str, np.ndarray] | None:
     return arrays
 
 
+def metal_binders(full: Chem.Mol) -> np.ndarray:
+    """Which atoms of a molecule with all its hydrogens have a lone pair for metals, bool: O, S, N that is not N+."""
+    return np.array([_binds_metal(atom) for atom in full.GetAtoms()])
+
+
+def _binds_metal(atom: Chem.Atom) -> bool:
+    if atom.GetSymbol() == "N":
+        return bool(atom.GetFormalCharge() <= 0 and atom.GetDegree() < 4)
+    return atom.GetSymbol() in ("O", "S")
+
+
 _Terms = list[tuple[tuple[int, ...], tuple[float, ...]]]
 
 

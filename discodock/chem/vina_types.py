@@ -168,20 +168,21 @@ def _types(
     guessed: np.ndarray | None = None,
 ) -> VinaTypes:
     """Types from elements and what is known of their bonds; only nitrogen and oxygen, and metals, bond hydrogens."""
-    is_metal = _is_metal(element)
+    metal = is_metal(element)
     is_no = np.isin(element, ["N", "O"])
-    known = is_metal | np.isin(element, list(RADII))
-    fallback = np.where(is_metal, METAL_RADIUS, OTHER_RADIUS)
+    known = metal | np.isin(element, list(RADII))
+    fallback = np.where(metal, METAL_RADIUS, OTHER_RADIUS)
     return VinaTypes(
         radius=np.array([RADII.get(symbol, other) for symbol, other in zip(element.tolist(), fallback, strict=True)]),
         hydrophobic=((element == "C") & ~is_polar) | np.isin(element, HALOGENS),
-        donor=(is_no & has_hydrogen) | is_metal,
+        donor=(is_no & has_hydrogen) | metal,
         acceptor=is_no & accepts,
         guessed=~known if guessed is None else guessed | ~known,
     )
 
 
-def _is_metal(element: np.ndarray) -> np.ndarray:
+def is_metal(element: np.ndarray) -> np.ndarray:
+    """Which element symbols, shape (N,), are metals; bool."""
     metals = [symbol for symbol in set(element.tolist()) if gemmi.Element(symbol).is_metal]
     return np.isin(element, metals)
 
@@ -215,7 +216,7 @@ def _guess(receptor: Receptor, atoms: np.ndarray, polar: np.ndarray, donor: np.n
 def _bonds(receptor: Receptor, atoms: np.ndarray) -> dict[int, dict[int, float]]:
     """Bonded atoms of each of `atoms` and their distances, Å, by covalent radii; metals are bonded to nothing."""
     radius = np.array([COVALENT_RADII.get(symbol, OTHER_COVALENT) for symbol in receptor.element.tolist()])
-    cov = np.where(_is_metal(receptor.element), 0.0, radius)
+    cov = np.where(is_metal(receptor.element), 0.0, radius)
     pairs = cKDTree(receptor.pos[atoms]).sparse_distance_matrix(cKDTree(receptor.pos), 2.6, output_type="coo_matrix")
     first, second = atoms[pairs.row], pairs.col
     is_bond = (pairs.data < BOND_TOLERANCE * (cov[first] + cov[second])) & (first != second)

@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord, heavy_molecule
-from discodock.chem.mmff import mmff_arrays, with_hydrogens
+from discodock.chem.mmff import metal_binders, mmff_arrays, with_hydrogens
 from discodock.chem.pocket_pdb import free_side_chains, pocket_structure
 from discodock.chem.protein import MovedAtoms, Receptor
-from discodock.chem.vina_types import receptor_vina_types
+from discodock.chem.vina_types import is_metal, receptor_vina_types
 from discodock.errors import InputError
-from discodock.physics.openmm_relax import OpenMMConfig, OpenMMRelaxer, OtherAtoms
+from discodock.physics.openmm_relax import LigandTerms, OpenMMConfig, OpenMMRelaxer, OtherAtoms
 
 SAME_PLACE: Final = 8.0
 """Å between centroids of poses that share a pocket."""
@@ -52,19 +52,19 @@ def openmm_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, conf
     if mmff is None:
         return OpenMMPoses(pos, (None,) * len(pos), (UNKNOWN_LIGAND,))
     starts = np.stack([conformer.GetPositions() for conformer in full.GetConformers()])
-    is_heavy = np.arange(starts.shape[1]) < pos.shape[1]
+    terms = LigandTerms(mmff, np.arange(starts.shape[1]) < pos.shape[1], metal_binders(full))
     moved, num_kept = pos.copy(), 0
     side_chains: list[MovedAtoms | None] = [None] * len(pos)
     notes: dict[str, None] = {}
     for members in places(pos.mean(axis=1)):
         try:
-            site = _Site(receptor, pos[members], mmff, config, notes)
+            site = _Site(receptor, pos[members], terms, config, notes)
         except InputError as error:
             notes[str(error)] = None
             num_kept += len(members)
             continue
         for index in members:
-            found = site.relax(starts[index], is_heavy)
+            found = site.relax(starts[index])
             if found is None:
                 num_kept += 1
             else:
@@ -92,22 +92,23 @@ class _Site:
         self,
         receptor: Receptor,
         poses: np.ndarray,
-        mmff: dict[str, np.ndarray],
+        ligand: LigandTerms,
         config: OpenMMConfig,
         notes: dict[str, None],
     ) -> None:
-        self.receptor, self.config = receptor, config
+        self.receptor, self.config, self.is_heavy = receptor, config, ligand.is_heavy
         self.pocket = pocket = pocket_structure(receptor, poses.reshape(-1, 3), config.radius, config.flexible)
         if pocket.other_labels:
             notes[HELD.format(", ".join(pocket.other_labels))] = None
-        radius = receptor_vina_types(receptor).radius[pocket.other]
-        self.relaxer = OpenMMRelaxer(pocket.pdb, OtherAtoms(receptor.pos[pocket.other], radius), mmff, config)
+        types, place = receptor_vina_types(receptor), pocket.other
+        others = OtherAtoms(receptor.pos[place], types.radius[place], is_metal(receptor.element[place]))
+        self.relaxer = OpenMMRelaxer(pocket.pdb, others, ligand, config)
 
-    def relax(self, start: np.ndarray, is_heavy: np.ndarray) -> tuple[np.ndarray, MovedAtoms | None] | None:
+    def relax(self, start: np.ndarray) -> tuple[np.ndarray, MovedAtoms | None] | None:
         """Heavy atoms of a pose (N, 3) and the side chains around it, relaxed; None if that failed."""
-        free = free_side_chains(self.receptor, self.pocket, start[is_heavy], self.config.flexible)
-        found = self.relaxer.relax(start, is_heavy, free)
+        free = free_side_chains(self.receptor, self.pocket, start[self.is_heavy], self.config.flexible)
+        found = self.relaxer.relax(start, free)
         if found is None:
             return None
         moved = MovedAtoms(self.pocket.atoms[free], found.protein[free]) if len(free) else None
-        return found.ligand[is_heavy], moved
+        return found.ligand[self.is_heavy], moved

@@ -6,26 +6,28 @@ ligand does not feel. The pocket's heavy atoms stay, but for those that a call s
 
 from __future__ import annotations
 
-import io
-import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import Field
 
 from discodock.errors import ConfigError, InputError
 from discodock.physics.mmff_forces import mmff_forces
+from discodock.physics.openmm_pocket import REMEDY, complete_pocket, cpu_platform, protein_system, soften
 from discodock.settings import Settings
 
 if TYPE_CHECKING:
     import openmm
 
-FORCE_FIELD: Final = "amber14/protein.ff14SB.xml"
-PH: Final = 7.0
 KCAL: Final = 4.184  # kJ/mol
 OTHER_DEPTH: Final = 0.1  # kcal/mol, Lennard-Jones well of atoms that no force field is at hand for
-REMEDY: Final = "pip install 'discodock[relax]', or take --relax fast"
+COORDINATION: Final = 3.0
+"""Å: an atom that binds metals and starts this near to one stays as near, by a spring in place of repulsion."""
+
+COORDINATION_SPRING: Final = 50.0  # kcal/mol/Å²
+BOUND_LENGTH: Final = 2.2
+"""Å, of the least Lennard-Jones energy between a metal and such an atom, about the length of their bonds."""
 
 
 class OpenMMConfig(Settings):
@@ -47,10 +49,27 @@ class OtherAtoms:
     Attributes:
         pos: Å, shape (K, 3).
         radius: Å, shape (K,).
+        is_metal: bool, shape (K,).
     """
 
     pos: np.ndarray
     radius: np.ndarray
+    is_metal: np.ndarray
+
+
+@dataclass(frozen=True)
+class LigandTerms:
+    """A ligand of N atoms, hydrogens included, as the force field has it.
+
+    Attributes:
+        mmff: from `chem.mmff.mmff_arrays`.
+        is_heavy: bool, shape (N,).
+        binds_metal: atoms with a lone pair that metals take, bool, shape (N,).
+    """
+
+    mmff: dict[str, np.ndarray]
+    is_heavy: np.ndarray
+    binds_metal: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,39 +105,41 @@ class OpenMMRelaxer:
         InputError: the force field cannot take up the pocket.
     """
 
-    def __init__(self, pdb: str, other: OtherAtoms, mmff: dict[str, np.ndarray], config: OpenMMConfig) -> None:
+    def __init__(self, pdb: str, other: OtherAtoms, ligand: LigandTerms, config: OpenMMConfig) -> None:
         """Build the system.
 
         Args:
             pdb: standard amino acids, from `chem.pocket_pdb.pocket_structure`.
             other: atoms that only take up room.
-            mmff: the ligand's terms, from `chem.mmff.mmff_arrays`.
+            ligand: its terms.
             config: how.
         """
         import openmm
 
         if "ATOM" not in pdb:
             raise InputError("no amino acid is near the pose")
-        pocket = _complete(pdb)
-        system = _protein_system(pocket)
+        pocket = complete_pocket(pdb)
+        system = protein_system(pocket)
         charges = next(force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
-        _soften(pocket, charges, config.dielectric)
+        soften(pocket, charges, config.dielectric)
         _add_others(system, charges, other)
         self._given, self._free = pocket.given, np.empty(0, dtype=np.int64)
         self._still = np.concatenate([pocket.pos, other.pos])
-        first, num_atoms = len(self._still), len(mmff["atom_value"])
-        _add_ligand(system, charges, mmff, first, config.dielectric)
-        self._held = np.concatenate([first + np.arange(num_atoms), pocket.given])  # particles that may have a spring
+        first = len(self._still)
+        _add_ligand(system, charges, ligand.mmff, first, config.dielectric)
+        self._held = np.concatenate([first + np.flatnonzero(ligand.is_heavy), pocket.given])  # may have a spring
         self._springs = _add_springs(system, self._held)
+        metals = len(pocket.pos) + np.flatnonzero(other.is_metal)
+        self._pairs = np.array([(m, first + a) for m in metals for a in np.flatnonzero(ligand.binds_metal)])
+        self._bonds = _add_coordination(system, charges, self._pairs)
         self._config = config
-        self._context = openmm.Context(system, openmm.VerletIntegrator(0.001), _platform())
+        self._context = openmm.Context(system, openmm.VerletIntegrator(0.001), cpu_platform())
 
-    def relax(self, pos: np.ndarray, is_heavy: np.ndarray, free: np.ndarray | None = None) -> OpenMMPose | None:
+    def relax(self, pos: np.ndarray, free: np.ndarray | None = None) -> OpenMMPose | None:
         """One pose of the ligand with its hydrogens, relaxed.
 
         Args:
             pos: Å, shape (N, 3).
-            is_heavy: atoms that are held near their start, bool, shape (N,).
             free: atoms of the PDB text, by their number in it, that move too, held near their start; int64, shape (K,).
 
         Returns:
@@ -128,7 +149,8 @@ class OpenMMRelaxer:
 
         self._set_free(np.empty(0, dtype=np.int64) if free is None else free)
         start = np.concatenate([self._still, pos]) / 10
-        self._set_springs(start, is_heavy)
+        self._set_springs(start)
+        self._set_coordination(start)
         self._context.setPositions(start)
         tolerance = self._config.tolerance * KCAL * 10
         try:
@@ -151,98 +173,25 @@ class OpenMMRelaxer:
         self._context.reinitialize()
         self._free = free
 
-    def _set_springs(self, start: np.ndarray, is_heavy: np.ndarray) -> None:
+    def _set_springs(self, start: np.ndarray) -> None:
         """Springs to the start positions (particles, 3), nm, of heavy ligand atoms and of what is free."""
         side_chains = np.zeros(len(self._given))
         side_chains[self._free] = self._config.side_chain_restraint
-        strengths = np.concatenate([self._config.restraint * is_heavy, side_chains]) * KCAL * 100
+        ligand = np.full(len(self._held) - len(self._given), self._config.restraint)
+        strengths = np.concatenate([ligand, side_chains]) * KCAL * 100
         for number, (particle, strength) in enumerate(zip(self._held.tolist(), strengths.tolist(), strict=True)):
             self._springs.setParticleParameters(number, particle, [*start[particle].tolist(), strength])
         self._springs.updateParametersInContext(self._context)
 
-
-@dataclass(frozen=True)
-class _Pocket:
-    """Amino acids with everything that the force field wants of them.
-
-    Attributes:
-        topology: OpenMM's, P atoms.
-        pos: Å, shape (P, 3).
-        given: the atoms of the PDB text, int64, shape (M,).
-        is_invented: atoms that the text lacks, with their hydrogens, bool, shape (P,).
-    """
-
-    topology: Any
-    pos: np.ndarray
-    given: np.ndarray
-    is_invented: np.ndarray
-
-
-def _platform() -> openmm.Platform:
-    """The CPU with one thread, so that equal poses give equal results."""
-    import openmm
-
-    platform = openmm.Platform.getPlatformByName("CPU")
-    platform.setPropertyDefaultValue("Threads", "1")
-    platform.setPropertyDefaultValue("DeterministicForces", "true")
-    return platform
-
-
-def _complete(pdb: str) -> _Pocket:
-    """The amino acids of a PDB text with missing atoms and hydrogens built."""
-    from openmm import unit
-    from pdbfixer import PDBFixer
-
-    fixer = PDBFixer(pdbfile=io.StringIO(pdb), platform=_platform())
-    written = [(atom.residue.index, atom.name) for atom in fixer.topology.atoms()]
-    fixer.missingResidues = {}
-    state = random.getstate()
-    random.seed(0)  # OpenMM's Modeller puts hydrogens at random places first, and takes no generator
-    try:
-        fixer.findMissingAtoms()
-        fixer.addMissingAtoms(seed=1)
-        fixer.addMissingHydrogens(PH)
-    finally:
-        random.setstate(state)
-    topology = fixer.topology
-    place = {(atom.residue.index, atom.name): atom.index for atom in topology.atoms()}
-    given = np.array([place[key] for key in written])
-    is_hydrogen = np.array([atom.element.symbol == "H" for atom in topology.atoms()])
-    is_invented = ~is_hydrogen
-    is_invented[given] = False
-    for bond in topology.bonds():
-        ends = [bond.atom1.index, bond.atom2.index]
-        if is_hydrogen[ends].any() and is_invented[ends].any():
-            is_invented[ends] = True
-    return _Pocket(topology, np.array(fixer.positions.value_in_unit(unit.angstrom)), given, is_invented)
-
-
-def _protein_system(pocket: _Pocket) -> openmm.System:
-    """The pocket under its force field; heavy atoms of the PDB text have no mass and stay."""
-    from openmm import app
-
-    forces = app.ForceField(FORCE_FIELD)
-    try:
-        system = forces.createSystem(pocket.topology, nonbondedMethod=app.NoCutoff, constraints=None)
-    except ValueError as error:
-        raise InputError(f"the pocket does not fit {FORCE_FIELD}: {str(error).splitlines()[0]}; {REMEDY}") from None
-    for index in pocket.given.tolist():
-        system.setParticleMass(index, 0.0)
-    return system
-
-
-def _soften(pocket: _Pocket, nonbonded: openmm.NonbondedForce, dielectric: float) -> None:
-    """Divide electrostatics by the dielectric; take charges off artificial chain ends, and all off invented atoms."""
-    chains = [list(chain.residues()) for chain in pocket.topology.chains()]
-    ends = {residue.index for residues in chains for residue in (residues[0], residues[-1])}
-    for index, atom in enumerate(pocket.topology.atoms()):
-        charge, sigma, depth = nonbonded.getParticleParameters(index)
-        is_invented = bool(pocket.is_invented[index])
-        factor = 0.0 if is_invented or atom.residue.index in ends else dielectric**-0.5
-        nonbonded.setParticleParameters(index, charge * factor, sigma, 0.0 if is_invented else depth)
-    for index in range(nonbonded.getNumExceptions()):
-        i, j, product, sigma, depth = nonbonded.getExceptionParameters(index)
-        nonbonded.setExceptionParameters(index, i, j, product / dielectric, sigma, depth)
+    def _set_coordination(self, start: np.ndarray) -> None:
+        """Bonds of metals to ligand atoms, as long as they are at the start (particles, 3), nm."""
+        if not len(self._pairs):
+            return
+        for number, (metal, atom) in enumerate(self._pairs.tolist()):
+            length = float(np.linalg.norm(start[metal] - start[atom]))
+            strength = COORDINATION_SPRING * KCAL * 100 if length < COORDINATION / 10 else 0.0
+            self._bonds.setBondParameters(number, metal, atom, [length, strength])
+        self._bonds.updateParametersInContext(self._context)
 
 
 def _add_others(system: openmm.System, nonbonded: openmm.NonbondedForce, other: OtherAtoms) -> None:
@@ -275,6 +224,22 @@ def _add_springs(system: openmm.System, particles: np.ndarray) -> openmm.CustomE
         force.addPerParticleParameter(name)
     for particle in particles.tolist():
         force.addParticle(particle, [0.0, 0.0, 0.0, 0.0])
+    system.addForce(force)
+    return force
+
+
+def _add_coordination(
+    system: openmm.System, nonbonded: openmm.NonbondedForce, pairs: np.ndarray
+) -> openmm.CustomBondForce:
+    """Bonds between metals and ligand atoms, pairs (K, 2), without strength yet, and no repulsion at that length."""
+    import openmm
+
+    force = openmm.CustomBondForce("strength*(r-length)^2")
+    for name in ("length", "strength"):
+        force.addPerBondParameter(name)
+    for metal, atom in pairs.tolist():
+        nonbonded.addException(metal, atom, 0.0, _sigma(BOUND_LENGTH), OTHER_DEPTH * KCAL)
+        force.addBond(metal, atom, [0.0, 0.0])
     system.addForce(force)
     return force
 

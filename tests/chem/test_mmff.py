@@ -9,7 +9,7 @@ from rdkit.Chem import rdForceFieldHelpers, rdMolTransforms
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import heavy_molecule, read_ligand
 from discodock.chem.ligand_features import torsion_topology
-from discodock.chem.mmff import torsion_terms
+from discodock.chem.mmff import metal_binders, torsion_terms
 from discodock.physics.torsions import TorsionSeries
 from tests.chem.ligand_samples import CRYSTAL_LIGANDS, DATA
 
@@ -67,3 +67,12 @@ def test_a_ligand_without_rotatable_bonds_has_empty_terms():
     mol = Chem.MolFromSmiles("c1ccccc1")
     terms = torsion_terms(mol, torsion_topology(mol).tor_bond, generate_conformers(mol, 2, seed=0))
     assert terms.corners.shape == (2, 0, 4, 3) and terms.barrier.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"), [("CC(=O)NO", "ONO"), ("C[NH3+]", ""), ("CN", "N"), ("c1ccccc1S", "S"), ("CCCl", "")]
+)
+def test_atoms_that_metals_bind_have_a_lone_pair(smiles, expected):
+    full = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    found = [atom.GetSymbol() for atom, binds in zip(full.GetAtoms(), metal_binders(full), strict=True) if binds]
+    assert "".join(found) == expected

@@ -7,6 +7,7 @@ import gemmi
 import numpy as np
 import pytest
 
+from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.protein import Residue, read_receptor
 from discodock.chem.residues import BACKBONE_ATOMS
 from discodock.chem.validity import check_validity
@@ -17,7 +18,7 @@ from discodock.inference.relax import RelaxConfig
 from discodock.inference.relax_openmm import openmm_poses, places
 from discodock.inference.sample import SamplingConfig
 from discodock.physics.openmm_relax import OpenMMConfig
-from tests.inference.test_relax import read_case
+from tests.inference.test_relax import EXAMPLES, read_case
 from tests.tiny import SMALL
 
 pytest.importorskip("openmm")
@@ -97,9 +98,19 @@ def test_metals_and_cofactors_are_held_and_told_of(small):
     assert np.isfinite(found.pos).all() and any("Z:ZN9" in note for note in found.notes)
 
 
+def test_what_a_metal_holds_stays_bound():
+    """Magnesium between aspartate and phosphates, whose charges push each other away."""
+    folder = EXAMPLES / "8c3n_ADP"
+    ligand = read_ligand(folder / "ligand.sdf")
+    receptor = read_receptor(folder / "protein.pdb", extra=folder / "cofactors.pdb", reference_ligands=[ligand.mol])
+    pos, metals = heavy_positions(ligand.mol), receptor.pos[receptor.element == "Mg"]
+    (found,) = openmm_poses(pos[None], ligand, receptor, SHORT).pos
+    before, after = (np.linalg.norm(p[:, None] - metals[None], axis=2) for p in (pos, found))
+    assert before.min() < 2.2 and np.abs(after - before)[before < 2.5].max() < 0.15
+
+
 def test_a_ligand_without_parameters_and_a_pose_in_empty_space_are_left_alone(small):
     from discodock.chem.conformers import generate_conformers
-    from discodock.chem.ligand import read_ligand
 
     boron = read_ligand("CCCB(O)O")
     start = generate_conformers(boron.mol, 1, seed=0) + small.pos.mean(axis=0)
