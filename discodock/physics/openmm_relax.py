@@ -25,7 +25,7 @@ OTHER_DEPTH: Final = 0.1  # kcal/mol, Lennard-Jones well of atoms that no force 
 COORDINATION: Final = 3.0
 """Å: an atom that binds metals and starts this near to one stays as near, by a spring in place of repulsion."""
 
-COORDINATION_SPRING: Final = 50.0  # kcal/mol/Å²
+COORDINATION_SPRING: Final = 200.0  # kcal/mol/Å²
 BOUND_LENGTH: Final = 2.2
 """Å, of the least Lennard-Jones energy between a metal and such an atom, about the length of their bonds."""
 
