@@ -5,7 +5,7 @@ import torch
 
 from discodock.data.batch import move_tensors
 from discodock.diffusion.noise import GeneratorNoise
-from tests.models.residue_networks import LAYOUTS, PAPER, complexes, make_encoder
+from tests.models.residue_networks import LAYOUTS, PAPER, complexes, make_encoder, new_encoder
 from tests.rotations import random_rotmat
 
 
@@ -38,7 +38,7 @@ def test_logits_follow_atoms_and_residues_and_depend_on_the_pose():
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_drawn_codes_are_real_nodes_with_a_gradient_and_follow_the_logits(layout):
     receptor, ligand, pos = complexes(1)
-    encoder = make_encoder(LAYOUTS[layout]).train()
+    encoder = new_encoder(LAYOUTS[layout]).train()
     bound = encoder(receptor, ligand, pos)
     owner = torch.arange(2).repeat_interleave(200)
     drawn = encoder.draw(bound, owner, GeneratorNoise(torch.Generator().manual_seed(0)))

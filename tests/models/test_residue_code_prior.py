@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+from functools import cache
 
 import pytest
 import torch
@@ -14,11 +15,21 @@ SCORE = ResidueScoreModelConfig(**SMALL, num_layers=3)
 
 
 def make_network(layout=PAPER) -> ResidueCodePrior:
+    """The same again, for tests that change nothing about it."""
+    network = known_network(layout)
+    torch.manual_seed(0)
+    return network
+
+
+def new_network(layout=PAPER) -> ResidueCodePrior:
     """A network whose batch normalisation has seen some complexes."""
     torch.manual_seed(0)
     network = ResidueCodePrior(ResidueCodePriorConfig(num_hidden=8), layout, SCORE).double()
     make_prior(network, *complexes(11)).all_logits(torch.zeros(2, layout.num_codes, dtype=torch.int64))
     return network.eval()
+
+
+known_network = cache(new_network)
 
 
 def make_prior(network, receptor, ligand, conformer, sample_complex=None):
@@ -100,7 +111,7 @@ def test_a_batch_equals_its_members_alone(layout):
 
 
 def test_the_weights_of_a_score_model_fit_and_give_its_features():
-    network, score_model = make_network(), ResidueScoreModel(SCORE, PAPER).double().eval()
+    network, score_model = new_network(), ResidueScoreModel(SCORE, PAPER).double().eval()
     weights = network.from_score_model(score_model.state_dict())
     missing = network.load_state_dict(weights, strict=False).missing_keys
     assert {name.split(".")[0] for name in missing} == {"heads"}
@@ -115,7 +126,7 @@ def test_the_weights_of_a_score_model_fit_and_give_its_features():
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_parameter_gets_a_gradient_and_earlier_codes_matter(layout):
     receptor, ligand, conformer = complexes(5)
-    network = make_network(LAYOUTS[layout])
+    network = new_network(LAYOUTS[layout])
     prior = make_prior(network, receptor, ligand, conformer)
     codes = draw(prior)
     logits = prior.all_logits(codes)

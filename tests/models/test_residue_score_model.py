@@ -8,7 +8,7 @@ from discodock.models.code_nodes import code_nodes
 from discodock.models.graphs import EmbeddedReceptorGraph, LigandGraph, ReceptorGraph
 from discodock.models.residue_graph import alpha_carbon_graph, repeat_pairs
 from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
-from tests.models.residue_networks import LAYOUTS, SIZES, complexes, make_model
+from tests.models.residue_networks import LAYOUTS, SIZES, complexes, make_model, new_model
 from tests.models.test_score_model import assert_same, run
 from tests.rotations import random_rotmat
 
@@ -136,9 +136,10 @@ def test_no_gradient_crosses_from_one_pose_to_another():
 
 
 def test_far_and_rigid_and_single_atom_ligands_get_finite_scores_in_training_too():
+    trained = new_model().train()
     for sizes in ([(60, 3), (60, 5)], [(60, 1), (60, 3)]):
         receptor, ligand, pos = complexes(3, sizes)
-        for model in (make_model(), make_model().train()):
+        for model in (make_model(), trained):
             score = run(model, receptor, ligand, pos + 1000)
             assert all(getattr(score, name).isfinite().all() for name in ("tr", "rot", "tor"))
             assert (score.tor[0] == 0).all()
@@ -174,7 +175,7 @@ def test_every_code_counts_and_no_codes_are_null_codes(layout):
 
 def test_gradients_reach_all_parameters_and_the_weights_of_codes():
     receptor, ligand, pos = complexes(7)
-    model = make_model(LAYOUTS["paper"]).train()
+    model = new_model(LAYOUTS["paper"]).train()
     codes = tuple(each.requires_grad_() for each in one_hot_codes(model, 2, NODES))
     t = torch.tensor([0.4, 0.6], dtype=torch.float64)
     kept = (codes[0], codes[1] * torch.tensor([[0.0], [1.0]]))
