@@ -16,10 +16,11 @@ help:
 	@echo "make train-default  train the default checkpoint; DATA=folder of prepared complexes"
 
 install: $(STAMP)
+# Not compiled by pip: Python compiles the modules that are imported, a fraction of all.
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "discodock needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP)
