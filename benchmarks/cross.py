@@ -39,6 +39,7 @@ MODES = ("pocket", "blind")
 OFFSET = 2.0  # Å that the pocket's centre is displaced by, as in `discodock evaluate`
 MIN_IDENTITY = 0.95  # of aligned residues, for chains of the same protein
 MIN_ALIGNED = 50  # alpha carbons that are superposed
+CONTACT = 5.0  # Å from the protein, of most atoms of a ligand in its site
 MAX_RMSD = 3.0  # Å between them, after those that moved most are left out
 COLUMNS = (
     "mode", "id", "receptor", "cluster", "ca_rmsd", "status", "message", "rmsds", "centroid", "site_distances",
@@ -184,9 +185,15 @@ def superposed(
         )
         if fit.count >= MIN_ALIGNED and fit.rmsd <= MAX_RMSD:
             moved = [fit.transform.apply(gemmi.Position(*point)).tolist() for point in crystal.crystal_pos]
-            found.append((fit.rmsd, np.array(moved)))
+            if is_there(np.array(moved), other):
+                found.append((fit.rmsd, np.array(moved)))
     found.sort(key=lambda each: each[0])
     return Pair(ligand, crystal, receptor, np.stack([moved for _, moved in found]), found[0][0]) if found else None
+
+
+def is_there(pos: np.ndarray, receptor: gemmi.Structure) -> bool:
+    """Whether an entry has the site: it may lack the domain, or the chain, that holds most of a ligand (L, 3)."""
+    return float(np.mean([min(nearest(chain, point[None]) for chain in receptor[0]) < CONTACT for point in pos])) > 0.5
 
 
 def structure(entry: SourceComplex) -> gemmi.Structure:
@@ -221,7 +228,7 @@ def dock_pair(docker: Docker, pair: Pair, mode: str, config: SamplingConfig) -> 
             pocket = Pocket(center, DEFAULT_RADIUS, "crystal centroid, displaced")
         result = docker.dock(receptor, pair.crystal.ligand, pocket, config, validity=False)
         row |= {"status": "ok"} | judged(result, pair, mode)
-    except (DiscodockError, ValueError, RuntimeError) as error:
+    except (DiscodockError, ValueError, RuntimeError, IndexError) as error:
         row |= {"status": "failed", "message": " ".join(str(error).split())}
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
     return row | {"seconds": f"{seconds:.1f}", "cpu_seconds": f"{cpu_seconds:.1f}"}

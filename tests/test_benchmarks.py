@@ -1,5 +1,6 @@
 """Benchmarks that others are to repeat: they run, go on where they stopped, and never mix settings."""
 
+import dataclasses
 import json
 import shutil
 
@@ -100,11 +101,20 @@ def moved(place):
     return matrix
 
 
+def head(text, num_residues=60):
+    """The first residues of a PDB file."""
+    lines = [line for line in text.decode().splitlines() if line.startswith("ATOM")]
+    first = int(lines[0][22:26])
+    return "\n".join(line for line in lines if int(line[22:26]) < first + num_residues).encode()
+
+
 def test_a_ligand_is_carried_over_to_the_other_structure_of_its_protein(family):
     first, second, other = sorted(list_complexes(family), key=lambda entry: entry.id)
     pair = first_fit(first, [other, second])
     assert pair.ca_rmsd < 0.01 and pair.references.shape[0] == 1
     assert pair.references[0] == pytest.approx(read_complex(second).crystal_pos, abs=0.01)
+    far = dataclasses.replace(second, files=dict(second.files) | {"protein.pdb": head(second.files["protein.pdb"])})
+    assert first_fit(first, [far]) is None  # the same protein, without the part that holds the ligand
     assert first_fit(first, [other]) is None and first_fit(other, [first, second]) is None
 
 
