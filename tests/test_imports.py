@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "discodock"
-LEAVES = {"errors", "schema", "settings"}
+LEAVES = {"errors", "schema", "settings", "weight_file"}
 ARROWS = {
     "geometry": set(),
     "distributions": set(),

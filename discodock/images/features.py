@@ -14,14 +14,13 @@ from torch.nn import functional as F
 from discodock.errors import CheckpointError, ConfigError, InputError
 from discodock.images.checkpoint import (
     CLASSIFIER_PART,
-    ImageCheckpoint,
     load_images_checkpoint,
-    prefixed,
     save_images_checkpoint,
 )
 from discodock.images.conditioning import ImageShape
 from discodock.images.data import ImageSource
 from discodock.images.model import to_unit_range
+from discodock.weight_file import prefixed
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def save_classifier(path: Path, classifier: Classifier, shape: ImageShape, info:
     """Write a classifier to a file."""
     config = {CLASSIFIER_PART: {"shape": shape.model_dump(), "num_classes": classifier.head.out_features}}
     weights = prefixed(CLASSIFIER_PART, dict(classifier.state_dict()))
-    save_images_checkpoint(path, ImageCheckpoint(weights, config, dict(info)))
+    save_images_checkpoint(path, weights, config, dict(info))
 
 
 def load_classifier(path: Path, shape: ImageShape) -> Classifier:

@@ -16,9 +16,7 @@ from discodock.errors import CheckpointError
 from discodock.images.checkpoint import (
     MODEL_PART,
     PRIOR_PART,
-    ImageCheckpoint,
     load_images_checkpoint,
-    prefixed,
     save_images_checkpoint,
 )
 from discodock.images.data import ImageDataConfig, ImageDataModule
@@ -28,6 +26,7 @@ from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.settings import Settings
 from discodock.training.run import LAST_CHECKPOINT, RunConfig, fit, write_config
+from discodock.weight_file import WeightFile, part_of, prefixed
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +74,8 @@ def train_images(config: ImageStageConfig, folder: Path) -> Path:
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         info = {**summary, **_versions(), "data": str(config.data.train)}
-        model = prefixed(MODEL_PART, of_module(state, "model"))
-        save_images_checkpoint(weights, ImageCheckpoint(model, {MODEL_PART: resolved["task"]["model"]}, info))
+        model = prefixed(MODEL_PART, part_of(state, "model"))
+        save_images_checkpoint(weights, model, {MODEL_PART: resolved["task"]["model"]}, info)
 
     data = ImageDataModule(config.data, config.task.model.shape, config.task.model.num_classes)
     if task.model.encoder is not None and not (folder / LAST_CHECKPOINT).is_file():
@@ -109,16 +108,16 @@ def train_image_prior(config: ImagePriorStageConfig, folder: Path) -> Path:
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         settings = {"network": resolved["task"]["prior"], "num_classes": config.task.num_classes}
-        by_name = {**begun.weights, **prefixed(PRIOR_PART, of_module(state, "prior"))}
+        by_name = {**begun.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
         info = {**begun.info, PRIOR_PART: {**summary, **_versions()}}
-        save_images_checkpoint(weights, ImageCheckpoint(by_name, {**begun.config, PRIOR_PART: settings}, info))
+        save_images_checkpoint(weights, by_name, {**begun.config, PRIOR_PART: settings}, info)
 
     data = ImageDataModule(config.data, model.config.shape, config.task.num_classes)
     fit(task, data, folder, config.run, config.task.optimizer, write)
     return weights
 
 
-def load_model(checkpoint: ImageCheckpoint, path: Path) -> ImageModel:
+def load_model(checkpoint: WeightFile, path: Path) -> ImageModel:
     """The denoiser, and the encoder if it has codes, of a file.
 
     Raises:
@@ -131,7 +130,7 @@ def load_model(checkpoint: ImageCheckpoint, path: Path) -> ImageModel:
     return _load(model, checkpoint.part(MODEL_PART), path)
 
 
-def load_prior(checkpoint: ImageCheckpoint, model: ImageModel, path: Path) -> ImagePriorNetwork | None:
+def load_prior(checkpoint: WeightFile, model: ImageModel, path: Path) -> ImagePriorNetwork | None:
     """The prior of the codes of a file; None if it has none.
 
     Raises:
@@ -142,12 +141,6 @@ def load_prior(checkpoint: ImageCheckpoint, model: ImageModel, path: Path) -> Im
     settings = checkpoint.config[PRIOR_PART]
     config = ImagePriorConfig.model_validate(settings["network"])
     return _load(ImagePriorNetwork(config, model.layout, settings["num_classes"]), checkpoint.part(PRIOR_PART), path)
-
-
-def of_module(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Weights of one module of a task, by parameter name."""
-    prefix = f"{name}."
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 def _load(module: ModuleT, weights: dict[str, Tensor], path: Path) -> ModuleT:

@@ -1,21 +1,20 @@
-"""Weights as safetensors with a readable configuration in the header; nothing is executed on loading."""
+"""Files with the weights of docking networks, part by part."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from discodock import schema
 from discodock.errors import CheckpointError
+from discodock.weight_file import WeightFile, prefixed, read_weight_file, write_weight_file
+
+__all__ = ["Checkpoint", "load_checkpoint", "pack_checkpoints", "prefixed", "save_checkpoint", "start_from"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,31 +30,14 @@ SAMPLING_BLOCK = "sampling"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """Weights and what they need to be understood.
-
-    Attributes:
-        weights: by part and parameter name, such as `model.readout.fields.weight`.
-        config: settings of every part, and of the `process`, as plain data.
-        info: how the weights came to be: step, code version, data, figures.
-        sha256: of the file.
-    """
-
-    weights: dict[str, Tensor]
-    config: dict[str, Any]
-    info: dict[str, Any]
-    sha256: str
+class Checkpoint(WeightFile):
+    """Weights of docking networks; `config` has a block for every part, and one for the `process`."""
 
     def part(self, name: str) -> dict[str, Tensor]:
         """Weights of one part by parameter name; empty if the file lacks it. Old files hold a bare score model."""
         if name == SCORE_PART and not any(key.startswith(f"{SCORE_PART}.") for key in self.weights):
             return self.weights
-        return {k.removeprefix(f"{name}."): value for k, value in self.weights.items() if k.startswith(f"{name}.")}
-
-
-def prefixed(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of one part as they are named in a checkpoint."""
-    return {f"{name}.{key}": value for key, value in weights.items()}
+        return super().part(name)
 
 
 def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> None:
@@ -82,15 +64,8 @@ def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> No
 
 def save_checkpoint(path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any]) -> None:
     """Write weights with their configuration, under a temporary name first."""
-    metadata = {
-        "format": "discodock",
-        "schema_version": str(schema.SCHEMA_VERSION),
-        "config": json.dumps(config),
-        "info": json.dumps(info),
-    }
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary, metadata)
-    temporary.replace(path)
+    metadata = {"format": "discodock", "schema_version": str(schema.SCHEMA_VERSION)}
+    write_weight_file(path, weights, config, info, metadata)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -99,27 +74,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: missing, damaged, not a discodock checkpoint, or of another schema version.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; give the path of a .safetensors file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error}); fetch or write it again") from error
-    if metadata.get("format") != "discodock":
-        raise CheckpointError(f"{path}: not a discodock checkpoint; give a file written by `discodock train`")
-    if metadata.get("schema_version") != str(schema.SCHEMA_VERSION):
-        raise CheckpointError(
-            f"{path}: written for data schema {metadata.get('schema_version')}, this version reads"
-            f" {schema.SCHEMA_VERSION}; use the discodock version that wrote it, or train again"
-        )
-    try:
-        config, info = json.loads(metadata["config"]), json.loads(metadata["info"])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: its configuration is damaged; fetch or write the checkpoint again") from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(weights, config, info, digest)
+    version = str(schema.SCHEMA_VERSION)
+    expected = {
+        "format": ("discodock", "not a discodock checkpoint; give a file written by `discodock train`"),
+        "schema_version": (
+            version,
+            f"written for data schema {{}}, this version reads {version}; use the discodock version that wrote it, or"
+            " train again",
+        ),
+    }
+    return Checkpoint(**vars(read_weight_file(path, expected)))
 
 
 def pack_checkpoints(paths: Sequence[Path], out: Path) -> None:

@@ -18,8 +18,8 @@ from discodock.models.checkpoint import CONFIDENCE_PART, SCORE_PART, load_checkp
 from discodock.models.confidence_model import ConfidenceModel
 from discodock.settings import Settings
 from discodock.tasks.confidence import ConfidenceTask, ConfidenceTaskConfig, calibrate
-from discodock.tasks.stages import of_module
 from discodock.training.run import RunConfig, fit, write_config
+from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def train_confidence(config: ConfidenceStageConfig, folder: Path) -> Path:
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
-        save_checkpoint(weights, prefixed(CONFIDENCE_PART, of_module(state, "model")), blocks, info)
+        save_checkpoint(weights, prefixed(CONFIDENCE_PART, part_of(state, "model")), blocks, info)
 
     fit(task, PoseDataModule(config.data), folder, config.run, config.task.optimizer, write)
     if task.global_rank == 0:

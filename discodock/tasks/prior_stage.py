@@ -28,8 +28,9 @@ from discodock.models.checkpoint import (
 from discodock.settings import Settings
 from discodock.tasks.prior import PriorTask, PriorTaskConfig
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
-from discodock.tasks.stages import of_module, score_data, start_score_task
+from discodock.tasks.stages import score_data, start_score_task
 from discodock.training.run import RunConfig, fit, write_config
+from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def train_prior(config: PriorStageConfig, folder: Path) -> Path:
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         info = {**begun.info, "prior": {**summary, "discodock": version("discodock"), "torch": torch.__version__}}
-        by_name = {**begun.weights, **prefixed(PRIOR_PART, of_module(state, "prior"))}
+        by_name = {**begun.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
         blocks = {PRIOR_PART: resolved["task"]["prior"], SAMPLING_BLOCK: resolved["task"]["sampling"]}
         save_checkpoint(weights, by_name, {**begun.config, **blocks}, info)
 

@@ -19,8 +19,8 @@ from discodock.models.checkpoint import SCORE_PART, SITE_PART, load_checkpoint, 
 from discodock.models.site_model import SiteModel
 from discodock.settings import Settings
 from discodock.tasks.site import SiteTask, SiteTaskConfig
-from discodock.tasks.stages import of_module
 from discodock.training.run import RunConfig, fit, write_config
+from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def train_site(config: SiteStageConfig, folder: Path) -> Path:
     weights = folder / SITE_WEIGHTS
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        by_name = prefixed(SITE_PART, of_module(state, "model"))
+        by_name = prefixed(SITE_PART, part_of(state, "model"))
         info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
         save_checkpoint(weights, by_name, {SITE_PART: resolved["task"]["model"]}, info)
 
@@ -75,7 +75,7 @@ def take_encoder(model: SiteModel, path: Path) -> None:
     Raises:
         CheckpointError: the file cannot be read, or its encoder has another size.
     """
-    weights = of_module(load_checkpoint(path).part(SCORE_PART), "receptor_encoder")
+    weights = part_of(load_checkpoint(path).part(SCORE_PART), "receptor_encoder")
     try:
         model.receptor_encoder.load_state_dict(weights)
     except RuntimeError as error:

@@ -31,6 +31,7 @@ from discodock.models.score_model import ScoreModel
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.run import RunConfig, fit, write_config
+from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +79,9 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
             info["esm"] = EmbeddingStore(config.data.root).model
         stored = {name: resolved["task"][name] for name in ("model", "process", "codes")}
         weights_by_part = {
-            **prefixed(SCORE_PART, of_module(state, "model")),
-            **prefixed(CODES_PART, of_module(state, "code_encoder")),
-            **prefixed(PRIOR_PART, of_module(state, "code_prior")),
+            **prefixed(SCORE_PART, part_of(state, "model")),
+            **prefixed(CODES_PART, part_of(state, "code_encoder")),
+            **prefixed(PRIOR_PART, part_of(state, "code_prior")),
         }
         if task.code_prior is not None:
             stored[PRIOR_PART] = task.code_prior.config.model_dump(mode="json")
@@ -117,8 +118,3 @@ def start_score_task(task: ScoreTask, path: Path) -> None:
     prior = checkpoint.part(PRIOR_PART)
     if task.code_prior is not None and prior:
         start_from(task.code_prior, prior, f"{path}: prior")
-
-
-def of_module(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The weights of one module of a task, by their names in it."""
-    return {k.removeprefix(f"{name}."): value for k, value in state.items() if k.startswith(f"{name}.")}

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from discodock.config import load_config
 from discodock.errors import CheckpointError, ConfigError
-from discodock.images.checkpoint import ImageCheckpoint, load_images_checkpoint, save_images_checkpoint
+from discodock.images.checkpoint import FORMAT, load_images_checkpoint, save_images_checkpoint
 from discodock.images.data import ImageDataModule, open_images
 from discodock.images.edm import EDMConfig, denoising_losses
 from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
@@ -187,10 +188,10 @@ def test_files_that_are_no_image_model_are_refused(trained, tmp_path):
         load_generator(tmp_path / "text.safetensors", CPU)
     checkpoint = load_images_checkpoint(trained)
     lacking = {k: v for k, v in checkpoint.weights.items() if "readout" not in k}
-    save_images_checkpoint(tmp_path / "lacking.safetensors", ImageCheckpoint(lacking, checkpoint.config, {}))
+    save_images_checkpoint(tmp_path / "lacking.safetensors", lacking, checkpoint.config, {})
     with pytest.raises(CheckpointError, match="do not fit"):
         load_generator(tmp_path / "lacking.safetensors", CPU)
-    save_images_checkpoint(tmp_path / "old.safetensors", ImageCheckpoint(lacking, {"model": {"colour": 1}}, {}))
+    save_images_checkpoint(tmp_path / "old.safetensors", lacking, {"model": {"colour": 1}}, {})
     with pytest.raises(CheckpointError, match="another version"):
         load_generator(tmp_path / "old.safetensors", CPU)
 
@@ -226,3 +227,11 @@ def test_configurations_that_ship_are_valid():
         if isinstance(config, ImageStageConfig):
             with torch.device("meta"):
                 ImageModel(config.task.model)
+
+
+@pytest.mark.parametrize("header", [{"config": "{"}, {"config": "[1]"}, {}])
+def test_a_damaged_configuration_is_one_clear_line(tmp_path, header):
+    path = tmp_path / "damaged.safetensors"
+    save_file({"model.a": torch.ones(1)}, path, {"format": FORMAT, "info": "{}", **header})
+    with pytest.raises(CheckpointError, match=r"damaged\.safetensors: its configuration is damaged"):
+        load_images_checkpoint(path)

@@ -1,0 +1,94 @@
+"""Weights as safetensors with a readable configuration in the header; nothing is executed on loading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from discodock.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """Weights and what they need to be understood.
+
+    Attributes:
+        weights: by part and parameter name, such as `model.readout.fields.weight`.
+        config: settings of every part, as plain data.
+        info: how the weights came to be: step, code version, data, figures.
+        sha256: of the file.
+    """
+
+    weights: dict[str, Tensor]
+    config: dict[str, Any]
+    info: dict[str, Any]
+    sha256: str
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Weights of one part by parameter name; empty if the file lacks it."""
+        return part_of(self.weights, name)
+
+
+def part_of(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Weights of one part or module by their names in it."""
+    return {k.removeprefix(f"{name}."): value for k, value in weights.items() if k.startswith(f"{name}.")}
+
+
+def prefixed(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of one part as they are named in a file."""
+    return {f"{name}.{key}": value for key, value in weights.items()}
+
+
+def write_weight_file(
+    path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any], metadata: dict[str, str]
+) -> None:
+    """Write weights with their configuration, under a temporary name first.
+
+    Args:
+        path: the file.
+        weights: by name.
+        config: settings of every part, as plain data.
+        info: how the weights came to be, as plain data.
+        metadata: what else goes into the header; `format` names what the file is.
+    """
+    header = {**metadata, "config": json.dumps(config), "info": json.dumps(info)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary, header)
+    temporary.replace(path)
+
+
+def read_weight_file(path: Path, expected: dict[str, tuple[str, str]]) -> WeightFile:
+    """Read a file written by `write_weight_file`.
+
+    Args:
+        path: the file.
+        expected: by entry of the header, its value and what is said of files with another one; `{}` in that stands for
+            the value found.
+
+    Raises:
+        CheckpointError: missing, damaged, or not the expected kind of file.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give the path of a .safetensors file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error}); fetch or write it again") from error
+    for entry, (value, complaint) in expected.items():
+        if metadata.get(entry) != value:
+            raise CheckpointError(f"{path}: {complaint.format(metadata.get(entry))}")
+    try:
+        config, info = dict(json.loads(metadata["config"])), dict(json.loads(metadata["info"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: its configuration is damaged; fetch or write the checkpoint again") from error
+    return WeightFile(weights, config, info, hashlib.sha256(path.read_bytes()).hexdigest())
