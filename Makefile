@@ -13,7 +13,7 @@ help:
 	@echo "make test           run all tests"
 	@echo "make lint           ruff and mypy"
 	@echo "make bench          speed and memory side by side (minutes)"
-	@echo "make train-default  train the default checkpoint; DATA=folder of prepared complexes"
+	@echo "make train-default  train the default checkpoint; DATA=prepared complexes, COMPLEXES=the same as files"
 
 install: $(STAMP)
 # Not compiled by pip: Python compiles the modules that are imported, a fraction of all.
@@ -38,8 +38,9 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed
 
 # The packaged checkpoint: score model (8,000 steps, then 5,000 more from the averaged weights), codes with it and their
-# prior, both together, the prior again, and the site model.
+# prior, both together, the prior again, the site model, and on poses of all of it the confidence model.
 DATA ?= prepared/corpus
+COMPLEXES ?= complexes
 TRAIN = $(BIN)/discodock train
 train-default: $(STAMP)
 	$(TRAIN) score --config configs/score.yaml --out runs/first data.root=$(DATA) \
@@ -58,7 +59,13 @@ train-default: $(STAMP)
 	  start_from=runs/joint/score.safetensors run.max_steps=800 task.optimizer.learning_rate=5e-4 \
 	  task.optimizer.decay_fraction=0.8 task.optimizer.warmup_steps=50 data.seed=6 task.seed=6
 	$(TRAIN) site --config configs/site.yaml --out runs/site data.root=$(DATA) start_from=runs/plain/score.safetensors
-	$(TRAIN) pack runs/prior/prior.safetensors runs/site/site.safetensors --out runs/default.safetensors
+	$(TRAIN) pack runs/prior/prior.safetensors runs/site/site.safetensors --out runs/unsure.safetensors
+	$(BIN)/discodock prepare poses $(COMPLEXES) --split train --per-cluster 3 --samples 8 --out prepared/poses \
+	  --checkpoint runs/unsure.safetensors
+	$(BIN)/discodock prepare poses $(COMPLEXES) --split val --per-cluster 4 --samples 20 --out prepared/poses_val \
+	  --checkpoint runs/unsure.safetensors
+	$(TRAIN) confidence --config configs/confidence.yaml --out runs/confidence start_from=runs/unsure.safetensors
+	$(TRAIN) pack runs/unsure.safetensors runs/confidence/confidence.safetensors --out runs/default.safetensors
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
