@@ -26,14 +26,17 @@ from discodock.tasks.redocking import graphs
 
 NUM_FOLDS = 10
 FRACTIONS = (1.0, 0.75, 0.5, 0.25)
-PHYSICS = ("contact_gap", "contact_energy", "strain", "size", "flexibility")
+DEFAULT = "confidence and physics"
 RANKERS = {
-    "agreement": ("agreement",),
-    "physics (Vina's score, strain)": PHYSICS,
-    "agreement and physics": ("agreement", *PHYSICS),
+    "agreement of the samples": ("agreement",),
+    "physics (Vina's score, strain)": ("contact_gap", "strain"),
+    "agreement and physics": ("agreement", "contact_gap", "strain"),
     "confidence model": ("confidence",),
-    "all together": FEATURES,
+    DEFAULT: FEATURES,
+    "all three": (*FEATURES, "agreement"),
 }
+FLOOR = 0.03
+"""Added to the agreement before its logarithm."""
 
 
 def main() -> None:
@@ -59,8 +62,8 @@ def main() -> None:
         first = [float(rmsd[logit.argmax()] < SUCCESS) for rmsd, logit in zip(rmsds, logits[name], strict=True)]
         figures["top1"][name] = show(name, first, pairs_of(logits[name], rmsds))
     figures["top1"]["oracle"] = show("oracle", best)
-    figures["calibration"] = calibration(logits["all together"], rmsds)
-    figures["domain"] = domain(far, logits["all together"], rmsds)
+    figures["calibration"] = calibration(logits[DEFAULT], rmsds)
+    figures["domain"] = domain(far, logits[DEFAULT], rmsds)
     if arguments.out is not None:
         arguments.out.write_text(json.dumps(figures, indent=2) + "\n")
 
@@ -73,11 +76,18 @@ def judge_all(checkpoint: Path, root: Path) -> tuple[list[torch.Tensor], list[np
     tables, rmsds, far = [], [], []
     with torch.inference_mode():
         for batch in whole_set(root, "val"):
-            tables.append(evidence(batch, predict(model, batch)).features())
+            features = evidence(batch, predict(model, batch)).features()
+            tables.append(torch.cat([features, others_near(batch.agreement)[:, None]], dim=1))
             rmsds.append(batch.rmsd.numpy())
             distance = model.domain(model.domain_features(model.encode(*graphs(batch.complexes))))
             far.append({name: float(value) for name, value in distance.items()})
     return [table.clone() for table in tables], rmsds, far
+
+
+def others_near(agreement: torch.Tensor) -> torch.Tensor:
+    """Logarithm of the agreement without a pose's own vote, shape (N,)."""
+    num = len(agreement)
+    return ((num * agreement.double() - 1) / (num - 1) + FLOOR).log()
 
 
 def cross_fitted(
@@ -88,15 +98,16 @@ def cross_fitted(
     shuffled = np.random.default_rng(0).permutation(len(names))
     fold_of = {names[i]: place % NUM_FOLDS for place, i in enumerate(shuffled)}
     logits: list[np.ndarray] = [np.empty(0)] * len(tables)
+    columns = [(*FEATURES, "agreement").index(each) for each in use]
     for fold in range(NUM_FOLDS):
         train = [i for i, name in enumerate(clusters) if fold_of[name] != fold]
-        ranking = PoseRanking()
+        ranking = PoseRanking(len(use))
         is_right = torch.from_numpy(np.concatenate([rmsds[i] < SUCCESS for i in train]))
         weight = torch.cat([torch.full((len(rmsds[i]),), 1 / len(rmsds[i])) for i in train])
-        ranking.fit(torch.cat([tables[i] for i in train]), is_right, weight, use)
+        ranking.fit(torch.cat([tables[i] for i in train])[:, columns], is_right, weight)
         for i, name in enumerate(clusters):
             if fold_of[name] == fold:
-                logits[i] = ranking(tables[i]).numpy()
+                logits[i] = ranking(tables[i][:, columns]).numpy()
     return logits
 
 

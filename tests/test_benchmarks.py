@@ -58,7 +58,7 @@ def test_the_worth_of_confidence_is_measured_without_looking_at_the_family_judge
 
     rng = np.random.default_rng(0)
     rmsds = [rng.uniform(0, 5, 8) for _ in range(40)]
-    tables = [torch.from_numpy(rng.normal(size=(8, len(FEATURES)))) for _ in rmsds]
+    tables = [torch.from_numpy(rng.normal(size=(8, len(FEATURES) + 1))) for _ in rmsds]
     for table, rmsd in zip(tables, rmsds, strict=True):
         table[:, FEATURES.index("confidence")] = torch.from_numpy(3 * (2 - rmsd) + rng.normal(size=8))
     clusters = [str(i // 2) for i in range(40)]

@@ -1,4 +1,4 @@
-"""How likely each pose is to be right, by the confidence model, the other poses and physics together."""
+"""How likely each pose is to be right, by the confidence model and physics together."""
 
 from __future__ import annotations
 
@@ -95,14 +95,12 @@ def judge_poses(network: DockingNetwork, drawn: DrawnPoses) -> PoseConfidence | 
             logits[own], atom_logits[own] = judged
             unlike |= strange
         found = ConfidencePrediction(logits, atom_logits)
-        relaxed, arrays = drawn.relaxed, drawn.arrays
+        relaxed = drawn.relaxed
         features = PoseEvidence(
             success_logit=found.success_logit,
-            agreement=_tensor(drawn.agreement()),
             contact_energy=_tensor(relaxed.contact_energy),
             strain=_tensor(relaxed.strain),
-            num_atoms=len(arrays["ligand_pos"]),
-            num_torsions=len(arrays["ligand_tor_bond"]),
+            num_atoms=len(drawn.arrays["ligand_pos"]),
         ).features()
         log_odds = model.ranking(features)
         return PoseConfidence(

@@ -76,7 +76,7 @@ class ConfidenceModel(PoseTrunk):
     It has the score model's trunk, at time 0 and without codes, so that it can start from a score model.
 
     Attributes:
-        ranking: what combines its word with agreement and physics, fitted on validation complexes.
+        ranking: what combines its word with physics, fitted on validation complexes.
         domain: what complexes it was trained on.
     """
 

@@ -114,14 +114,11 @@ def pair_accuracy(score: Tensor, is_right: Tensor) -> Tensor | None:
 
 def evidence(batch: PoseBatch, prediction: ConfidencePrediction) -> PoseEvidence:
     """What `PoseRanking` reads, of the poses of one complex."""
-    topology = batch.complexes.topology
     return PoseEvidence(
         success_logit=prediction.success_logit,
-        agreement=batch.agreement,
         contact_energy=batch.contact_energy,
         strain=batch.strain,
-        num_atoms=int(topology.atom_mask[0].sum()),
-        num_torsions=int(topology.tor_mask[0].sum()),
+        num_atoms=int(batch.complexes.topology.atom_mask[0].sum()),
     )
 
 

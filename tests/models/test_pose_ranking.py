@@ -1,20 +1,17 @@
-import numpy as np
 import pytest
 import torch
 
 from discodock.models.domain import TrainingDomain
-from discodock.models.pose_ranking import FEATURES, FLOOR, PoseEvidence, PoseRanking
+from discodock.models.pose_ranking import FEATURES, LARGEST_GAP, PoseEvidence, PoseRanking
 
 
 def evidence(num=6, **changes) -> PoseEvidence:
     generator = torch.Generator().manual_seed(0)
     values = {
         "success_logit": torch.randn(num, generator=generator),
-        "agreement": torch.rand(num, generator=generator) * 0.5 + 0.5 / num + 0.2,
         "contact_energy": -10 * torch.rand(num, generator=generator),
         "strain": 5 * torch.rand(num, generator=generator),
         "num_atoms": 25,
-        "num_torsions": 5,
     }
     return PoseEvidence(**values | changes)
 
@@ -28,41 +25,35 @@ def test_unfitted_it_says_what_the_model_says():
     torch.testing.assert_close(PoseRanking()(table), column(table, "confidence"))
 
 
-def test_agreement_leaves_a_pose_s_own_vote_out():
-    alike = evidence(4, agreement=torch.ones(4)).features()
-    lonely = evidence(4, agreement=torch.full((4,), 0.25)).features()
-    torch.testing.assert_close(column(alike, "agreement"), torch.full((4,), np.log(1 + FLOOR), dtype=torch.float64))
-    torch.testing.assert_close(column(lonely, "agreement"), torch.full((4,), np.log(FLOOR), dtype=torch.float64))
-
-
-def test_a_single_pose_counts_as_average_in_what_it_lacks():
-    ranking, many = PoseRanking(), evidence(50).features()
-    ranking.fit(many, torch.arange(50) % 3 == 0, torch.ones(50))
-    single = evidence(1).features()
-    assert column(single, "agreement").isnan().all()
-    known = single.clone()
-    known[:, FEATURES.index("agreement")] = column(many, "agreement").mean()
-    torch.testing.assert_close(ranking(single), ranking(known), rtol=0, atol=1e-4)
+def test_contacts_count_from_the_best_pose_and_only_so_far():
+    table = evidence(3, contact_energy=torch.tensor([-8.0, -7.5, 300.0])).features()
+    assert column(table, "contact_gap").tolist() == [0.0, 0.5, LARGEST_GAP]
+    strained = evidence(3, strain=torch.tensor([0.0, 5.0, 1e4]), num_atoms=10).features()
+    assert column(strained, "strain").tolist() == [0.0, 0.5, 1.0]
 
 
 def test_fitting_finds_the_planted_coefficients_and_is_calibrated():
     generator = torch.Generator().manual_seed(3)
-    table = torch.randn(20_000, len(FEATURES), generator=generator, dtype=torch.float64) * 2 + 1
-    planted = torch.linspace(-0.6, 0.6, len(FEATURES), dtype=torch.float64)
+    table = torch.randn(20_000, 5, generator=generator, dtype=torch.float64) * 2 + 1
+    planted = torch.linspace(-0.6, 0.6, 5, dtype=torch.float64)
     prob = torch.sigmoid(table @ planted - 0.7)
     is_right = torch.rand(len(table), generator=generator, dtype=torch.float64) < prob
-    ranking = PoseRanking()
+    ranking = PoseRanking(5)
     ranking.fit(table, is_right, torch.ones(len(table)))
     torch.testing.assert_close((ranking.weight / ranking.scale).double(), planted, rtol=0, atol=0.05)
     found = torch.sigmoid(ranking(table))
     assert float(found.mean()) == pytest.approx(float(is_right.double().mean()), abs=1e-4)
 
 
-def test_features_that_may_not_count_do_not():
-    table = evidence(60).features()
-    ranking = PoseRanking()
-    ranking.fit(table, torch.arange(60) % 2 == 0, torch.ones(60), use=("agreement",))
-    assert (ranking.weight != 0).tolist() == [name == "agreement" for name in FEATURES]
+def test_poses_of_no_weight_do_not_count():
+    generator = torch.Generator().manual_seed(5)
+    table = torch.randn(60, 2, generator=generator, dtype=torch.float64)
+    is_right, weight = table[:, 0] + table[:, 1].sin() > 0.3, torch.ones(60)
+    weight[40:] = 0
+    whole, part = PoseRanking(2), PoseRanking(2)
+    whole.fit(table, is_right, weight)
+    part.fit(table[:40], is_right[:40], weight[:40])
+    torch.testing.assert_close(whole(table), part(table))
 
 
 @pytest.mark.parametrize("value", [True, False])
