@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from discodock.errors import InputError
+
 CROP_MARGIN = 6.0
 """Å of receptor beyond the ligand's own reach from its centroid."""
 
@@ -34,8 +36,14 @@ def crop_complex(arrays: dict[str, np.ndarray], center: np.ndarray, radius: floa
 
     Returns:
         A new mapping; positions of receptor and ligand are relative to `center`.
+
+    Raises:
+        InputError: nothing of the receptor is there.
     """
     keep = np.linalg.norm(arrays["receptor_pos"] - center, axis=1) < radius
+    if not keep.any():
+        place = ", ".join(f"{float(x):.1f}" for x in center)
+        raise InputError(f"no atom of the receptor lies within {radius:.0f} Å of ({place}); give a pocket in it")
     cropped = {name: value[keep] if name.startswith("receptor_") else value for name, value in arrays.items()}
     return move_origin(cropped, center)
 

@@ -232,3 +232,9 @@ def test_without_vina_one_line_says_what_to_install(docker, receptor, ligand, po
     flexible = RelaxConfig(method="openmm", openmm=OpenMMConfig(flexible=4.0))
     with pytest.raises(ConfigError, match="rigid receptors only"):
         checked_rescore("vina", flexible)
+
+
+def test_a_pocket_far_from_the_receptor_is_refused(docker, receptor, ligand):
+    far = Pocket(receptor.pos.max(axis=0) + 100.0, 10.0, "far away")
+    with pytest.raises(InputError, match="no atom of the receptor lies within"):
+        docker.dock(receptor, ligand, far, config(), relax=NOT_RELAXED)
