@@ -86,16 +86,20 @@ def neighbourhood(receptor: Receptor, pos: np.ndarray, distance: float = NEIGHBO
         distance: Å.
 
     Returns:
-        A molecule with one conformer; the nearest atom alone if none is within the distance.
+        A molecule with one conformer; the nearest atom alone if none is within the distance. Atoms of unknown element
+        (X) become dummy atoms, as when RDKit reads them from a file.
     """
     from scipy.spatial import cKDTree
 
     gaps, _ = cKDTree(pos).query(receptor.pos)
     near = np.flatnonzero(gaps <= max(distance, gaps.min()))
+    table = Chem.GetPeriodicTable()
+    symbols = {table.GetElementSymbol(number) for number in range(1, table.GetMaxAtomicNumber() + 1)}
     mol = Chem.RWMol()
     for index in near:
         residue = receptor.residues[receptor.residue_idx[index]]
-        atom = Chem.Atom(str(receptor.element[index]))
+        symbol = str(receptor.element[index])
+        atom = Chem.Atom(symbol if symbol in symbols else "*")
         info = Chem.AtomPDBResidueInfo(f" {receptor.atom_name[index]:<3}"[:4], residueName=residue.name)
         info.SetIsHeteroAtom(residue.kind in HETERO_KINDS)
         atom.SetMonomerInfo(info)

@@ -142,3 +142,13 @@ def test_bounds_are_widened_by_the_tolerance_on_either_side(seed):
     pos[:, 1, 0] = distances
     assert within_bounds(pos, table, tolerance).tolist() == [False, True, True, False]
     assert within_bounds(pos, table, tolerance, only_lower=True).tolist() == [False, True, True, True]
+
+
+def test_atoms_of_unknown_element_do_not_end_the_checks(case):
+    gaps = np.linalg.norm(case.receptor.pos[:, None] - case.pos[None], axis=2).min(axis=1)
+    element = case.receptor.element.copy()
+    element[np.argsort(gaps)[5]] = "X"
+    receptor = dataclasses.replace(case.receptor, element=element)
+    assert [atom.GetSymbol() for atom in neighbourhood(receptor, case.pos).GetAtoms()].count("*") == 1
+    (found,) = check_validity(pose_mols(case.record, case.pos[None]), receptor)
+    assert found.is_valid
