@@ -27,7 +27,7 @@ class Belief:
 
     Attributes:
         confidence: log-odds of an RMSD below 2 Å by the confidence model alone.
-        prob: probability of that by everything together, calibrated.
+        prob: probability of that by everything together, calibrated for poses in the right pocket.
         expected_rmsd: Å.
         atom_error: expected distance of each heavy atom from its true place, Å, shape (L,).
     """

@@ -22,14 +22,15 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "sample": ("Sample", "Number of the random stream that the pose came from."),
     "rank_score": (
         "Rank score",
-        "Orders the poses of one ligand, higher is better; from the agreement of the samples and Vina's score."
-        " Neither an affinity nor a probability of being right.",
+        "Orders poses, higher is better: the log-odds of P(RMSD < 2 Å), or without a confidence model a mixture of the"
+        " samples' agreement and Vina's score. Not an affinity.",
     ),
     "agreement": ("Agreement", "How densely the other samples lie around the pose, from 0 to 1; higher is better."),
     "confidence": ("Confidence", "What the confidence model says of the pose, higher is better. Not an affinity."),
     "p_rmsd_lt_2": (
         "P(RMSD < 2 Å)",
-        "Probability that the pose lies within 2 Å of the true one, by the confidence model. Not an affinity.",
+        "Probability that the pose lies within 2 Å of the true one, by the confidence model, Vina's score and strain;"
+        " where no pocket was given, if its site is the right one. Not an affinity.",
     ),
     "expected_rmsd": ("Expected RMSD", "Distance to the true pose that the confidence model expects, Å."),
     "vina_score": (

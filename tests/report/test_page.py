@@ -169,7 +169,7 @@ def test_modes_sites_and_command_are_there(folder, result):
     assert [row[1] for row in sites] == [f"{100 * round(site.prob, 4):.1f} %" for site in result.sites]
     assert len(page.data["sites"]) == len(result.sites)
     assert "discodock predict --protein 'my protein.pdb' --ligand 'CC(=O)O'" in page.text
-    assert "Neither an affinity nor a probability" in page.text and "No number here is a binding affinity" in page.text
+    assert "the log-odds of P(RMSD" in page.text and "No number here is a binding affinity" in page.text
 
 
 def test_a_given_pocket_is_named_and_a_result_without_a_command_too(folder, result, tmp_path):
