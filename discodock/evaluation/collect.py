@@ -18,9 +18,9 @@ from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, write_arrays
 from discodock.data.workers import run_all
 from discodock.errors import DiscodockError, InputError
-from discodock.evaluation.evaluate import choose_complexes
+from discodock.evaluation.evaluate import EvaluationConfig, choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
-from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
+from discodock.evaluation.sources import evaluation_pocket
 from discodock.inference.complexes import SourceComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import fingerprint
@@ -31,11 +31,9 @@ logger = logging.getLogger(__name__)
 STAGE = "dock"
 
 
-class CollectConfig(PredictionConfig):
-    """Which complexes are docked, and how."""
+class CollectConfig(EvaluationConfig):
+    """Which complexes are docked, and how; as in an evaluation in pocket mode."""
 
-    split: str | None = Field(None, description="only complexes of this split; none: all")
-    limit: int | None = Field(None, ge=1, description="a random subset of this many, fixed by the seed")
     per_cluster: int | None = Field(None, ge=1, description="most complexes of one protein family; none: all")
     max_ligand_atoms: int = Field(60, gt=0, description="larger ligands are left out")
 
