@@ -97,6 +97,15 @@ def read_poses(path: Path) -> list[ViewedPose]:
     return poses
 
 
+def read_side_chains(path: Path) -> list[str]:
+    """PDB text of each model of a file that `write_side_chains` wrote, one for each pose.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return [_pdb_text(model) for model in read_structure(path)]
+
+
 def view_receptor(
     path: Path, poses: Sequence[ViewedPose], max_characters: int = MAX_RECEPTOR_CHARACTERS
 ) -> ViewedReceptor:
@@ -143,11 +152,16 @@ def _shortened(residues: Sequence[tuple[str, gemmi.Residue]], gaps: np.ndarray, 
     for (chain, residue), atoms, fit in zip(residues, kept, fits, strict=True):
         if fit:
             _add_residue(model, chain, residue, atoms)
+    return _pdb_text(model), int((~fits).sum())
+
+
+def _pdb_text(model: gemmi.Model) -> str:
+    """The atoms of a model as PDB lines, and an end."""
     structure = gemmi.Structure()
     structure.add_model(model)
     text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False, ter_records=False))
     lines = [line.rstrip() for line in text.splitlines() if line.startswith(("ATOM", "HETATM"))]
-    return "\n".join([*lines, "END"]) + "\n", int((~fits).sum())
+    return "\n".join([*lines, "END"]) + "\n"
 
 
 _LINE: Final = 79

@@ -5,7 +5,7 @@ Source: Dosovitskiy et al. 2021, arXiv 2010.11929; read-out tokens as in DisCo-D
 
 from __future__ import annotations
 
-from typing import Self, cast
+from typing import Self
 
 import torch
 from pydantic import Field, model_validator
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from discodock.errors import ConfigError
 from discodock.images.conditioning import ImageShape, code_sizes
-from discodock.images.layers import Patches, TransformerBlock, spread_outputs
+from discodock.images.layers import Patches, SpreadLinear, TransformerBlock
 from discodock.latents.registry import CodeLayout
 from discodock.settings import Settings
 
@@ -25,9 +25,8 @@ class ImageEncoderConfig(Settings):
     channels: int = Field(64, ge=4, description="features of each token")
     depth: int = Field(3, ge=1, description="transformer blocks")
     num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
-
     logit_spread: float = Field(
-        3.0, gt=0, description="standard deviation over images of the logits before training; below 1 codes may die"
+        3.0, gt=0, description="standard deviation of each logit over images; 1.28 is that of the Gumbel noise"
     )
 
     @model_validator(mode="after")
@@ -38,7 +37,11 @@ class ImageEncoderConfig(Settings):
 
 
 class ImageEncoder(nn.Module):
-    """Clean images -> logits of every code, q(z_i given y), independent of each other given the image."""
+    """Clean images -> logits of every code, q(z_i given y), independent of each other given the image.
+
+    Each logit keeps its mean of 0 and its spread over images throughout training: without that the denoiser learns to
+    ignore codes that tell nothing yet, and then they never will.
+    """
 
     def __init__(self, config: ImageEncoderConfig, shape: ImageShape, layout: CodeLayout) -> None:
         super().__init__()
@@ -49,16 +52,9 @@ class ImageEncoder(nn.Module):
         self.readout = nn.Parameter(0.02 * torch.randn(layout.num_codes, config.channels))
         self.blocks = nn.ModuleList(TransformerBlock(config.channels, config.num_heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.channels)
-        self.heads = nn.ModuleList(nn.Linear(config.channels, size) for size in code_sizes(layout))
-
-    def spread_logits(self, images: Tensor) -> None:
-        """Scale and shift the heads so that logits of these images have mean 0 and deviation `config.logit_spread`.
-
-        Fresh heads give all images nearly the same logits, far below the noise of the Gumbel-softmax: the denoiser then
-        learns to ignore the codes before the encoder has learned anything.
-        """
-        for head, logits in zip(self.heads, self(images), strict=True):
-            spread_outputs(cast(nn.Linear, head), logits, self.config.logit_spread)
+        self.heads = nn.ModuleList(
+            SpreadLinear(config.channels, size, config.logit_spread) for size in code_sizes(layout)
+        )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images (B, C, H, W) in [-1, 1] -> logits (B, K_i) of every code, float32."""
@@ -67,4 +63,4 @@ class ImageEncoder(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
         read = self.norm(tokens[:, : self.layout.num_codes])
-        return tuple(head(read[:, number]).float() for number, head in enumerate(self.heads))
+        return tuple(head(read[:, number]) for number, head in enumerate(self.heads))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from discodock.latents.categorical import at_least_float32
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -19,20 +21,26 @@ def zero_init(module: ModuleT) -> ModuleT:
     return module
 
 
-@torch.no_grad()
-def spread_outputs(last: nn.Linear, outputs: Tensor, spread: float) -> None:
-    """Scale and shift a last layer so that its outputs have mean 0 and this standard deviation over the batch.
+class SpreadLinear(nn.Module):
+    """A linear layer whose outputs have mean 0 and a given standard deviation over each batch; later, over past ones.
 
-    Args:
-        last: the layer, changed in place.
-        outputs: what it returns now, shape (B, out_features).
-        spread: standard deviation of each output.
-
-    Source: data-dependent initialisation, Salimans, Kingma 2016, arXiv 1602.07868.
+    Source: batch normalisation (Ioffe, Szegedy 2015, arXiv 1502.03167) of what is made discrete, which keeps all
+    entries in use (Łańcucki et al. 2020, arXiv 2005.08520).
     """
-    factor = spread / outputs.std(dim=0).clamp(min=1e-6)
-    last.weight.mul_(factor[:, None])
-    last.bias.copy_(factor * (last.bias - outputs.mean(dim=0)))
+
+    def __init__(self, channels_in: int, channels: int, spread: float) -> None:
+        super().__init__()
+        self.spread = spread
+        self.linear = nn.Linear(channels_in, channels, bias=False)
+        self.norm = nn.BatchNorm1d(channels, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (B, channels_in) -> (B, channels), at least float32.
+
+        Raises:
+            ValueError: there is a single sample, in training.
+        """
+        return self.spread * self.norm(at_least_float32(self.linear(x)))
 
 
 def sinusoids(values: Tensor, channels: int, longest: float = 100.0) -> Tensor:
@@ -74,11 +82,19 @@ class Attention(nn.Module):
         """What the tokens read, shape (B, N, channels); causal: token i reads tokens <= i alone."""
         query = self._heads(self.query(tokens))
         key, value = map(self._heads, self.key_value(tokens if context is None else context).chunk(2, dim=-1))
-        read = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        return self.out(read.transpose(1, 2).flatten(2))
+        return self.out(_attend(query, key, value, causal=causal).transpose(1, 2).flatten(2))
 
     def _heads(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, num_heads, N, channels / num_heads)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:
+    """Attention of each head; on CPUs in float32, because its gradient in bfloat16 is slow there."""
+    if query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    with torch.autocast("cpu", enabled=False):
+        query, key, value = map(at_least_float32, (query, key, value))
+        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
 
 
 class TransformerBlock(nn.Module):

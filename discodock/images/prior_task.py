@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
@@ -39,6 +39,12 @@ class ImagePriorTask(pl.LightningModule):
         assert stage_one.layout is not None
         self.layout = stage_one.layout
         self.prior = ImagePriorNetwork(config.prior, self.layout, config.num_classes)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of modules; stage one always stays as it was trained."""
+        super().train(mode)
+        self.stage_one.eval()
+        return self
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Mean cross-entropy of all codes together, nats."""

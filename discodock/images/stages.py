@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytorch_lightning as pl
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from discodock.errors import CheckpointError
@@ -20,19 +20,18 @@ from discodock.images.checkpoint import (
     save_images_checkpoint,
 )
 from discodock.images.data import ImageDataConfig, ImageDataModule
-from discodock.images.model import ImageModel, ImageModelConfig, to_unit_range
+from discodock.images.model import ImageModel, ImageModelConfig
 from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.settings import Settings
-from discodock.training.run import LAST_CHECKPOINT, RunConfig, fit, write_config
+from discodock.training.run import RunConfig, fit, write_config
 from discodock.weight_file import WeightFile, part_of, prefixed
 
 logger = logging.getLogger(__name__)
 
 IMAGE_WEIGHTS = "images.safetensors"
 PRIOR_WEIGHTS = "prior.safetensors"
-SPREAD_IMAGES = 256  # that the encoder is initialised with
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -43,6 +42,12 @@ class ImageStageConfig(Settings):
     data: ImageDataConfig = Field(default_factory=ImageDataConfig, description="images and batches")
     task: ImageTaskConfig = Field(default_factory=ImageTaskConfig, description="model, noise, optimiser")
     run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
+
+    @model_validator(mode="after")
+    def _codes_need_company(self) -> Self:
+        if self.task.model.codes is not None and self.data.batch_size < 2:
+            raise ValueError("codes are normalised over a batch: data.batch_size must be at least 2")
+        return self
 
 
 class ImagePriorStageConfig(Settings):
@@ -78,10 +83,6 @@ def train_images(config: ImageStageConfig, folder: Path) -> Path:
         save_images_checkpoint(weights, model, {MODEL_PART: resolved["task"]["model"]}, info)
 
     data = ImageDataModule(config.data, config.task.model.shape, config.task.model.num_classes)
-    if task.model.encoder is not None and not (folder / LAST_CHECKPOINT).is_file():
-        data.setup()
-        first = data.train_set.idx[:SPREAD_IMAGES].tolist()
-        task.model.encoder.spread_logits(to_unit_range(data.train_set.source.batch(first).images))
     fit(task, data, folder, config.run, config.task.optimizer, write)
     return weights
 

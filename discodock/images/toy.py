@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from discodock.images.conditioning import CodeGroup, Conditioning, ConditionSpace, code_layout, code_sizes
 from discodock.images.edm import Denoiser, EDMConfig, denoising_losses
+from discodock.images.layers import SpreadLinear
 from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.latents.dropout import CodeDropout, drop_weights
 from discodock.latents.registry import CodeLayout, stack_hard_codes
@@ -63,6 +64,7 @@ class ToyConfig(Settings):
         default_factory=lambda: TemperatureSchedule(start=2.0, end=0.5, decay_steps=1500),
         description="of the Gumbel-softmax's gradient",
     )
+    logit_spread: float = Field(3.0, gt=0, description="standard deviation of the encoder's logits over points")
     width: int = Field(96, ge=8, description="hidden features of the networks with codes; the plain one is widened")
     depth: int = Field(4, ge=1, description="hidden layers of the denoisers")
     steps: int = Field(3000, ge=10, description="optimiser steps of each network")
@@ -110,9 +112,8 @@ class ToyModel(nn.Module):
         if has_codes:
             self.layout = code_layout(groups)
             sizes = code_sizes(self.layout)
-            self.encoder = nn.Sequential(
-                nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, sum(sizes))
-            )
+            hidden = (nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+            self.encoder = nn.Sequential(*hidden, SpreadLinear(width, sum(sizes), config.logit_spread))
             self.prior = ImagePriorNetwork(ImagePriorConfig(channels=32, depth=1, num_heads=2), self.layout, 0)
 
     @property
@@ -185,6 +186,7 @@ def _train_denoiser(model: ToyModel, config: ToyConfig) -> None:
     with torch.no_grad():
         for parameter, value in zip(trained, averages, strict=True):
             parameter.copy_(value)
+    model.eval()
 
 
 def _train_prior(model: ToyModel, config: ToyConfig) -> None:
@@ -192,7 +194,6 @@ def _train_prior(model: ToyModel, config: ToyConfig) -> None:
     generator = torch.Generator().manual_seed(config.seed + 1)
     trained = list(model.prior.parameters())
     optimizer, scheduler = _optimizer(trained, config.optimizer, config.prior_steps)
-    model.prior.eval()  # without dropout: the network is tiny, the data endless
     for _ in range(config.prior_steps):
         points, _ = config.mixture.draw(config.batch_size, generator)
         with torch.no_grad():

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from discodock.chem.depict import Depiction, depict
 from discodock.chem.ligand import read_ligand
-from discodock.chem.view import ViewedPose, ViewedReceptor, read_poses, view_receptor
+from discodock.chem.view import ViewedPose, ViewedReceptor, read_poses, read_side_chains, view_receptor
 from discodock.errors import InputError
 from discodock.inference.outputs import (
     BEST_FILE,
@@ -17,6 +17,7 @@ from discodock.inference.outputs import (
     POSES_FILE,
     RUN_FILE,
     SCORES_FILE,
+    SIDE_CHAINS_FILE,
     read_run,
     read_table,
 )
@@ -25,7 +26,7 @@ MAX_VIEWED_POSES: Final = 40
 """Best poses that the 3-D view has; more make a heavy page and a picture that nobody can read."""
 
 SOURCE_FILES: Final = (POSES_FILE, BEST_FILE, SCORES_FILE, COMPLEX_FILE, RUN_FILE)
-"""What a report is made from."""
+"""What a report is made from, besides `SIDE_CHAINS_FILE` if there is one."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class FinishedResult:
         rows: of `scores.csv`, best first.
         run: the record of the run.
         poses: the first `MAX_VIEWED_POSES` poses.
-        receptor: around these poses.
+        receptor: around these poses; side chains as with the first.
+        side_chains: PDB text of the residues that moved with each of these poses; empty if none did.
         depiction: of the ligand.
     """
 
@@ -46,6 +48,7 @@ class FinishedResult:
     run: Mapping[str, Any]
     poses: list[ViewedPose]
     receptor: ViewedReceptor
+    side_chains: list[str]
     depiction: Depiction
 
 
@@ -70,11 +73,15 @@ def read_result(folder: Path) -> FinishedResult:
     if len(poses) != len(rows):
         raise InputError(f"{folder}: {len(poses)} poses in {POSES_FILE} but {len(rows)} rows in {SCORES_FILE}")
     shown = poses[:MAX_VIEWED_POSES]
+    side_chains = read_side_chains(folder / SIDE_CHAINS_FILE) if (folder / SIDE_CHAINS_FILE).is_file() else []
+    if side_chains and len(side_chains) != len(poses):
+        raise InputError(f"{folder}: {len(poses)} poses but {len(side_chains)} models in {SIDE_CHAINS_FILE}")
     return FinishedResult(
         name=str(run.get("name") or folder.name),
         rows=rows,
         run=run,
         poses=shown,
         receptor=view_receptor(folder / COMPLEX_FILE, shown),
+        side_chains=side_chains[: len(shown)],
         depiction=depict(read_ligand(folder / BEST_FILE).mol),
     )

@@ -160,6 +160,7 @@ def _viewer_data(
                 "mode": row.get("mode", ""),
                 "color": colors.get(row.get("mode", ""), MODE_COLORS[0]),
                 "block": result.poses[index].block if is_viewed else None,
+                "sideChains": result.side_chains[index] if is_viewed and result.side_chains else None,
                 "near": result.receptor.near[index] if is_viewed else [],
                 "details": [[c.title, c.shown(row[c.name]), c.kind, c.meaning] for c in columns if row.get(c.name)],
             }

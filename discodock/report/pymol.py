@@ -6,20 +6,22 @@ from typing import Final
 
 from discodock.chem.complex_file import LIGAND_NAME
 from discodock.chem.view import CONTACT_DISTANCE
-from discodock.inference.outputs import BEST_FILE, COMPLEX_FILE, POSES_FILE
+from discodock.inference.outputs import BEST_FILE, COMPLEX_FILE, POSES_FILE, SIDE_CHAINS_FILE
 
 PYMOL_FILE: Final = "view.pml"
 
 
-def pymol_script(ligand_chain: str) -> str:
+def pymol_script(ligand_chain: str, *, moves: bool) -> str:
     """Text of `view.pml`: protein as cartoon, the residues around the best pose as labelled sticks, poses as states.
 
     Nothing of the input but the chain's name goes into it, as PyMOL scripts can run code.
 
     Args:
         ligand_chain: chain of the ligand in the complex file, one letter or digit.
+        moves: whether there is a file of the residues that moved with each pose.
     """
     assert ligand_chain.isalnum() and len(ligand_chain) == 1
+    moved = _MOVED if moves else ""
     return f"""\
 # Open in the folder that it lies in: pymol {PYMOL_FILE}
 load {COMPLEX_FILE}, receptor
@@ -49,8 +51,17 @@ util.cnc("best")
 show lines, poses
 color gray50, poses and elem C
 util.cnc("poses")
-hide (hydro and neighbor elem C)
+{moved}hide (hydro and neighbor elem C)
 deselect
 orient best
 zoom best, 8
+"""
+
+
+_MOVED: Final = f"""\
+# side chains that moved, in the same states as the poses
+load {SIDE_CHAINS_FILE}, side_chains
+show lines, side_chains
+color lightorange, side_chains and elem C
+util.cnc("side_chains")
 """

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from discodock.data.store import write_atomically
 from discodock.inference.batch import SUMMARY_FILE
-from discodock.inference.outputs import read_table
+from discodock.inference.outputs import SIDE_CHAINS_FILE, read_table
 from discodock.report.folder import SOURCE_FILES, is_result, read_result
 from discodock.report.page import index_page, result_page
 from discodock.report.pymol import PYMOL_FILE, pymol_script
@@ -37,7 +37,9 @@ def write_report(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     result = read_result(folder)
-    write_atomically(folder / PYMOL_FILE, pymol_script(result.receptor.ligand_chain).encode("ascii"))
+    write_atomically(
+        folder / PYMOL_FILE, pymol_script(result.receptor.ligand_chain, moves=bool(result.side_chains)).encode("ascii")
+    )
     path = folder / REPORT_FILE
     write_atomically(path, result_page(result).encode("utf-8"))
     return path
@@ -49,7 +51,11 @@ def has_report(folder: Path) -> bool:
     if not report.is_file() or not (folder / PYMOL_FILE).is_file():
         return False
     written = report.stat().st_mtime_ns
-    return all(written >= (folder / name).stat().st_mtime_ns for name in SOURCE_FILES if (folder / name).exists())
+    return all(
+        written >= (folder / name).stat().st_mtime_ns
+        for name in (*SOURCE_FILES, SIDE_CHAINS_FILE)
+        if (folder / name).exists()
+    )
 
 
 def write_index(out: Path) -> Path | None:

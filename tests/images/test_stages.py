@@ -17,6 +17,7 @@ from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
 from discodock.images.features import save_classifier, train_classifier
 from discodock.images.generate import GenerationConfig, load_generator, spread_labels
 from discodock.images.model import Guidance, ImageModel, to_unit_range
+from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.sampler import SamplerConfig
 from discodock.images.stages import ImagePriorStageConfig, ImageStageConfig, train_image_prior, train_images
 from discodock.latents.categorical import NULL_CODE
@@ -91,6 +92,22 @@ def test_resumed_run_is_the_uninterrupted_one(images, tmp_path, network):
         changed = stage_one(images, network)
         data = changed.data.model_copy(update={"seed": 5})
         train_images(changed.model_copy(update={"data": data}), tmp_path / "parts")
+
+
+def test_stage_one_is_not_trained_on_while_the_prior_is(trained):
+    task = ImagePriorTask(ImagePriorTaskConfig(), load_generator(trained, CPU).model, max_steps=10).train()
+    before = {name: value.clone() for name, value in task.stage_one.state_dict().items()}
+    task.encode(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.Generator().manual_seed(0))
+    assert task.prior.training
+    for name, value in task.stage_one.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_codes_are_not_trained_image_by_image(images):
+    with pytest.raises(ValueError, match="batch_size must be at least 2"):
+        ImageStageConfig.model_validate(
+            stage_one(images).model_dump() | {"data": {"train": str(images), "batch_size": 1, "num_val": 8}}
+        )
 
 
 def test_the_prior_keeps_stage_one_and_knows_its_codes(trained):

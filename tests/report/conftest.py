@@ -1,7 +1,10 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from discodock.chem.ligand import read_ligand
-from discodock.chem.protein import read_receptor
+from discodock.chem.protein import MovedAtoms, read_receptor
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import run_record, write_result
 from discodock.inference.sample import SamplingConfig
@@ -35,4 +38,25 @@ def folder(result, record, tmp_path):
     """The result as docking leaves it."""
     path = tmp_path / "out" / "aspirin"
     write_result(result, path, record)
+    return path
+
+
+@pytest.fixture(scope="session")
+def moved_result(result):
+    """The result as if an oxygen of a side chain had moved with each pose, every time elsewhere."""
+    receptor = result.receptor
+    gaps = np.linalg.norm(receptor.pos[:, None] - result.poses[1].pos, axis=2).min(axis=1)
+    gaps[~np.isin(receptor.atom_name, ["OD1", "OE1", "OG", "OG1", "OH"])] = np.inf
+    atom = np.array([gaps.argmin()])
+    poses = [
+        replace(pose, side_chains=MovedAtoms(atom, receptor.pos[atom] + [0, 0, 0.1 * number]), side_chain_shift=1.0)
+        for number, pose in enumerate(result.poses, start=1)
+    ]
+    return replace(result, poses=poses)
+
+
+@pytest.fixture
+def moved_folder(moved_result, record, tmp_path):
+    path = tmp_path / "out" / "moved"
+    write_result(moved_result, path, record)
     return path

@@ -181,6 +181,25 @@ def test_it_fits_a_narrow_screen(browser):
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+STICKS_OF_RESIDUE = """
+const [resi] = arguments;
+return [...Array(20).keys()].map((number) => discodockReport.viewer.getModel(number)).filter(Boolean).map((model) =>
+  model.selectedAtoms({ resi, hetflag: false }).filter((atom) => atom.style.stick && atom.chain).length > 0);
+"""
+"""Of each model whether it draws this residue of the protein as sticks."""
+
+
+def test_side_chains_move_with_the_selected_pose(browser, moved_result, moved_folder):
+    browser.get(write_report(moved_folder).as_uri())
+    atom = moved_result.poses[0].side_chains.atoms[0]
+    residue = moved_result.receptor.residues[moved_result.receptor.residue_idx[atom]].number
+    number = len(moved_result.poses)
+    for index in (1, 4):
+        click(browser, f"#poses tr[data-pose='{index}'] td")
+        drawn = [i for i, sticks in enumerate(browser.execute_script(STICKS_OF_RESIDUE, residue)) if sticks]
+        assert drawn == [1 + number + index]
+
+
 def test_no_errors_and_no_requests(browser):
     """Last: the logs hold what happened since the page was opened."""
     wrong = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

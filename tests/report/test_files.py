@@ -19,6 +19,13 @@ def test_the_pymol_script_loads_what_is_there_and_drops_the_ligand_of_the_comple
     assert f"remove receptor and chain {ligand[0][21]} and resn LIG" in script
 
 
+def test_the_pymol_script_loads_the_side_chains_that_moved(moved_folder):
+    write_report(moved_folder)
+    loaded = re.findall(r"^load (\S+), side_chains", (moved_folder / "view.pml").read_text(), re.MULTILINE)
+    assert loaded == ["side_chains.pdb"]
+    assert (moved_folder / "side_chains.pdb").is_file()
+
+
 def test_a_report_is_out_of_date_when_a_result_is_newer_or_a_part_is_missing(folder):
     assert not has_report(folder)
     path = write_report(folder)

@@ -59,6 +59,21 @@ def test_the_viewer_gets_poses_and_protein_as_docked(folder, result):
     assert " LIG " not in data["receptor"]
 
 
+def test_the_viewer_gets_the_side_chains_of_each_pose(moved_folder, moved_result, folder):
+    assert all(pose["sideChains"] is None for pose in page_of(folder).data["poses"])
+    for pose, shown in zip(moved_result.poses, page_of(moved_folder).data["poses"], strict=True):
+        (atom,) = pose.side_chains.atoms
+        lines = [
+            x for x in shown["sideChains"].splitlines() if x[12:16].strip() == moved_result.receptor.atom_name[atom]
+        ]
+        (at,) = [[float(x[start : start + 8]) for start in (30, 38, 46)] for x in lines]
+        assert at == pytest.approx(pose.side_chains.pos[0], abs=1e-3)
+    text = (moved_folder / "side_chains.pdb").read_text()
+    (moved_folder / "side_chains.pdb").write_text(text.split("MODEL        8")[0] + "END\n")
+    with pytest.raises(InputError, match="8 poses but 7 models in side_chains.pdb"):
+        write_report(moved_folder)
+
+
 def test_residues_near_a_pose_are_those_within_the_distance_and_complete(folder, result):
     data, receptor = page_of(folder).data, result.receptor
     lines = data["receptor"].splitlines()

@@ -29,6 +29,7 @@
       if (!this.viewer) throw new Error("no WebGL");
       this.receptor = this.viewer.addModel(data.receptor, "pdb");
       this.poses = data.poses.map((pose) => (pose.block ? this.viewer.addModel(pose.block, "sdf") : null));
+      this.sideChains = data.poses.map((pose) => pose.sideChains && this.viewer.addModel(pose.sideChains, "pdb"));
       this.centers = this.poses.map((model) => model && centroid(model.selectedAtoms({})));
       this.hasLabels = false;
       this.spheres = [];
@@ -39,7 +40,7 @@
 
     draw(selected, shown) {
       const near = data.poses[selected].near.map((index) => data.residues[index]);
-      this.drawReceptor(near);
+      this.drawReceptor(near, this.sideChains[selected]);
       this.poses.forEach((model, index) => model?.setStyle({}, this.poseStyle(index, selected, shown)));
       this.poses.forEach((model) => model?.setStyle({ elem: "H", bondedTo: "C" }, {}));
       this.drawLabels(near);
@@ -47,17 +48,21 @@
       this.viewer.render();
     }
 
-    drawReceptor(near) {
+    // Residues that moved with the selected pose are drawn as they lie around it, all others as the receptor has them.
+    drawReceptor(near, moved) {
       const isShown = checked("show-protein");
       this.receptor.setStyle({}, isShown ? { cartoon: { color: "#dde5ea", opacity: 0.95, thickness: 0.3 } } : {});
       this.receptor.setStyle({ hetflag: true }, { stick: { radius: 0.14, colorscheme: carbons("#9aa7b1") } }, true);
       for (const atom of this.receptor.selectedAtoms({ hetflag: true })) {
         if (atom.bonds.length === 0) this.receptor.setStyle({ index: atom.index }, { sphere: { radius: 0.8 } });
       }
+      this.sideChains.forEach((model) => model?.setStyle({}, {}));
       if (!checked("show-residues")) return;
+      const style = { stick: { radius: 0.12, colorscheme: carbons(RESIDUE_CARBON) } };
+      moved?.setStyle({}, style);
       for (const residue of near) {
-        const style = { stick: { radius: 0.12, colorscheme: carbons(RESIDUE_CARBON) } };
-        this.receptor.setStyle(residueAtoms(residue), style, true);
+        const isMoved = moved?.selectedAtoms(residueAtoms(residue)).length > 0;
+        if (!isMoved) this.receptor.setStyle(residueAtoms(residue), style, true);
       }
     }
 
@@ -122,7 +127,8 @@
 
     hover(atom) {
       this.unhover();
-      const name = atom.model === this.receptor.getID() ? receptorName(atom) : poseName(this.poses, atom);
+      const isOfPose = this.poses.some((model) => model?.getID() === atom.model);
+      const name = isOfPose ? poseName(this.poses, atom) : receptorName(atom);
       this.hovered = this.viewer.addLabel(name, { ...LABEL, position: place(atom) });
       byId("hovered").textContent = name;
     }
