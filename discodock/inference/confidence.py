@@ -20,6 +20,9 @@ from discodock.models.pose_ranking import PoseEvidence
 MAX_POSES: Final = 64
 """Poses judged together; more are no faster."""
 
+SMALLEST_PROB: Final = 1e-9
+"""Probabilities are kept this far from 0 and 1."""
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -27,7 +30,7 @@ class Belief:
 
     Attributes:
         confidence: log-odds of an RMSD below 2 Å by the confidence model alone.
-        prob: probability of that by everything together, calibrated for poses in the right pocket.
+        prob: probability of that by everything together.
         expected_rmsd: Å.
         atom_error: expected distance of each heavy atom from its true place, Å, shape (L,).
     """
@@ -44,7 +47,7 @@ class PoseConfidence:
 
     Attributes:
         confidence: log-odds of an RMSD below 2 Å by the confidence model alone, shape (N,).
-        log_odds: the same by everything together, calibrated; what poses are ranked by, shape (N,).
+        log_odds: the same by everything together; what poses are ranked by, shape (N,).
         expected_rmsd: Å, shape (N,).
         atom_error: expected distance of each atom from its true place, Å, shape (N, L).
         unlike: what of the complex is unlike all that the model was trained on: "ligand", "pocket".
@@ -77,6 +80,9 @@ class PoseConfidence:
 def judge_poses(network: DockingNetwork, drawn: DrawnPoses) -> PoseConfidence | None:
     """Judge poses after relaxation; None if the network has no confidence model.
 
+    P(right) = P(site) P(right | site): the second is calibrated in right pockets; the first is the site's probability,
+    1 for a pocket that the user gave.
+
     Args:
         network: from `load_network`.
         drawn: poses of one ligand.
@@ -102,7 +108,8 @@ def judge_poses(network: DockingNetwork, drawn: DrawnPoses) -> PoseConfidence | 
             strain=_tensor(relaxed.strain),
             num_atoms=len(drawn.arrays["ligand_pos"]),
         ).features()
-        log_odds = model.ranking(features)
+        site_prob = np.array([site.prob for site in drawn.sites])[pose_site]
+        log_odds = torch.logit(torch.sigmoid(model.ranking(features)) * _tensor(site_prob), eps=SMALLEST_PROB)
         return PoseConfidence(
             confidence=found.success_logit.double().numpy(),
             log_odds=log_odds.numpy(),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,15 @@ def test_blind_docking_judges_every_pose_at_its_own_site(judge, receptor, ligand
     found = judge.dock(receptor, ligand, None, CONFIG, relax=NOT_RELAXED)
     assert len({id(pose.site) for pose in found.poses}) > 1
     assert all(pose.belief is not None for pose in found.poses)
+
+
+def test_a_pose_is_as_likely_as_its_site_lets_it_be(judge, receptor, ligand):
+    drawn = judge.draw(receptor, ligand, None, CONFIG, relax=NOT_RELAXED)
+    sure = replace(drawn, sites=tuple(replace(site, prob=1.0) for site in drawn.sites))
+    site_prob = np.array([site.prob for site in drawn.sites])[drawn.pose_site]
+    assert site_prob.max() < 1 and len(set(site_prob)) > 1
+    found, in_its_site = judge_poses(judge.network, drawn), judge_poses(judge.network, sure)
+    assert found.prob == pytest.approx(site_prob * in_its_site.prob, rel=1e-6)
 
 
 def test_the_order_of_given_poses_does_not_matter(judge, receptor, ligand, result):
