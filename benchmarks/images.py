@@ -19,8 +19,9 @@ import torch
 
 from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
-from discodock.images.generate import load_generator
+from discodock.images.generate import GenerationConfig, load_generator
 from discodock.images.outputs import pick_device
+from discodock.images.sampler import SamplerConfig
 
 Row = tuple[str, dict[str, Any]]
 """Name of a curve, and an entry of `frechet` in metrics.json."""
@@ -38,17 +39,22 @@ def main() -> None:
     parser.add_argument("--curvature-samples", type=int, default=100, help="paths whose turning is measured")
     parser.add_argument("--curvature-steps", type=int, default=64, help="noise levels of those paths")
     parser.add_argument("--sources", default="none,oracle,prior", help="where the codes come from")
+    parser.add_argument("--solver", default="dpm_solver_pp", help="as `discodock images sample --solver`; EDM's: heun")
+    parser.add_argument("--evaluations", default="3,5,9,18,35", help="per sample; heun takes one less if even")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--out", type=Path, default=Path("out/images_benchmark"), help="folder to write to")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     raise_allocator_thresholds()
     torch.set_num_threads(1)
+    sampler = SamplerConfig.model_validate({"solver": arguments.solver})
     config = ImageEvaluationConfig(
         train=arguments.train,
         reference=arguments.reference,
         num_samples=arguments.samples,
         seeds=arguments.seeds,
+        steps=tuple(sampler.steps_within(int(number)) for number in arguments.evaluations.split(",")),
+        generation=GenerationConfig(sampler=sampler),
         classifier=arguments.out / "classifier.safetensors",
         curvature_samples=arguments.curvature_samples,
         curvature_steps=arguments.curvature_steps,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from pydantic import Field
@@ -27,6 +27,10 @@ OnStep = Callable[[int, Tensor], None]
 """Called after each step with the number of steps done and the new state."""
 
 
+TWICE_A_STEP: Final = ("heun", "stochastic")
+"""Solvers that call the denoiser twice a step, but for the last one."""
+
+
 class SamplerConfig(Settings):
     """How samples are drawn; the defaults are EDM's deterministic sampler for ImageNet-64 with fewer steps."""
 
@@ -43,7 +47,11 @@ class SamplerConfig(Settings):
     @property
     def evaluations(self) -> int:
         """Calls of the denoiser per sample without guidance (NFE)."""
-        return 2 * self.steps - 1 if self.solver in ("heun", "stochastic") else self.steps
+        return 2 * self.steps - 1 if self.solver in TWICE_A_STEP else self.steps
+
+    def steps_within(self, evaluations: int) -> int:
+        """The most steps that take no more calls of the denoiser than that."""
+        return (evaluations + 1) // 2 if self.solver in TWICE_A_STEP else evaluations
 
 
 def sigma_steps(config: SamplerConfig, edm: EDMConfig) -> Tensor:

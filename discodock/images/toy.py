@@ -58,16 +58,16 @@ class ToyConfig(Settings):
         default_factory=lambda: EDMConfig(sigma_data=1.0, P_mean=-1.0, P_std=1.5, sigma_min=0.005, sigma_max=40.0),
         description="noise levels",
     )
-    codes: CodeGroup = Field(default_factory=lambda: CodeGroup(num_codes=1, codebook_size=24), description="the codes")
+    codes: CodeGroup = Field(default_factory=lambda: CodeGroup(num_codes=1, codebook_size=16), description="the codes")
     dropout: CodeDropout = Field(default_factory=CodeDropout, description="how often codes are hidden")
-    temperature: TemperatureSchedule = Field(
-        default_factory=lambda: TemperatureSchedule(start=2.0, end=0.5, decay_steps=1500),
-        description="of the Gumbel-softmax's gradient",
+    annealing: TemperatureSchedule = Field(
+        default_factory=lambda: TemperatureSchedule(start=8.0, end=1.0, decay_steps=3000),
+        description="divides the encoder's logits: the codes part the data step by step, as in deterministic annealing",
     )
-    logit_spread: float = Field(3.0, gt=0, description="standard deviation of the encoder's logits over points")
+    logit_spread: float = Field(4.0, gt=0, description="standard deviation of the encoder's logits over points")
     width: int = Field(96, ge=8, description="hidden features of the networks with codes; the plain one is widened")
     depth: int = Field(4, ge=1, description="hidden layers of the denoisers")
-    steps: int = Field(3000, ge=10, description="optimiser steps of each network")
+    steps: int = Field(4000, ge=10, description="optimiser steps of each network")
     batch_size: int = Field(512, ge=2, description="points per step")
     optimizer: OptimizerConfig = Field(
         default_factory=lambda: OptimizerConfig(learning_rate=3e-3, warmup_steps=50, ema_decay=0.995, weight_decay=0.0),
@@ -75,6 +75,20 @@ class ToyConfig(Settings):
     )
     prior_steps: int = Field(400, ge=10, description="optimiser steps of the prior of the codes")
     seed: int = Field(0, ge=0, description="of weights, data and noise")
+
+
+class Waves(nn.Module):
+    """Points (B, 2) with the sines and cosines of their coordinates at a few frequencies, (B, 14): finer to tell apart.
+
+    Source: Tancik et al. 2020, arXiv 2006.10739.
+    """
+
+    FREQUENCIES = (1.0, 2.0, 4.0)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features of each point."""
+        angles = (points[:, :, None] * points.new_tensor(self.FREQUENCIES)).flatten(1)
+        return torch.cat([points, angles.sin(), angles.cos()], dim=1)
 
 
 class PointNetwork(nn.Module):
@@ -112,8 +126,8 @@ class ToyModel(nn.Module):
         if has_codes:
             self.layout = code_layout(groups)
             sizes = code_sizes(self.layout)
-            hidden = (nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-            self.encoder = nn.Sequential(*hidden, SpreadLinear(width, sum(sizes), config.logit_spread))
+            hidden = (nn.Linear(14, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+            self.encoder = nn.Sequential(Waves(), *hidden, SpreadLinear(width, sum(sizes), config.logit_spread))
             self.prior = ImagePriorNetwork(ImagePriorConfig(channels=32, depth=1, num_heads=2), self.layout, 0)
 
     @property
@@ -127,10 +141,11 @@ class ToyModel(nn.Module):
         assert self.encoder is not None and self.layout is not None
         return self.encoder(points).split(code_sizes(self.layout), dim=1)
 
-    def draw_codes(self, points: Tensor, temperature: float, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """One-hot weights (B, K_i) of every code of points (B, 2)."""
+    def draw_codes(self, points: Tensor, generator: torch.Generator, temperature: float = 1.0) -> tuple[Tensor, ...]:
+        """One-hot weights (B, K_i) of every code of points (B, 2), from logits divided by the temperature."""
         assert self.layout is not None
-        return self.layout.relax(self.code_logits(points), self.layout.masks({}, points.device), temperature, generator)
+        logits = tuple(each / temperature for each in self.code_logits(points))
+        return self.layout.relax(logits, self.layout.masks({}, points.device), 1.0, generator)
 
     def prior_codes(self, num: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Weights (num, K_i) of codes drawn from the prior."""
@@ -178,7 +193,7 @@ def _train_denoiser(model: ToyModel, config: ToyConfig) -> None:
         noise = torch.randn(points.shape, generator=generator)
         codes = None
         if model.layout is not None:
-            drawn = model.draw_codes(points, config.temperature.temperature(step), generator)
+            drawn = model.draw_codes(points, generator, config.annealing.temperature(step))
             codes = drop_weights(drawn, config.dropout.draw(len(points), len(drawn), generator, points.device))
         loss = denoising_losses(model.denoiser, points, sigma, noise, None, codes).mean()
         _step(loss, optimizer, scheduler, trained, config.optimizer.gradient_clip)
@@ -197,7 +212,7 @@ def _train_prior(model: ToyModel, config: ToyConfig) -> None:
     for _ in range(config.prior_steps):
         points, _ = config.mixture.draw(config.batch_size, generator)
         with torch.no_grad():
-            codes = stack_hard_codes(model.draw_codes(points, 1.0, generator))
+            codes = stack_hard_codes(model.draw_codes(points, generator))
             probs = model.layout.probs(model.code_logits(points), model.layout.masks({}, points.device))
         loss = model.prior.prior(torch.full((len(points),), -1)).cross_entropy(codes, probs).sum(dim=1).mean()
         _step(loss, optimizer, scheduler, trained, config.optimizer.gradient_clip)

@@ -90,6 +90,8 @@ def test_evaluations_are_counted_right(solver, steps):
     seen = []
     found = sample(counted, noise(), (3, 1), config, EDM, on_step=lambda number, state: seen.append(number))
     assert len(calls) == config.evaluations
+    assert config.steps_within(config.evaluations) == steps
+    assert config.model_copy(update={"steps": config.steps_within(18)}).evaluations in (17, 18)
     assert calls[0] == pytest.approx(EDM.sigma_max, rel=1e-5)
     assert seen == list(range(steps + 1))
     if steps == 1:

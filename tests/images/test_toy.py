@@ -11,6 +11,7 @@ from discodock.images.toy_report import measure, quality
 SMALL = ToyConfig(
     mixture=Mixture(num_clusters=3, modes_per_cluster=1),
     codes={"num_codes": 1, "codebook_size": 8},
+    annealing={"start": 8.0, "end": 1.0, "decay_steps": 250},
     steps=400,
     batch_size=128,
     width=32,
