@@ -59,10 +59,9 @@
       this.sideChains.forEach((model) => model?.setStyle({}, {}));
       if (!checked("show-residues")) return;
       const style = { stick: { radius: 0.12, colorscheme: carbons(RESIDUE_CARBON) } };
-      moved?.setStyle({}, style);
       for (const residue of near) {
         const isMoved = moved?.selectedAtoms(residueAtoms(residue)).length > 0;
-        if (!isMoved) this.receptor.setStyle(residueAtoms(residue), style, true);
+        (isMoved ? moved : this.receptor).setStyle(residueAtoms(residue), style, true);
       }
     }
 
