@@ -18,6 +18,7 @@ from discodock.images.prior import ImagePriorNetwork
 from discodock.images.sampler import SamplerConfig, sample
 from discodock.images.stages import load_model, load_prior
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
+from discodock.latents.registry import stack_hard_codes
 from discodock.settings import Settings
 
 CODE_STREAM, IMAGE_STREAM = 1, 2  # added to the seed, so that codes and noise have streams of their own
@@ -87,7 +88,7 @@ class ImageGenerator:
         def draw(numbers: Sequence[int]) -> Tensor:
             logits = self.model.code_logits(to_unit_range(images[list(numbers)].to(self.device)))
             noise = PoseNoise(config.seed + CODE_STREAM, numbers)
-            return layout.sample(logits, self.model.code_masks(self.device), noise).cpu()
+            return stack_hard_codes(layout.relax(logits, self.model.code_masks(self.device), 1.0, noise)).cpu()
 
         return torch.cat(_by_batch(draw, len(images), config.batch_size))
 

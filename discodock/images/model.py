@@ -15,7 +15,7 @@ from discodock.images.encoder import ImageEncoder, ImageEncoderConfig
 from discodock.images.networks import AnyNetworkConfig, make_network
 from discodock.images.unet import UNetConfig
 from discodock.latents.categorical import NULL_CODE
-from discodock.latents.dropout import CodeDropout, null_weights
+from discodock.latents.dropout import CodeDropout
 from discodock.latents.guidance import guided
 from discodock.latents.noise import NoiseLike
 from discodock.latents.registry import CodeLayout
@@ -111,8 +111,7 @@ class ImageModel(nn.Module):
             untold = torch.full_like(labels, NULL_CODE)
             by_class = guided(lambda: told, lambda: self.denoiser(x, sigma, untold, codes), guidance.classes)
         if codes is not None:
-            hidden = null_weights(codes)
-            by_codes = guided(lambda: told, lambda: self.denoiser(x, sigma, labels, hidden), guidance.codes)
+            by_codes = guided(lambda: told, lambda: self.denoiser(x, sigma, labels, None), guidance.codes)
         return by_class + by_codes - told
 
     def _own_layout(self) -> CodeLayout:

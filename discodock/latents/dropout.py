@@ -38,8 +38,3 @@ def drop_weights(weights: Sequence[Tensor], kept: Tensor) -> tuple[Tensor, ...]:
 def drop_codes(codes: Tensor, kept: Tensor) -> Tensor:
     """Hard codes (B, num_codes), the null code where `kept` (bool, (B, num_codes)) is false."""
     return torch.where(kept, codes, NULL_CODE)
-
-
-def null_weights(weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Weights of samples without any code, shaped as `weights`: what the unguided branch of guidance is given."""
-    return tuple(torch.zeros_like(each) for each in weights)

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from discodock.latents.categorical import NULL_CODE, SamplingConfig, hard_codes, one_hot
+from discodock.latents import categorical
+from discodock.latents.categorical import NULL_CODE, hard_codes, one_hot
 from discodock.latents.codebook import Codebook
 from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer, PointerEmbedding
@@ -45,21 +46,15 @@ class CodeLayout(Settings):
         rows = zip(self.spaces, logits, masks, strict=True)
         return tuple(space.relax(each, mask, temperature, noise) for space, each, mask in rows)
 
-    def sample(
-        self,
-        logits: Sequence[Tensor],
-        masks: Sequence[Tensor],
-        noise: NoiseLike,
-        sampling: SamplingConfig | None = None,
-    ) -> Tensor:
-        """Draw hard codes, each by its own logits, as an encoder does; shape (B, num_codes)."""
-        rows = zip(self.spaces, logits, masks, strict=True)
-        return torch.stack([space.sample(each, mask, noise, sampling) for space, each, mask in rows], dim=1)
-
     def probs(self, logits: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Probabilities of all entries of every code: the soft targets of the prior, when the encoder gives them."""
         rows = zip(self.spaces, logits, masks, strict=True)
         return tuple(space.log_probs(each, mask).exp() for space, each, mask in rows)
+
+    def cross_entropy(self, logits: Sequence[Tensor], masks: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """Of every code against soft targets (B, N_i), nats, shape (B, num_codes); see `categorical.cross_entropy`."""
+        rows = zip(logits, masks, targets, strict=True)
+        return torch.stack([categorical.cross_entropy(each, mask, target) for each, mask, target in rows], dim=1)
 
     def one_hot(self, codes: Tensor, masks: Sequence[Tensor], dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
         """Weights of hard codes of shape (B, num_codes), where null codes are rows of zeros."""

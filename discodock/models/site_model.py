@@ -49,7 +49,7 @@ class SitePrediction:
     mask: Tensor
 
     def prior(self) -> CodePrior:
-        """The distribution of the site code; `CodePrior.sample` takes the residues of a pocket as `allowed`."""
+        """The distribution of the site code; `CodePrior.restricted` takes the residues of a pocket."""
         return CodePrior(SITE_LAYOUT, lambda codes: (self.logits,), (self.mask,))
 
 

@@ -44,7 +44,7 @@ def site_probs(prediction: SitePrediction, sampling: SamplingConfig, allowed: Te
     Returns:
         Probabilities, exactly zero outside the restriction, shape (B, N).
     """
-    mask = prediction.mask if allowed is None else prediction.mask & allowed
+    (mask,) = prediction.prior().restricted([allowed]).masks
     kept = categorical.likely_entries(prediction.logits, mask, sampling)
     if sampling.temperature == 0:
         best = prediction.logits.masked_fill(~kept, -torch.inf).argmax(dim=1)

@@ -14,14 +14,14 @@ from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.process import PoseProcess
 from discodock.latents.categorical import SamplingConfig
 from discodock.latents.diagnostics import entropy
-from discodock.latents.prior import CodePrior, random_positions
+from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout, stack_hard_codes
 from discodock.models.code_encoder import CodeDraw
 from discodock.models.code_prior import CodePriorConfig
 from discodock.models.registry import AnyCodePriorConfig, make_code_prior
 from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline
-from discodock.tasks.codes import encode_unbound
+from discodock.tasks.codes import cross_entropy_at, encode_unbound, random_positions
 from discodock.tasks.redocking import RedockingConfig, redock, repeat_complexes
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
@@ -81,7 +81,7 @@ class PriorTask(pl.LightningModule):
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
             prior = self.prior_of(batch, encode_unbound(self.prior, batch), pose_complex, generator)
-            each = prior.cross_entropy_at(stack_hard_codes(drawn.weights), drawn.probs, positions)
+            each = cross_entropy_at(prior, stack_hard_codes(drawn.weights), drawn.probs, positions)
         self.baseline.count(batch, pose_complex, drawn.probs, prior.masks)
         loss = self.layout.num_codes * each.mean()
         self.log("train/nats", loss.detach(), prog_bar=True)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from discodock.diffusion.noise import PoseNoise
 from discodock.latents.categorical import NULL_CODE
-from discodock.latents.dropout import CodeDropout, drop_codes, drop_weights, null_weights
+from discodock.latents.dropout import CodeDropout, drop_codes, drop_weights
 from discodock.latents.guidance import guide, guided
 from discodock.latents.registry import CodesEmbedding, stack_hard_codes
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets, random_logits
@@ -62,7 +62,9 @@ def test_dropped_codes_become_the_learned_null_code_and_pass_no_gradient(seed):
     assert torch.equal(vectors[kept], before[kept])
     nulls = torch.stack([code.null_code for code in embedding.codes])
     assert torch.equal(vectors[~kept], nulls.expand(NUM_SAMPLES, -1, -1)[~kept])
-    assert torch.equal(embedding(null_weights(weights), nodes), nulls.expand(NUM_SAMPLES, -1, -1))
+    assert torch.equal(
+        embedding([torch.zeros_like(each) for each in weights], nodes), nulls.expand(NUM_SAMPLES, -1, -1)
+    )
     grads = torch.autograd.grad(vectors.square().sum(), logits)
     for i, (grad, mask) in enumerate(zip(grads, masks, strict=True)):
         several = mask.expand(grad.shape).sum(1) > 1  # a choice of one has no gradient anyway

@@ -6,7 +6,7 @@ from torch import nn
 
 from discodock.diffusion.noise import PoseNoise
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
-from discodock.latents.prior import CodePrior, hide_from, random_positions
+from discodock.latents.prior import CodePrior, hide_from
 from discodock.latents.registry import CodesEmbedding
 from discodock.latents.space import NodeSet
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets
@@ -56,7 +56,7 @@ def causal_logits(codes):
 
 def make_causal(seed, rows=EACH):
     masks = {name: mask[rows] for name, mask in node_masks(node_sets(seed)).items()}
-    return CodePrior(MIXED, causal_logits, MIXED.masks(masks, CPU), causal=True)
+    return CodePrior(MIXED, causal_logits, MIXED.masks(masks, CPU))
 
 
 def every_code():
@@ -98,21 +98,6 @@ def test_changing_code_j_leaves_the_logits_of_i_up_to_j_alone(make, seed):
             assert torch.equal(after[i], before[i]) == (i <= j)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_one_call_of_a_causal_network_equals_one_call_per_code(seed):
-    codes = torch.stack([torch.randint(width, (NUM_SAMPLES,), generator=generator(seed)) for width in WIDTHS], dim=1)
-    calls = []
-
-    def counted(known):
-        calls.append(known)
-        return causal_logits(known)
-
-    once, often = (CodePrior(MIXED, counted, make_causal(seed).masks, causal) for causal in (True, False))
-    for a, b in zip(once.all_logits(codes), often.all_logits(codes), strict=True):
-        torch.testing.assert_close(a, b)
-    assert len(calls) == 1 + MIXED.num_codes
-
-
 @MAKERS
 @pytest.mark.parametrize("seed", SEEDS)
 def test_samples_follow_log_prob_and_say_it(make, seed):
@@ -138,7 +123,8 @@ def test_a_restriction_never_leaks_and_is_the_conditional_distribution(seed):
     inside = allowed & prior.masks[0]
     for sampling in (SamplingConfig(), SamplingConfig(temperature=50), SamplingConfig(temperature=0, top_p=0.1)):
         rows = EACH.repeat(200)
-        found = make_prior(seed, rows).sample(len(rows), generator(seed), sampling, allowed=[allowed[rows], None, None])
+        restricted = make_prior(seed, rows).restricted([allowed[rows], None, None])
+        found = restricted.sample(len(rows), generator(seed), sampling)
         assert inside[rows].gather(1, found.codes[:, :1]).all()
     given = table(prior) * inside[:, every_code()[:, 0]].T
     given = given / given.sum(0)
@@ -147,12 +133,13 @@ def test_a_restriction_never_leaks_and_is_the_conditional_distribution(seed):
 
 def test_a_restriction_of_any_code_holds_even_where_the_network_forbids_it():
     only = torch.tensor([False, False, True])
-    found = make_prior(0).sample(NUM_SAMPLES, generator(0), allowed=[None, only, None])
+    second = [None, only, None]
+    found = make_prior(0).restricted(second).sample(NUM_SAMPLES, generator(0))
     assert (found.codes[:, 1] == 2).all()
     sure = CodePrior(MIXED, lambda codes: [torch.full((len(codes), w), -1e30) for w in WIDTHS], make_prior(0).masks)
-    assert (sure.sample(NUM_SAMPLES, generator(0), allowed=[None, only, None]).codes[:, 1] == 2).all()
+    assert (sure.restricted(second).sample(NUM_SAMPLES, generator(0)).codes[:, 1] == 2).all()
     with pytest.raises(ValueError, match="code 1: row 0"):
-        make_prior(0).sample(NUM_SAMPLES, generator(0), allowed=[None, ~only & only, None])
+        make_prior(0).restricted([None, ~only & only, None]).sample(NUM_SAMPLES, generator(0))
     forbids = CodePrior(MIXED, lambda codes: [torch.full((len(codes), w), -torch.inf) for w in WIDTHS], sure.masks)
     with pytest.raises(ValueError, match="code 0: row 0"):
         forbids.sample(NUM_SAMPLES, generator(0))
@@ -186,19 +173,6 @@ def test_cross_entropy_against_hard_targets_is_the_negative_log_prob(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_one_position_per_sample_is_that_column_of_all(seed):
-    prior = make_prior(seed)
-    codes = prior.sample(NUM_SAMPLES, generator(seed)).codes
-    targets = MIXED.probs([torch.zeros(NUM_SAMPLES, width).double() for width in WIDTHS], prior.masks)
-    every = prior.cross_entropy(codes, targets)
-    positions = random_positions(NUM_SAMPLES, 3, generator(seed))
-    found = prior.cross_entropy_at(codes, targets, positions)
-    torch.testing.assert_close(found, every[torch.arange(NUM_SAMPLES), positions])
-    with pytest.raises(ValueError, match="code 3 is not one of 0 ... 2"):
-        prior.cross_entropy_at(codes, targets, positions + 3 - positions)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
 def test_soft_targets_give_the_mean_over_drawn_ones(seed):
     """For independent codes, E_q[-log p(z)] = E over drawn codes of the cross-entropy against q."""
     prior = make_prior(seed)
@@ -212,11 +186,6 @@ def test_soft_targets_give_the_mean_over_drawn_ones(seed):
             exact += weight * torch.nan_to_num(-prior.log_prob(codes), posinf=0.0)
             mean += weight * prior.cross_entropy(codes, targets).sum(1)
     torch.testing.assert_close(mean, exact)
-
-
-def test_random_positions_are_uniform():
-    counts = torch.bincount(random_positions(30_000, 3, generator(0)))
-    torch.testing.assert_close(counts / 30_000, torch.full((3,), 1 / 3), atol=0.01, rtol=0)
 
 
 def test_hidden_codes_are_null_from_the_position_on():

@@ -43,10 +43,10 @@ def test_any_stretch_fills_the_square_evenly(seed):
         assert torch.bincount((column * 16).long(), minlength=16).min() >= 2
 
 
-def draw(seed, row, noise, sampling=None, allowed=None):
+def draw(seed, row, noise, sampling=None, allowed=(None, None, None)):
     """Codes of one sample of the tiny prior, drawn NUM_DRAWS times."""
-    prior = make_prior(seed, torch.full((NUM_DRAWS,), row))
-    return prior.sample(NUM_DRAWS, noise, sampling, allowed)
+    prior = make_prior(seed, torch.full((NUM_DRAWS,), row)).restricted(allowed)
+    return prior.sample(NUM_DRAWS, noise, sampling)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

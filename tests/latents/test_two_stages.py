@@ -8,9 +8,9 @@ from torch import nn
 
 from discodock.latents.codebook import Codebook
 from discodock.latents.diagnostics import code_usage, entropy, mutual_information
-from discodock.latents.dropout import CodeDropout, drop_weights, null_weights
+from discodock.latents.dropout import CodeDropout, drop_weights
 from discodock.latents.pointer import Pointer
-from discodock.latents.prior import CodePrior, random_positions
+from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout, CodesEmbedding, stack_hard_codes
 from discodock.latents.relaxation import TemperatureSchedule
 from discodock.latents.space import NodeSet
@@ -49,7 +49,7 @@ def test_stage_one_codes_learned_end_to_end_find_the_modes(seed):
         assert mutual_information(codes, label) > 0.95 * math.log(4)
         assert code_usage(codes, 8).perplexity > 3.5
         with_codes = (decoder(embedding(weights, {})[:, 0]) - x).square().sum(1).mean()
-        without = decoder(embedding(null_weights(weights), {})[:, 0])
+        without = decoder(embedding([torch.zeros_like(each) for each in weights], {})[:, 0])
     assert with_codes < 0.5  # 4 without codes, 0.08 at best
     assert without.norm(dim=1).max() < 0.6  # the null code stands for the mean of the modes
 
@@ -96,7 +96,7 @@ def test_stage_two_recovers_a_planted_distribution_of_codes(seed):
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 250)
     for _ in range(250):
         prior, codes, targets, _ = encoded(network, 512, noise)
-        loss = prior.cross_entropy_at(codes, targets, random_positions(512, 2, noise)).mean()
+        loss = prior.cross_entropy(codes, targets).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -119,7 +119,7 @@ def encoded(network, num_samples, noise):
     hidden = torch.multinomial(HIDDEN, num_samples, replacement=True, generator=noise)
     site = torch.einsum("bs,bns->bn", SITE_GIVEN_HIDDEN[hidden], nodes.features)
     targets = (site, CODE_GIVEN_HIDDEN[hidden])
-    codes = PLANTED.sample([target.log() for target in targets], prior.masks, noise)
+    codes = stack_hard_codes(PLANTED.relax([target.log() for target in targets], prior.masks, 1.0, noise))
     return prior, codes, targets, sort
 
 

@@ -83,7 +83,7 @@ def test_padding_is_never_drawn_and_a_restriction_never_leaks():
     prior = make_prior(network, receptor, ligand, sample_complex=sample_complex)
     allowed = torch.rand(400, prior.masks[1].shape[1], generator=torch.Generator().manual_seed(0)) < 0.3
     allowed[:, 0] = True
-    codes = prior.sample(400, torch.Generator().manual_seed(1), allowed=(None, allowed)).codes
+    codes = prior.restricted((None, allowed)).sample(400, torch.Generator().manual_seed(1)).codes
     for column, mask in zip(codes.unbind(1), (prior.masks[0], prior.masks[1] & allowed), strict=True):
         assert mask.gather(1, column[:, None]).all()
 

@@ -81,7 +81,7 @@ def test_padding_residues_without_alpha_carbon_and_forbidden_entries_are_never_d
     prior = make_prior(make_network(), receptor, ligand, conformer, owner)
     assert prior.masks[0].sum(dim=1).unique().tolist() == [6 + 9, 9 + 14]
     allowed = torch.arange(prior.masks[0].shape[1]) >= 9
-    codes = prior.sample(200, torch.Generator().manual_seed(1), allowed=(None, allowed)).codes
+    codes = prior.restricted((None, allowed)).sample(200, torch.Generator().manual_seed(1)).codes
     for column, mask in zip(codes.unbind(1), prior.masks, strict=True):
         assert mask.gather(1, column[:, None]).all()
     assert not (codes == 9 + 3).any() and (codes[:, 1] >= 9).all() and (codes[:, 0] < 9).any()

@@ -96,6 +96,6 @@ def test_the_prior_of_the_site_code_stays_inside_the_receptor_and_a_restriction(
     allowed = torch.arange(10) % 3 == 1
     for _ in range(50):
         assert prediction.mask[torch.arange(2), prior.sample(2, generator).codes[:, 0]].all()
-        assert allowed[prior.sample(2, generator, allowed=[allowed]).codes[:, 0]].all()
+        assert allowed[prior.restricted([allowed]).sample(2, generator).codes[:, 0]].all()
     every = torch.stack([prior.log_prob(torch.full((2, 1), code)) for code in range(10)])
     torch.testing.assert_close(every.exp().sum(dim=0), torch.ones(2, dtype=torch.float64))
