@@ -7,9 +7,9 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet, absence
+from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet
 
 
 class Pointer(CodeSpace):
@@ -35,31 +35,15 @@ class Pointer(CodeSpace):
 
 
 class PointerEmbedding(CodeEmbedding):
-    """The features of the node pointed at; and a learned mark at that node, among the features of all nodes."""
+    """The features of the node pointed at."""
 
     def __init__(self, nodes: str, channels: int) -> None:
         super().__init__(channels)
         self.nodes = nodes
-        self.mark = nn.Parameter(torch.randn(channels))
-        self.null_mark = nn.Parameter(torch.randn(channels))
 
     def chosen(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
         """Features of the node pointed at, shape (B, channels)."""
         return gather_nodes(weights, nodes[self.nodes].features)
-
-    def marks(self, weights: Tensor, mask: Tensor) -> Tensor:
-        """Features of every node that say whether it is the one pointed at.
-
-        Args:
-            weights: shape (B, N).
-            mask: real nodes, bool, shape (B, N).
-
-        Returns:
-            `mark` times its weight at every node; `null_mark` at every real node of a sample without this code;
-            zero in the padding. Shape (B, N, channels).
-        """
-        without = absence(weights)[:, None] * mask
-        return weights[:, :, None].to(self.mark) * self.mark + without[:, :, None].to(self.mark) * self.null_mark
 
 
 def gather_nodes(weights: Tensor, values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from discodock.latents import categorical
 from discodock.latents.categorical import NULL_CODE, hard_codes, one_hot
 from discodock.latents.codebook import Codebook
 from discodock.latents.noise import NoiseLike
-from discodock.latents.pointer import Pointer, PointerEmbedding
+from discodock.latents.pointer import Pointer
 from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet
 from discodock.settings import Settings
 
@@ -73,15 +73,18 @@ def null_codes(num_samples: int, layout: CodeLayout, device: torch.device) -> Te
 
 
 class CodesEmbedding(nn.Module):
-    """What a network consumes of the codes: one vector per code, and marks at the nodes that pointers choose.
+    """What a network consumes of the codes: one vector per code.
 
     Every network that reads codes has an embedding of its own: the score model for instance, and the prior.
     """
 
     def __init__(self, layout: CodeLayout, channels: int) -> None:
         super().__init__()
-        self.channels = channels
-        self.codes = nn.ModuleList(space.embedding(channels) for space in layout.spaces)
+        self.codes = nn.ModuleList(self.embedding_of(space, channels) for space in layout.spaces)
+
+    def embedding_of(self, space: AnyCodeSpace, channels: int) -> CodeEmbedding:
+        """The embedding of one code; a network that wants more of a kind of code overrides this."""
+        return space.embedding(channels)
 
     def forward(self, weights: Sequence[Tensor], nodes: Mapping[str, NodeSet]) -> Tensor:
         """One vector per code, for cross-attention, or summed for a shift.
@@ -95,23 +98,6 @@ class CodesEmbedding(nn.Module):
         """
         rows = zip(self.codes, weights, strict=True)
         return torch.stack([cast(CodeEmbedding, code)(each, nodes) for code, each in rows], dim=1)
-
-    def marks(self, weights: Sequence[Tensor], name: str, mask: Tensor) -> Tensor:
-        """Features for the nodes of one set, summed over the codes that point into it.
-
-        Args:
-            weights: of every code, shape (B, N_i).
-            name: of the set of nodes.
-            mask: its real nodes, bool, shape (B, N).
-
-        Returns:
-            Shape (B, N, channels); zero in the padding, and everywhere if no code points into the set.
-        """
-        marks = mask.new_zeros(*mask.shape, self.channels, dtype=next(self.parameters()).dtype)
-        for code, each in zip(self.codes, weights, strict=True):
-            if isinstance(code, PointerEmbedding) and code.nodes == name:
-                marks = marks + code.marks(each, mask)
-        return marks
 
 
 CODE_SPACES: Final[dict[str, type[CodeSpace]]] = {"pointer": Pointer, "codebook": Codebook}

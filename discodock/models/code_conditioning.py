@@ -13,9 +13,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from discodock.latents.pointer import PointerEmbedding, gather_nodes
-from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.latents.pointer import gather_nodes
+from discodock.latents.registry import CodeLayout
 from discodock.latents.space import NodeSet, absence
+from discodock.models.code_marks import MarkedCodesEmbedding, MarkedPointerEmbedding
 from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, pointers_into
 from discodock.nn.convolution import Edges
 from discodock.nn.features import Features
@@ -65,7 +66,7 @@ class CodeConditioning(nn.Module):
     def __init__(self, layout: CodeLayout, num_scalars: int, num_basis: int) -> None:
         super().__init__()
         check_layout(layout)
-        self.embedding = CodesEmbedding(layout, num_scalars)
+        self.embedding = MarkedCodesEmbedding(layout, num_scalars)
         pointed = [name for name in (LIGAND, RESIDUES) if pointers_into(layout, name)]
         self.node_projections = nn.ModuleDict({name: nn.Linear(num_scalars, num_scalars) for name in pointed})
         self.shift = zeroed(nn.Linear(num_scalars, num_scalars, bias=False))
@@ -74,8 +75,8 @@ class CodeConditioning(nn.Module):
         self.atom_pointers, self.residue_pointers = (pointers_into(layout, name) for name in (LIGAND, RESIDUES))
         self.layout = layout
         for i in self.residue_pointers:  # nobody reads marks at residues; data-parallel training wants that known
-            cast(PointerEmbedding, self.embedding.codes[i]).mark.requires_grad_(False)
-            cast(PointerEmbedding, self.embedding.codes[i]).null_mark.requires_grad_(False)
+            cast(MarkedPointerEmbedding, self.embedding.codes[i]).mark.requires_grad_(False)
+            cast(MarkedPointerEmbedding, self.embedding.codes[i]).null_mark.requires_grad_(False)
 
     @property
     def num_edge_attr(self) -> int:

@@ -14,8 +14,9 @@ from discodock import schema
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.prior import CodePrior
-from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.latents.registry import CodeLayout
 from discodock.latents.space import NodeSet
+from discodock.models.code_marks import MarkedCodesEmbedding
 from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, code_nodes
 from discodock.models.encoders import LigandEncoder, ReceptorEncoder
 from discodock.models.graphs import LigandGraph, ReceptorGraph
@@ -79,7 +80,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         self.hop_bias = nn.Embedding(schema.MAX_HOPS + 1, num_biases)
         self.distance_bias = nn.Linear(config.num_basis, num_biases)
         self.cross_bias = nn.Parameter(torch.zeros(2, num_biases))
-        self.embedding = CodesEmbedding(layout, width)
+        self.embedding = MarkedCodesEmbedding(layout, width)
         self.rounds = nn.ModuleList(AttentionRound(config) for _ in range(num_rounds))
         self.norm = nn.LayerNorm(width)
         self.heads = nn.ModuleList(

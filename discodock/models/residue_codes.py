@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from discodock.latents.codebook import CodebookEmbedding
 from discodock.latents.pointer import PointerEmbedding
-from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.latents.registry import CodeLayout
+from discodock.models.code_marks import MarkedCodesEmbedding
 from discodock.models.code_nodes import COMPLEX, LIGAND, RESIDUES
 
 
@@ -23,7 +24,7 @@ class CodeMarks(nn.Module):
 
     def __init__(self, layout: CodeLayout, num_channels: int) -> None:
         super().__init__()
-        self.embedding = CodesEmbedding(layout, num_channels)
+        self.embedding = MarkedCodesEmbedding(layout, num_channels)
         for code in self.embedding.codes:  # nobody reads these; data-parallel training wants that known
             if isinstance(code, PointerEmbedding):
                 code.null_code.requires_grad_(False)

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from discodock.latents.categorical import NULL_CODE, one_hot
 from discodock.latents.codebook import CodebookEmbedding
-from discodock.latents.pointer import Pointer, PointerEmbedding, gather_nodes
+from discodock.latents.pointer import Pointer, gather_nodes
 from discodock.latents.registry import (
     CODE_SPACES,
     AnyCodeSpace,
@@ -151,23 +151,14 @@ def test_pointers_follow_a_permutation_of_the_nodes(seed):
     weights = gumbel_softmax(case.logits, case.mask, 1.0, generator(seed))
     embedding = case.space.embedding(CHANNELS).double()
     torch.testing.assert_close(embedding(weights[:, order], nodes), embedding(weights, case.nodes))
-    marks = embedding.marks(weights, case.mask)
-    torch.testing.assert_close(embedding.marks(weights[:, order], case.mask[:, order]), marks[:, order])
     torch.testing.assert_close(
         case.space.log_probs(case.logits[:, order], case.mask[:, order]),
         case.space.log_probs(case.logits, case.mask)[:, order],
     )
 
 
-def test_pointers_gather_what_their_node_has_and_mark_it():
-    mask = torch.tensor([[True, True, False], [True, True, True]])
-    embedding = PointerEmbedding("points", 2)
+def test_pointers_gather_what_their_node_has():
     weights = one_hot(torch.tensor([1, NULL_CODE]), 3, torch.float32)
-    marks = embedding.marks(weights, mask)
-    zero = torch.zeros(2)
-    assert torch.equal(marks[0], torch.stack([zero, embedding.mark, zero]))
-    assert torch.equal(marks[1], embedding.null_mark.expand(3, 2))
-    assert torch.equal(embedding.marks(weights[[1, 0]], mask)[0], torch.stack([embedding.null_mark] * 2 + [zero]))
     pos = torch.arange(18.0).reshape(2, 3, 3)
     assert torch.equal(gather_nodes(weights, pos), torch.stack([pos[0, 1], torch.zeros(3)]))
 
@@ -200,7 +191,7 @@ def test_a_layout_draws_every_code_from_its_own_logits(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_layout_is_embedded_code_by_code_and_marked_set_by_set(seed):
+def test_a_layout_is_embedded_code_by_code(seed):
     nodes, masks, logits = mixed(seed)
     layout = CodeLayout(spaces=(*MIXED.spaces, Pointer(nodes="others")))
     weights = (*MIXED.relax(logits, masks, 1.0, generator(seed)), torch.zeros(NUM_SAMPLES, 4, dtype=torch.float64))
@@ -209,11 +200,6 @@ def test_a_layout_is_embedded_code_by_code_and_marked_set_by_set(seed):
     assert vectors.shape == (NUM_SAMPLES, 4, CHANNELS)
     for i in range(4):
         assert torch.equal(vectors[:, i], embedding.codes[i](weights[i], nodes))
-    marks = embedding.marks(weights, "others", nodes["others"].mask)
-    by_hand = sum(embedding.codes[i].marks(weights[i], nodes["others"].mask) for i in (2, 3))
-    torch.testing.assert_close(marks, by_hand)
-    assert (marks[~nodes["others"].mask] == 0).all()
-    assert embedding.marks(weights, "elsewhere", torch.ones(NUM_SAMPLES, 9, dtype=torch.bool)).abs().sum() == 0
 
 
 def test_null_codes_are_rows_of_zeros_in_every_space():
