@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import torch
 from pydantic import Field
@@ -12,15 +13,28 @@ from torch import Tensor, nn
 from discodock.images.layers import NoiseEmbedding
 from discodock.latents.categorical import NULL_CODE, one_hot
 from discodock.latents.codebook import Codebook
-from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.latents.pointer import Pointer
+from discodock.latents.registry import AnyCodeSpace, CodeLayout, CodesEmbedding
+from discodock.latents.space import NodeSet
 from discodock.settings import Settings
+
+PATCHES: Final = "patches"
+"""Set of nodes: the patches of the encoder's grid, row by row; the same in all images."""
 
 
 class CodeGroup(Settings):
     """Codes that the denoiser reads at the same places, as tokens of cross-attention."""
 
+    kind: Literal["codebook", "pointer"] = Field(
+        "codebook", description="what a code chooses: an entry, or a patch of the encoder's grid"
+    )
     num_codes: int = Field(10, ge=1, description="number of codes")
-    codebook_size: int = Field(100, ge=2, description="entries of each code")
+    codebook_size: int = Field(100, ge=2, description="entries of each code; pointers have one per patch")
+
+    @property
+    def space(self) -> AnyCodeSpace:
+        """What each of the codes is."""
+        return Pointer(nodes=PATCHES) if self.kind == "pointer" else Codebook(codebook_size=self.codebook_size)
 
 
 class ImageShape(Settings):
@@ -37,10 +51,12 @@ class ConditionSpace:
     Attributes:
         num_classes: 0 if images have no classes.
         groups: of codes, first drawn first, read from coarse to fine.
+        num_patches: of the encoder's grid; 0 if there is none to point into.
     """
 
     num_classes: int
     groups: tuple[CodeGroup, ...]
+    num_patches: int = 0
 
     @property
     def layout(self) -> CodeLayout | None:
@@ -56,13 +72,38 @@ class ConditionSpace:
 
 def code_layout(groups: Sequence[CodeGroup]) -> CodeLayout:
     """The codes of all groups, in order."""
-    spaces = tuple(Codebook(codebook_size=group.codebook_size) for group in groups for _ in range(group.num_codes))
-    return CodeLayout(spaces=spaces)
+    return CodeLayout(spaces=tuple(group.space for group in groups for _ in range(group.num_codes)))
 
 
-def code_sizes(layout: CodeLayout) -> tuple[int, ...]:
+def code_masks(layout: CodeLayout, num_patches: int, device: torch.device) -> tuple[Tensor, ...]:
+    """The entries of every code, all true, shape (N_i,); see `CodeLayout.masks`.
+
+    Raises:
+        ValueError: a code points at a patch, and there are none.
+    """
+    return layout.masks({PATCHES: torch.ones(num_patches, dtype=torch.bool)} if num_patches else {}, device)
+
+
+def code_sizes(layout: CodeLayout, num_patches: int = 0) -> tuple[int, ...]:
     """Number of entries of every code."""
-    return tuple(mask.shape[-1] for mask in layout.masks({}, torch.device("cpu")))
+    return tuple(len(mask) for mask in code_masks(layout, num_patches, torch.device("cpu")))
+
+
+class CodeTokens(CodesEmbedding):
+    """A token for every code; pointers have that of their patch, a learned vector for every place of the grid."""
+
+    def __init__(self, layout: CodeLayout, channels: int, num_patches: int) -> None:
+        super().__init__(layout, channels)
+        has_pointers = any(isinstance(space, Pointer) for space in layout.spaces)
+        self.patches = nn.Parameter(torch.randn(num_patches, channels)) if has_pointers else None
+
+    def tokens(self, weights: Sequence[Tensor]) -> Tensor:
+        """Weights (B, N_i) of every code -> (B, num_codes, channels)."""
+        if self.patches is None:
+            return self(weights, {})
+        features = self.patches.expand(len(weights[0]), -1, -1)
+        mask = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+        return self(weights, {PATCHES: NodeSet(features, mask)})
 
 
 class ClassEmbedding(nn.Module):
@@ -100,7 +141,7 @@ class Conditioning(nn.Module):
         self.noise = NoiseEmbedding(channels)
         self.label = ClassEmbedding(space.num_classes, channels) if space.num_classes else None
         self.layout = space.layout
-        self.codes = CodesEmbedding(self.layout, channels) if self.layout is not None else None
+        self.codes = CodeTokens(self.layout, channels, space.num_patches) if self.layout is not None else None
 
     def forward(self, c_noise: Tensor, labels: Tensor | None, codes: Sequence[Tensor] | None) -> Condition:
         """Embed; see `Denoiser.forward` for the arguments.
@@ -120,6 +161,7 @@ class Conditioning(nn.Module):
                 raise ValueError(f"{len(codes)} codes for a network that was made without")
             return ()
         if codes is None:
-            codes = [c_noise.new_zeros(len(c_noise), size) for size in code_sizes(self.layout)]
-        tokens = self.codes(codes, {})
+            sizes = code_sizes(self.layout, self.space.num_patches)
+            codes = [c_noise.new_zeros(len(c_noise), size) for size in sizes]
+        tokens = self.codes.tokens(codes)
         return tuple(tokens[:, part] for part in self.space.group_slices)

@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from discodock.errors import ConfigError
-from discodock.images.conditioning import ImageShape, code_sizes
-from discodock.images.layers import Patches, SpreadLinear, TransformerBlock
+from discodock.images.conditioning import ImageShape
+from discodock.images.layers import Patches, SpreadLinear, SpreadPointer, TransformerBlock
+from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.settings import Settings
 
@@ -39,6 +40,8 @@ class ImageEncoderConfig(Settings):
 class ImageEncoder(nn.Module):
     """Clean images -> logits of every code, q(z_i given y), independent of each other given the image.
 
+    Codebook codes are a linear map of their read-out token; pointers compare theirs with the tokens of the patches.
+
     Each logit keeps its mean of 0 and its spread over images throughout training: without that the denoiser learns to
     ignore codes that tell nothing yet, and then they never will.
     """
@@ -52,8 +55,12 @@ class ImageEncoder(nn.Module):
         self.readout = nn.Parameter(0.02 * torch.randn(layout.num_codes, config.channels))
         self.blocks = nn.ModuleList(TransformerBlock(config.channels, config.num_heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.channels)
+        num_patches = self.patches.per_side**2
         self.heads = nn.ModuleList(
-            SpreadLinear(config.channels, size, config.logit_spread) for size in code_sizes(layout)
+            SpreadPointer(config.channels, num_patches, config.logit_spread)
+            if isinstance(space, Pointer)
+            else SpreadLinear(config.channels, space.codebook_size, config.logit_spread)
+            for space in layout.spaces
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -62,5 +69,9 @@ class ImageEncoder(nn.Module):
         tokens = torch.cat([self.readout.expand(len(images), -1, -1).to(tokens), tokens], dim=1)
         for block in self.blocks:
             tokens = block(tokens)
-        read = self.norm(tokens[:, : self.layout.num_codes])
-        return tuple(head(read[:, number]) for number, head in enumerate(self.heads))
+        tokens = self.norm(tokens)
+        read, patches = tokens.split([self.layout.num_codes, tokens.shape[1] - self.layout.num_codes], dim=1)
+        return tuple(
+            head(read[:, number], patches) if isinstance(head, SpreadPointer) else head(read[:, number])
+            for number, head in enumerate(self.heads)
+        )

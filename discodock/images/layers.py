@@ -43,6 +43,28 @@ class SpreadLinear(nn.Module):
         return self.spread * self.norm(at_least_float32(self.linear(x)))
 
 
+class SpreadPointer(nn.Module):
+    """Scaled dot products of a read-out token with patch tokens, at mean 0 and a given deviation as of `SpreadLinear`.
+
+    Each patch has a mean and deviation of its own: one for all would let a code point at the same patch in all images.
+    """
+
+    def __init__(self, channels: int, num_patches: int, spread: float) -> None:
+        super().__init__()
+        self.spread = spread
+        self.query, self.key = nn.Linear(channels, channels), nn.Linear(channels, channels)
+        self.norm = nn.BatchNorm1d(num_patches, affine=False)
+
+    def forward(self, read: Tensor, patches: Tensor) -> Tensor:
+        """Read-out tokens (B, channels) and patches (B, N, channels) -> logits (B, N), at least float32.
+
+        Raises:
+            ValueError: there is a single sample, in training.
+        """
+        products = torch.einsum("bc,bnc->bn", self.query(read), self.key(patches)) / read.shape[-1] ** 0.5
+        return self.spread * self.norm(at_least_float32(products))
+
+
 def sinusoids(values: Tensor, channels: int, longest: float = 100.0) -> Tensor:
     """Cosines and sines of `values`, shape (B,), with frequencies 1 ... `longest` in equal ratios; (B, channels).
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from discodock.images.conditioning import CodeGroup, ConditionSpace, ImageShape
+from discodock.images.conditioning import CodeGroup, ConditionSpace, ImageShape, code_masks
 from discodock.images.edm import Denoiser, EDMConfig
 from discodock.images.encoder import ImageEncoder, ImageEncoderConfig
 from discodock.images.networks import AnyNetworkConfig, make_network
@@ -53,7 +53,10 @@ class ImageModelConfig(Settings):
     @property
     def space(self) -> ConditionSpace:
         """What the denoiser can be told."""
-        return ConditionSpace(self.num_classes, () if self.codes is None else self.codes.groups)
+        if self.codes is None:
+            return ConditionSpace(self.num_classes, ())
+        num_patches = (self.shape.size // self.codes.encoder.patch_size) ** 2
+        return ConditionSpace(self.num_classes, self.codes.groups, num_patches)
 
 
 class Guidance(Settings):
@@ -90,8 +93,8 @@ class ImageModel(nn.Module):
         return self.encoder(images)
 
     def code_masks(self, device: torch.device) -> tuple[Tensor, ...]:
-        """The entries of every code, all true; see `CodeLayout.masks`."""
-        return self._own_layout().masks({}, device)
+        """The entries of every code, all true, shape (N_i,)."""
+        return code_masks(self._own_layout(), self.config.space.num_patches, device)
 
     def guided(
         self,

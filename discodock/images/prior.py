@@ -12,10 +12,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from discodock.images.conditioning import ClassEmbedding, code_sizes
+from discodock.images.conditioning import ClassEmbedding, CodeTokens, code_masks, code_sizes
 from discodock.images.layers import TransformerBlock
 from discodock.latents.prior import CodePrior
-from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.latents.registry import CodeLayout
 from discodock.settings import Settings
 
 
@@ -37,18 +37,18 @@ class ImagePriorConfig(Settings):
 class ImagePriorNetwork(nn.Module):
     """Token i embeds code i - 1, the first the class (or is a constant); output i gives the logits of code i."""
 
-    def __init__(self, config: ImagePriorConfig, layout: CodeLayout, num_classes: int) -> None:
+    def __init__(self, config: ImagePriorConfig, layout: CodeLayout, num_classes: int, num_patches: int = 0) -> None:
         super().__init__()
-        self.layout, self.num_classes = layout, num_classes
+        self.layout, self.num_classes, self.num_patches = layout, num_classes, num_patches
         self.start = nn.Parameter(0.02 * torch.randn(config.channels))
         self.label = ClassEmbedding(num_classes, config.channels) if num_classes else None
-        self.codes = CodesEmbedding(layout, config.channels)
+        self.codes = CodeTokens(layout, config.channels, num_patches)
         self.position = nn.Parameter(0.02 * torch.randn(layout.num_codes, config.channels))
         self.blocks = nn.ModuleList(
             TransformerBlock(config.channels, config.num_heads, config.dropout) for _ in range(config.depth)
         )
         self.norm = nn.LayerNorm(config.channels)
-        self.heads = nn.ModuleList(nn.Linear(config.channels, size) for size in code_sizes(layout))
+        self.heads = nn.ModuleList(nn.Linear(config.channels, size) for size in code_sizes(layout, num_patches))
 
     def forward(self, codes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Logits (B, K_i) of every code i given codes < i.
@@ -57,8 +57,8 @@ class ImagePriorNetwork(nn.Module):
             codes: hard codes, null where unknown, int64, shape (B, num_codes).
             labels: classes, `NULL_CODE` for none, int64, shape (B,); not read if the prior knows no classes.
         """
-        masks = self.layout.masks({}, codes.device)
-        known = self.codes(self.layout.one_hot(codes, masks), {})  # (B, num_codes, channels)
+        masks = code_masks(self.layout, self.num_patches, codes.device)
+        known = self.codes.tokens(self.layout.one_hot(codes, masks))  # (B, num_codes, channels)
         first = self.start.expand(len(codes), -1)
         if self.label is not None:
             first = first + self.label(labels)
@@ -70,7 +70,7 @@ class ImagePriorNetwork(nn.Module):
 
     def prior(self, labels: Tensor) -> CausalCodePrior:
         """The distribution of the codes of images with these classes (B,)."""
-        masks = self.layout.masks({}, labels.device)
+        masks = code_masks(self.layout, self.num_patches, labels.device)
         return CausalCodePrior(self.layout, lambda codes: self(codes, labels), masks)
 
 

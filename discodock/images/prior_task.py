@@ -38,7 +38,8 @@ class ImagePriorTask(pl.LightningModule):
         self.stage_one = stage_one.requires_grad_(False)
         assert stage_one.layout is not None
         self.layout = stage_one.layout
-        self.prior = ImagePriorNetwork(config.prior, self.layout, config.num_classes)
+        num_patches = stage_one.config.space.num_patches
+        self.prior = ImagePriorNetwork(config.prior, self.layout, config.num_classes, num_patches)
 
     def train(self, mode: bool = True) -> Self:
         """As of modules; stage one always stays as it was trained."""

@@ -141,7 +141,8 @@ def load_prior(checkpoint: WeightFile, model: ImageModel, path: Path) -> ImagePr
         return None
     settings = checkpoint.config[PRIOR_PART]
     config = ImagePriorConfig.model_validate(settings["network"])
-    return _load(ImagePriorNetwork(config, model.layout, settings["num_classes"]), checkpoint.part(PRIOR_PART), path)
+    network = ImagePriorNetwork(config, model.layout, settings["num_classes"], model.config.space.num_patches)
+    return _load(network, checkpoint.part(PRIOR_PART), path)
 
 
 def _load(module: ModuleT, weights: dict[str, Tensor], path: Path) -> ModuleT:

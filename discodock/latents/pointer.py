@@ -22,7 +22,7 @@ class Pointer(CodeSpace):
     nodes: str = Field(default="nodes", min_length=1, description="name of the set of nodes that the code points into")
 
     def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:
-        """The mask of the set of nodes, shape (B, N); see `CodeSpace.mask`."""
+        """The mask of the set of nodes, shape (B, N) or (N,); see `CodeSpace.mask`."""
         if self.nodes not in node_masks:
             raise ValueError(
                 f"a code points into the nodes {self.nodes!r}; given are: {', '.join(node_masks) or 'none'}"

@@ -36,7 +36,7 @@ class CodeLayout(Settings):
         return len(self.spaces)
 
     def masks(self, node_masks: Mapping[str, Tensor], device: torch.device) -> tuple[Tensor, ...]:
-        """The entries of every code that exist, given masks (B, N) of named sets of nodes; see `CodeSpace.mask`."""
+        """The entries of every code that exist, given masks of named sets of nodes; see `CodeSpace.mask`."""
         return tuple(space.mask(node_masks, device) for space in self.spaces)
 
     def relax(

@@ -41,7 +41,7 @@ class CodeSpace(Settings, ABC):
 
     @abstractmethod
     def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:
-        """The entries that exist, bool, shape (B, N) or (N,), given the masks (B, N) of named sets of nodes.
+        """The entries that exist, bool, (B, N) or (N,), given masks of named sets of nodes: (B, N), or (N,) for all.
 
         Raises:
             ValueError: the code chooses among nodes that are not given.
