@@ -87,6 +87,9 @@ def sample(
     group: Annotated[
         int | None, typer.Option("--group", metavar="N", help="Traversal: rows share the codes of this group.")
     ] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="With --group: draw the other codes from the prior, given this group's.")
+    ] = False,
     steps: Steps = 18,
     solver: Solver = "heun",
     churn: Churn = 0.0,
@@ -101,21 +104,27 @@ def sample(
 ) -> None:
     """Draw images: `samples.png`, a grid, and `samples.npz`; with --group `traversal.png`, one group of codes a row.
 
-    In a traversal every row takes the codes of --group and the noise from one image, all other codes from other images;
-    the first column has all codes of its image.
+    In a traversal every row takes the codes of --group and the noise from one image, all other codes from other images,
+    or with --resample from the prior; the first column has all codes of its image. Codes of the prior are drawn evenly
+    spread, so that a grid repeats few.
     """
+    from discodock.errors import ConfigError
     from discodock.images.outputs import write_samples, write_traversal
 
+    if resample and group is None:
+        raise ConfigError("--resample needs --group, whose codes are kept")
     sampler = {"solver": solver, "steps": steps, "S_churn": churn}
     guidance = {"classes": class_guidance, "codes": code_guidance}
     codes = {"temperature": temperature, "top_p": top_p}
     values = {"sampler": sampler, "guidance": guidance, "codes": codes, "batch_size": batch_size, "seed": seed}
-    config = _generation(values)
+    config = _generation(values | {"spread_codes": True})
     if group is None:
         print(f"images: {write_samples(checkpoint, num, columns, config, out, device=device, label=label)}")
     else:
         rows = -(-num // columns)
-        path = write_traversal(checkpoint, images, group, (rows, columns), config, out, device=device)
+        path = write_traversal(
+            checkpoint, images, group, (rows, columns), config, out, device=device, resample=resample
+        )
         print(f"images: {path}")
 
 

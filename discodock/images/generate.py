@@ -18,7 +18,9 @@ from discodock.images.prior import ImagePriorNetwork
 from discodock.images.sampler import SamplerConfig, sample
 from discodock.images.stages import load_model, load_prior
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
+from discodock.latents.noise import Draws
 from discodock.latents.registry import stack_hard_codes
+from discodock.latents.spread import spread_uniforms
 from discodock.settings import Settings
 
 CODE_STREAM, IMAGE_STREAM = 1, 2  # added to the seed, so that codes and noise have streams of their own
@@ -30,6 +32,9 @@ class GenerationConfig(Settings):
     sampler: SamplerConfig = Field(default_factory=SamplerConfig, description="solver and number of steps")
     guidance: Guidance = Field(default_factory=Guidance, description="of classes and codes")
     codes: SamplingConfig = Field(default_factory=SamplingConfig, description="temperature and top-p of the prior")
+    spread_codes: bool = Field(
+        False, description="codes of the prior cover it evenly, with fewer repeats than independent draws"
+    )
     batch_size: int = Field(100, gt=0, description="images at a time; has no effect on the images")
     seed: int = Field(0, ge=0, description="of codes and noise; every image has streams of its own")
 
@@ -57,22 +62,48 @@ class ImageGenerator:
         return next(self.model.parameters()).device
 
     @torch.no_grad()
-    def draw_prior_codes(self, labels: Tensor, config: GenerationConfig) -> Tensor:
-        """Codes for images of these classes (n,), int64, shape (n, num_codes).
+    def draw_prior_codes(self, labels: Tensor, config: GenerationConfig, known: Tensor | None = None) -> Tensor:
+        """Codes for images of these classes; those of an image depend on the seed and its own number alone.
+
+        Args:
+            labels: classes, `NULL_CODE` for none, int64, shape (n,).
+            config: how codes are drawn.
+            known: codes that are kept, null where they are to be drawn, int64, shape (n, num_codes); None draws all.
+
+        Returns:
+            int64, shape (n, num_codes).
 
         Raises:
             ConfigError: there is no prior.
         """
-        if self.prior is None:
-            raise ConfigError("this checkpoint has no prior of the codes; train one with `discodock images prior`")
-        prior = self.prior
+        prior = self._own_prior()
 
         def draw(numbers: Sequence[int]) -> Tensor:
-            noise = PoseNoise(config.seed + CODE_STREAM, numbers)
-            told = labels[list(numbers)].to(self.device)
-            return prior.prior(told).sample(len(numbers), noise, config.codes).codes.cpu()
+            given = prior.prior(labels[list(numbers)].to(self.device))
+            if known is not None:
+                given = given.restricted(entries_allowed(known[list(numbers)], given.masks))
+            noise: Draws = PoseNoise(config.seed + CODE_STREAM, numbers)
+            if config.spread_codes:
+                uniforms = spread_uniforms(config.seed + CODE_STREAM, numbers, given.layout.num_codes)
+                noise = uniforms.float().to(self.device)
+            return given.sample(len(numbers), noise, config.codes).codes.cpu()
 
         return torch.cat(_by_batch(draw, len(labels), config.batch_size))
+
+    @torch.no_grad()
+    def prior_log_prob(self, codes: Tensor, labels: Tensor, config: GenerationConfig) -> Tensor:
+        """Log-probability of codes (n, num_codes) of images of these classes (n,), nats, shape (n,).
+
+        Raises:
+            ConfigError: there is no prior.
+        """
+        prior = self._own_prior()
+
+        def measure(numbers: Sequence[int]) -> Tensor:
+            rows = list(numbers)
+            return prior.prior(labels[rows].to(self.device)).log_prob(codes[rows].to(self.device)).cpu()
+
+        return torch.cat(_by_batch(measure, len(codes), config.batch_size))
 
     @torch.no_grad()
     def encode(self, images: Tensor, config: GenerationConfig) -> Tensor:
@@ -138,31 +169,69 @@ class ImageGenerator:
         codes = None if self.model.layout is None else self.draw_prior_codes(labels, config)
         return self.denoise(labels, codes, config)
 
-    def traversal(self, images: Tensor, group: int, num: int, config: GenerationConfig) -> Tensor:
-        """Fix the codes of one group and the noise, and take all other codes from other images.
+    def traversal(
+        self, images: Tensor, group: int, num: int, config: GenerationConfig, *, resample: bool = False
+    ) -> Tensor:
+        """Images of `traversal_codes`, of no class; each row has one noise.
+
+        Returns:
+            uint8, shape (n, num, C, H, W).
+        """
+        codes = self.traversal_codes(images, group, num, config, resample=resample)
+        numbers = [row for row in range(len(codes)) for _ in range(num)]
+        nothing = torch.full((len(numbers),), NULL_CODE)
+        drawn = self.denoise(nothing, codes.flatten(0, 1), config, noise_numbers=numbers)
+        return drawn.unflatten(0, codes.shape[:2])
+
+    def traversal_codes(
+        self, images: Tensor, group: int, num: int, config: GenerationConfig, *, resample: bool = False
+    ) -> Tensor:
+        """Keep the codes of one group of each image, and vary all others.
 
         Args:
             images: uint8, shape (n, C, H, W).
             group: number of the group that is kept.
-            num: variants of each image; the others are the `num` images that follow it.
-            config: sampler and seed; each row has one noise.
+            num: variants of each image.
+            config: how codes are drawn.
+            resample: the other codes are drawn from the prior, of no class, restricted to the codes that are kept. That
+                is the conditional distribution given those of the first group; later ones it does not foresee, as
+                `CodePrior.restricted` says. False takes the other codes from the `num` images that follow.
 
         Returns:
-            uint8, shape (n, num, C, H, W); the first variant has all codes of its own image.
+            int64, shape (n, num, num_codes); the first variant has all codes of its own image.
 
         Raises:
-            ConfigError: there is no such group.
+            ConfigError: there is no such group, or no prior to draw from.
         """
         groups = self.model.config.space.group_slices
         if not 0 <= group < len(groups):
             raise ConfigError(f"--group {group}: the model has groups 0 ... {len(groups) - 1}")
-        codes, count = self.encode(images, config), len(images)
-        donor = (torch.arange(count)[:, None] + torch.arange(num)) % count  # (n, num)
-        mixed = codes[donor]
-        mixed[:, :, groups[group]] = codes[:, None, groups[group]]
-        numbers = [row for row in range(count) for _ in range(num)]
+        codes, kept = self.encode(images, config), groups[group]
+        count = len(codes)
+        if not resample:
+            donor = (torch.arange(count)[:, None] + torch.arange(num)) % count  # (n, num)
+            mixed = codes[donor]
+            mixed[:, :, kept] = codes[:, None, kept]
+            return mixed
+        known = torch.full_like(codes, NULL_CODE)
+        known[:, kept] = codes[:, kept]
         nothing = torch.full((count * num,), NULL_CODE)
-        return self.denoise(nothing, mixed.flatten(0, 1), config, noise_numbers=numbers).unflatten(0, (count, num))
+        drawn = self.draw_prior_codes(nothing, config, known.repeat_interleave(num, dim=0)).unflatten(0, (count, num))
+        drawn[:, 0] = codes
+        return drawn
+
+    def _own_prior(self) -> ImagePriorNetwork:
+        if self.prior is None:
+            raise ConfigError("this checkpoint has no prior of the codes; train one with `discodock images prior`")
+        return self.prior
+
+
+def entries_allowed(known: Tensor, masks: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """For every code the entries that agree with what is known (B, num_codes), all for null codes; bool, (B, N_i)."""
+    columns = zip(known.unbind(1), masks, strict=True)
+    return tuple(
+        (column[:, None] == NULL_CODE) | (column[:, None] == torch.arange(mask.shape[-1])) for column, mask in columns
+    )
 
 
 def load_generator(path: Path, device: torch.device) -> ImageGenerator:

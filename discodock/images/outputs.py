@@ -73,6 +73,7 @@ def write_traversal(
     out: Path,
     *,
     device: str = "auto",
+    resample: bool = False,
 ) -> Path:
     """Write `traversal_group<N>.png`: rows share the codes of one group, columns differ in all others.
 
@@ -84,6 +85,7 @@ def write_traversal(
         config: sampler and seed.
         out: folder to write to.
         device: auto, cpu, cuda …
+        resample: the other codes are drawn from the prior, given those that are kept; false: taken from other images.
 
     Raises:
         CheckpointError, ConfigError, InputError: something cannot be used.
@@ -94,7 +96,8 @@ def write_traversal(
     source = open_images(images, generator.model.config.shape)
     rows, columns = size
     order = np.random.default_rng(config.seed).permutation(len(source))[: max(rows, columns)]
-    grid = generator.traversal(source.batch(order.tolist()).images, group, columns, config)[:rows]
+    pixels = source.batch(order.tolist()).images
+    grid = generator.traversal(pixels, group, columns, config, resample=resample)[:rows]
     path = out / f"traversal_group{group}.png"
     write_grid(grid.flatten(0, 1), columns, path, scale=_magnification(grid.shape[-1] * columns))
     return path

@@ -69,12 +69,18 @@ def test_samples_are_a_grid_and_an_npz_that_can_be_read_again(cli, checkpoint, t
     assert np.array_equal(np.load(tmp_path / "samples.npz")["images"], first)
 
 
-def test_traversal_is_written(cli, checkpoint, images, tmp_path):
+@pytest.mark.parametrize("more", [(), ("--resample",)])
+def test_traversal_is_written(cli, checkpoint, images, tmp_path, more):
     code, out, err = cli(
         *["images", "sample", checkpoint, "--group", 0, "--images", images, "-n", 6, "--columns", 2],
-        *["--steps", 2, "--out", tmp_path],
+        *["--steps", 2, "--out", tmp_path, *more],
     )
     assert code == 0 and (tmp_path / "traversal_group0.png").is_file(), err
+
+
+def test_resampling_without_a_group_is_refused(cli, checkpoint):
+    code, out, err = cli("images", "sample", checkpoint, "--resample")
+    assert code == 2 and "--resample needs --group" in err
 
 
 def test_evaluation_prints_and_writes_distances(cli, checkpoint, images, tmp_path):

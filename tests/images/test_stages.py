@@ -45,7 +45,11 @@ def images(tmp_path_factory):
     return path
 
 
-def stage_one(images, network="unet", **run):
+BOOKS = [{"num_codes": 1, "codebook_size": 4}, {"num_codes": 2, "codebook_size": 3}]
+POINTER = [{"kind": "pointer", "num_codes": 1}, {"num_codes": 2, "codebook_size": 3}]
+
+
+def stage_one(images, network="unet", groups=BOOKS, **run):
     values = {
         "data": {"train": str(images), "batch_size": 8, "num_val": 8, "flip": True},
         "task": {
@@ -54,7 +58,7 @@ def stage_one(images, network="unet", **run):
                 "num_classes": 4,
                 "network": NETWORKS[network],
                 "codes": {
-                    "groups": [{"num_codes": 1, "codebook_size": 4}, {"num_codes": 2, "codebook_size": 3}],
+                    "groups": groups,
                     "encoder": {"patch_size": 4, "channels": 16, "depth": 1},
                 },
             },
@@ -67,8 +71,11 @@ def stage_one(images, network="unet", **run):
 @pytest.fixture(scope="module")
 def trained(images, tmp_path_factory):
     """A file with a model and a prior of four steps each."""
-    folder = tmp_path_factory.mktemp("trained")
-    weights = train_images(stage_one(images), folder / "one")
+    return train_both(images, tmp_path_factory.mktemp("trained"), BOOKS)
+
+
+def train_both(images, folder, groups):
+    weights = train_images(stage_one(images, groups=groups), folder / "one")
     values = {
         "start_from": str(weights),
         "data": {"train": str(images), "batch_size": 8, "num_val": 8},
@@ -118,6 +125,41 @@ def test_the_prior_keeps_stage_one_and_knows_its_codes(trained):
     assert generator.prior is not None and generator.num_classes == 4
     codes = generator.draw_prior_codes(spread_labels(10, 4), QUICK)
     assert codes.shape == (10, 3) and int(codes[:, 0].max()) < 4 and int(codes.min()) >= 0
+
+
+def test_pointers_are_trained_and_drawn_as_codebooks_are(images, tmp_path):
+    generator = load_generator(train_both(images, tmp_path, POINTER), CPU)
+    assert [len(mask) for mask in generator.model.code_masks(CPU)] == [4, 3, 3]
+    labels = spread_labels(10, 4)
+    codes = generator.draw_prior_codes(labels, QUICK)
+    assert codes.shape == (10, 3) and int(codes[:, 0].max()) < 4 and int(codes.min()) >= 0
+    assert generator.denoise(labels, codes, QUICK).shape == (10, 1, 8, 8)
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_codes_depend_on_seed_and_number_but_not_on_the_batch(trained, spread):
+    generator, labels = load_generator(trained, CPU), spread_labels(60, 4)
+    config = QUICK.model_copy(update={"spread_codes": spread})
+    codes = generator.draw_prior_codes(labels, config)
+    assert torch.equal(generator.draw_prior_codes(labels, config.model_copy(update={"batch_size": 60})), codes)
+    assert torch.equal(generator.draw_prior_codes(labels[:7], config), codes[:7])
+    assert not torch.equal(generator.draw_prior_codes(labels, config.model_copy(update={"seed": 1})), codes)
+
+
+def test_spread_codes_follow_the_prior_closer_than_independent_ones(trained):
+    generator, num = load_generator(trained, CPU), 48
+    labels = torch.zeros(num, dtype=torch.int64)
+    every = torch.cartesian_prod(*map(torch.arange, (4, 3, 3)))
+    with torch.no_grad():
+        expected = generator.prior.prior(labels[:1].expand(36)).log_prob(every).exp()
+    errors = {True: [], False: []}
+    for seed in range(8):
+        for spread, found in errors.items():
+            config = QUICK.model_copy(update={"spread_codes": spread, "seed": seed, "batch_size": num})
+            codes = generator.draw_prior_codes(labels, config)
+            counts = torch.bincount((codes * torch.tensor([9, 3, 1])).sum(dim=1), minlength=36)
+            found.append(float((counts / num - expected).abs().sum() / 2))
+    assert np.mean(errors[True]) < 0.85 * np.mean(errors[False])
 
 
 def test_images_depend_on_seed_and_number_but_not_on_the_batch(trained):
@@ -170,6 +212,45 @@ def test_traversal_keeps_noise_and_one_group_along_a_row(trained, images):
         generator.traversal(pixels, 2, 3, QUICK)
 
 
+@pytest.mark.parametrize("group", [0, 1])
+def test_a_resampled_traversal_keeps_one_group_and_draws_the_rest_given_it(trained, images, group):
+    generator = load_generator(trained, CPU)
+    pixels = torch.from_numpy(np.load(images)["images"])[:4, None]
+    kept = generator.model.config.space.group_slices[group]
+    own = generator.encode(pixels, QUICK)
+    codes = generator.traversal_codes(pixels, group, 40, QUICK, resample=True)
+    assert codes.shape == (4, 40, 3) and torch.equal(codes[:, 0], own)
+    assert torch.equal(codes[:, :, kept], own[:, None, kept].expand(-1, 40, -1))
+    free = [number for number in range(3) if number not in range(kept.start, kept.stop)]
+    for number in free:
+        assert codes[:, :, number].unique().numel() > 1
+    assert torch.equal(
+        generator.traversal_codes(pixels, group, 40, QUICK.model_copy(update={"batch_size": 160}), resample=True), codes
+    )
+    grid = generator.traversal(pixels, group, 3, QUICK, resample=True)
+    assert grid.shape == (4, 3, 1, 8, 8)
+
+
+def test_given_the_first_group_the_rest_is_the_prior_s_conditional(trained, images):
+    generator, num = load_generator(trained, CPU), 3000
+    known = torch.tensor([[2, NULL_CODE, NULL_CODE]])
+    config = QUICK.model_copy(update={"batch_size": num})
+    nothing = torch.full((num,), NULL_CODE)
+    codes = generator.draw_prior_codes(nothing, config, known.expand(num, -1))
+    assert (codes[:, 0] == 2).all()
+    every = torch.cartesian_prod(torch.tensor([2]), torch.arange(3), torch.arange(3))
+    with torch.no_grad():
+        expected = generator.prior.prior(nothing[:9]).log_prob(every).softmax(0)
+    found = torch.bincount((codes[:, 1:] * torch.tensor([3, 1])).sum(dim=1), minlength=9) / num
+    assert float((found - expected).abs().sum() / 2) < 0.04
+
+
+def test_resampling_needs_a_prior(trained, images):
+    one = load_generator(trained.parent.parent / "one" / "images.safetensors", CPU)
+    with pytest.raises(ConfigError, match="has no prior"):
+        one.traversal(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), 0, 2, QUICK, resample=True)
+
+
 def test_evaluation_writes_every_figure(trained, images, tmp_path):
     config = ImageEvaluationConfig(
         train=images,
@@ -194,6 +275,8 @@ def test_evaluation_writes_every_figure(trained, images, tmp_path):
     assert set(metrics["curvature"]) == {"none", "oracle", "prior"}
     assert all(0 < each["mean"] < 100 for each in metrics["curvature"].values())
     assert len(metrics["codes"]["perplexity"]) == 3
+    assert metrics["codes"]["prior_nats"] > 0
+    assert all(0 < each < 1 for each in metrics["codes"]["class_information_shuffled_bits"])
     assert 0 <= metrics["codes"]["class_information_bits"][0] <= metrics["codes"]["class_entropy_bits"] <= 2
 
 
