@@ -5,16 +5,17 @@
 Everything is measured on complexes of the validation split, side by side in one run with the same noise, for several
 sources of codes: none (the learned null codes), oracle (what the encoder reads off the answer), prior (drawn before
 docking, at each of the temperatures) if the checkpoint has a prior, and, given a control, that network, which has no
-codes. Intervals are 95 %, by bootstrap over complexes.
+codes. Intervals are 95 %, by bootstrap over complexes. The part `usage` says what the encoder's codes point at.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,12 @@ from discodock.diffusion.solvers import SolverConfig
 from discodock.inference.network import load_network
 from discodock.inference.sample import default_solver
 from discodock.latents.categorical import SamplingConfig
+from discodock.latents.codebook import Codebook
+from discodock.latents.diagnostics import NATS_PER_BIT, code_usage, mutual_information, shuffled_mutual_information
+from discodock.latents.registry import AnyCodeSpace, stack_hard_codes
 from discodock.models.checkpoint import load_checkpoint
+from discodock.models.registry import AnyCodePrior
+from discodock.tasks.code_baseline import NodeKinds, node_kinds
 from discodock.tasks.codes import encode_unbound
 from discodock.tasks.prior import unbound_conformers
 from discodock.tasks.prior_stage import load_stage_one
@@ -55,7 +61,7 @@ def main() -> None:
     parser.add_argument("--temperatures", default="1,0.22", help="of the prior; 0.22 is DisCo-DiffDock's")
     parser.add_argument("--solvers", default="low_temperature,heun,dpm_solver_pp", help="for the success")
     parser.add_argument("--steps", default="2,3,5,10,20", help="of each solver")
-    parser.add_argument("--parts", default="losses,curvature,success", help="which comparisons")
+    parser.add_argument("--parts", default="losses,curvature,success", help="which comparisons; usage too")
     arguments = parser.parse_args()
     raise_allocator_thresholds()
     torch.set_num_threads(1)
@@ -73,6 +79,7 @@ def main() -> None:
         "losses": lambda: compare_losses(sources, batches, arguments.samples),
         "curvature": lambda: compare_curvature(sources, batches, arguments.samples),
         "success": lambda: compare_success(sources, batches, arguments.samples, solvers),
+        "usage": lambda: describe_usage(sources["oracle"], prior_of(arguments.checkpoint), batches, arguments.samples),
     }
     for name in arguments.parts.split(","):
         parts[name]()
@@ -96,7 +103,7 @@ def code_sources(checkpoint: Path, temperatures: list[float]) -> dict[str, Sourc
         "none": Source(task, lambda batch, pose_complex: None),
         "oracle": Source(task, lambda batch, pose_complex: task.draw_codes(batch, pose_complex, generator).weights),
     }
-    network = load_network(checkpoint, torch.device("cpu")).code_prior
+    network = prior_of(checkpoint)
     if network is None:
         return sources
 
@@ -111,12 +118,68 @@ def code_sources(checkpoint: Path, temperatures: list[float]) -> dict[str, Sourc
     return sources
 
 
+def prior_of(checkpoint: Path) -> AnyCodePrior | None:
+    """The prior of a file, in evaluation mode; None if it has none."""
+    return load_network(checkpoint, torch.device("cpu")).code_prior
+
+
 def load_plain(path: Path) -> ScoreTask:
     """A score model without codes, in evaluation mode."""
     config = load_checkpoint(path).config
     task = ScoreTask(ScoreTaskConfig.model_validate({name: config[name] for name in ("model", "process")}), 1)
     start_score_task(task, path)
     return task.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def describe_usage(oracle: Source, network: AnyCodePrior | None, batches: list[ComplexBatch], samples: int) -> None:
+    """What the encoder's codes choose by kind of node, what two codes tell of each other, and what the prior says."""
+    assert oracle.task.code_encoder is not None
+    layout, generator = oracle.task.code_encoder.layout, torch.Generator().manual_seed(0)
+    kinds, nats = [], []
+    for batch in batches:
+        pose_complex = repeat_complexes(batch, samples)
+        weights = oracle.draw(batch, pose_complex)
+        assert weights is not None
+        codes = stack_hard_codes(weights)
+        kinds.append(chosen_kinds(layout.spaces, node_kinds(batch), codes, pose_complex))
+        if network is not None:
+            conformer = unbound_conformers(oracle.task.process, batch, pose_complex, generator)
+            prior = network.prior(encode_unbound(network, batch), pose_complex, conformer)
+            nats += (-prior.log_prob(codes)).view(-1, samples).mean(dim=1).tolist()
+    print(f"\nusage of the encoder's codes by kind of node, {samples} draws per complex")
+    print_usage(layout.spaces, torch.cat(kinds))
+    if nats:
+        print(f"  all codes under the prior, nats: {with_interval(np.array(nats))}")
+
+
+def chosen_kinds(spaces: Sequence[AnyCodeSpace], kinds: NodeKinds, codes: Tensor, pose_complex: Tensor) -> Tensor:
+    """Kind of what every code chose: of the node, or the entry of a codebook itself; int64, shape (P, num_codes)."""
+    columns = [
+        column if isinstance(space, Codebook) else kinds.of(space.nodes)[pose_complex, column]
+        for space, column in zip(spaces, codes.unbind(1), strict=True)
+    ]
+    return torch.stack(columns, dim=1)
+
+
+def print_usage(spaces: Sequence[AnyCodeSpace], kinds: Tensor) -> None:
+    """Usage of each code by kind (P, num_codes); mutual information of each two, beside that of shuffled ones."""
+    for number, (space, column) in enumerate(zip(spaces, kinds.unbind(1), strict=True)):
+        into = "codebook" if isinstance(space, Codebook) else space.nodes
+        num_kinds = space.codebook_size if isinstance(space, Codebook) else NodeKinds.number(space.nodes)
+        usage = code_usage(column, num_kinds)
+        print(
+            f"  code {number} ({into}): {100 * usage.used:.0f} % of {num_kinds} kinds,"
+            f" perplexity {usage.perplexity:.1f}, entropy {usage.entropy / NATS_PER_BIT:.2f} bits"
+        )
+    generator = torch.Generator().manual_seed(0)
+    for first, second in combinations(range(len(spaces)), 2):
+        known = mutual_information(kinds[:, first], kinds[:, second]) / NATS_PER_BIT
+        chance = shuffled_mutual_information(kinds[:, first], kinds[:, second], generator) / NATS_PER_BIT
+        print(
+            f"  codes {first} and {second} tell {known:.2f} bits of each other's kind,"
+            f" shuffled {chance.mean():.2f} (at most {chance.max():.2f})"
+        )
 
 
 def compare_losses(sources: dict[str, Source], batches: list[ComplexBatch], samples: int) -> None:

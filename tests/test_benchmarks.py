@@ -73,6 +73,28 @@ def test_the_worth_of_confidence_is_measured_without_looking_at_the_family_judge
     np.testing.assert_array_equal(again[0], told[0])
 
 
+def test_usage_of_codes_is_told_by_kind_of_node(capsys):
+    import torch
+
+    from benchmarks.codes import chosen_kinds, print_usage
+    from discodock.latents.codebook import Codebook
+    from discodock.latents.pointer import Pointer
+    from discodock.tasks.code_baseline import NodeKinds
+
+    kinds = NodeKinds(torch.tensor([[5, 6, 6], [7, 5, 0]]), torch.tensor([[3, 1], [1, 20]]))
+    spaces = (Pointer(nodes="ligand"), Pointer(nodes="residues"), Codebook(codebook_size=4))
+    codes, pose_complex = torch.tensor([[2, 0, 3], [0, 1, 1]]), torch.tensor([0, 1])
+    assert chosen_kinds(spaces, kinds, codes, pose_complex).tolist() == [[6, 3, 3], [7, 20, 1]]
+    both = Pointer(nodes="complex")
+    after_elements = NodeKinds.number("ligand")
+    assert chosen_kinds((both,), kinds, torch.tensor([[4], [0]]), pose_complex).tolist() == [[after_elements + 1], [7]]
+    label = torch.arange(40) % 2
+    print_usage(spaces[:2], torch.stack([label, 3 * label], dim=1))
+    shown = capsys.readouterr().out
+    assert "code 0 (ligand)" in shown and "perplexity 2.0" in shown
+    assert "codes 0 and 1 tell 1.00 bits of each other's kind, shuffled 0.0" in shown
+
+
 @pytest.fixture
 def family(tmp_path):
     """Two entries of one protein, the second elsewhere in space, and one of another protein."""

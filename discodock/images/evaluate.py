@@ -20,7 +20,13 @@ from discodock.images.features import FEATURES, Features
 from discodock.images.generate import GenerationConfig, ImageGenerator, spread_labels
 from discodock.images.metrics import fit_gaussian, frechet_distance, precision_recall
 from discodock.images.sampler import total_turning
-from discodock.latents.diagnostics import NATS_PER_BIT, code_usage, joint_labels, mutual_information
+from discodock.latents.diagnostics import (
+    NATS_PER_BIT,
+    code_usage,
+    joint_labels,
+    mutual_information,
+    shuffled_mutual_information,
+)
 from discodock.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -177,20 +183,30 @@ def curvature(
 
 
 def describe_codes(generator: ImageGenerator, config: ImageEvaluationConfig, real: RealImages) -> dict[str, Any]:
-    """Usage of every code over training images, and how much each group of codes tells of the class, bits."""
+    """Usage of every code over training images, what it tells of the class, bits, and what all cost, prior's nats.
+
+    What shuffled codes would tell is the bias of the estimate.
+    """
     codes = generator.encode(real.train, config.generation)
     labels, space = real.train_labels, generator.model.config.space
-    sizes = [group.codebook_size for group in space.groups for _ in range(group.num_codes)]
+    sizes = [len(mask) for mask in generator.model.code_masks(codes.device)]
     usage = [code_usage(column, size) for column, size in zip(codes.unbind(1), sizes, strict=True)]
     class_entropy = mutual_information(labels, labels)
-    return {
+    shuffles = torch.Generator().manual_seed(0)
+    bias = [shuffled_mutual_information(column, labels, shuffles).mean() for column in codes.unbind(1)]
+    result = {
         "used": [each.used for each in usage],
         "perplexity": [each.perplexity for each in usage],
         "class_entropy_bits": class_entropy / NATS_PER_BIT,
         "class_information_bits": [mutual_information(column, labels) / NATS_PER_BIT for column in codes.unbind(1)],
+        "class_information_shuffled_bits": [float(each) / NATS_PER_BIT for each in bias],
         "distinct_combinations": [int(joint_labels(codes[:, part]).max()) + 1 for part in space.group_slices],
         "n": len(codes),
     }
+    if generator.prior is not None:
+        log_prob = generator.prior_log_prob(codes, _labels(generator, real), config.generation)
+        result["prior_nats"] = -float(log_prob.mean())
+    return result
 
 
 def parameter_counts(generator: ImageGenerator) -> dict[str, int]:

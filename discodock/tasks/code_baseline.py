@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,39 @@ from discodock.tasks.redocking import graphs
 
 NUM_DEGREES = schema.LIGAND_ATOM_FEATURES["degree"]
 NUM_ATOM_CATEGORIES = len(schema.ELEMENTS) * NUM_DEGREES
+
+
+@dataclass(frozen=True)
+class NodeKinds:
+    """What the nodes of B complexes are that pointers choose among.
+
+    Attributes:
+        elements: of ligand atoms, an index into `schema.ELEMENTS`, int64, shape (B, L).
+        residue_types: an index into `schema.RESIDUE_TYPES`, int64, shape (B, N).
+    """
+
+    elements: Tensor
+    residue_types: Tensor
+
+    def of(self, nodes: str) -> Tensor:
+        """Kinds of the nodes of one set; in sets of both, residues count on from the elements."""
+        if nodes == COMPLEX:
+            return torch.cat([self.elements, len(schema.ELEMENTS) + self.residue_types], dim=1)
+        return self.elements if nodes == LIGAND else self.residue_types
+
+    @staticmethod
+    def number(nodes: str) -> int:
+        """How many kinds there are in a set of nodes."""
+        num_elements, num_types = len(schema.ELEMENTS), len(schema.RESIDUE_TYPES)
+        return {COMPLEX: num_elements + num_types, LIGAND: num_elements}.get(nodes, num_types)
+
+
+def node_kinds(batch: ComplexBatch) -> NodeKinds:
+    """Read them off a batch; residues in the order of `code_nodes`."""
+    nodes = code_nodes(*graphs(batch))
+    residue_type = torch.zeros_like(nodes.residue_idx).flatten()
+    residue_type[nodes.atom_residue] = batch.receptor["residue_type"][batch.receptor["mask"]]
+    return NodeKinds(batch.ligand["atom_feat"][..., 0], residue_type.view_as(nodes.residue_idx))
 
 
 class CategoryBaseline(nn.Module):
@@ -58,12 +92,9 @@ class CategoryBaseline(nn.Module):
         self, batch: ComplexBatch, pose_complex: Tensor, probs: Sequence[Tensor], masks: Sequence[Tensor]
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Category and mask of every entry (P, N_i), and its probability."""
-        nodes = code_nodes(*graphs(batch))
-        residue_type = torch.zeros_like(nodes.residue_idx).flatten()
-        residue_type[nodes.atom_residue] = batch.receptor["residue_type"][batch.receptor["mask"]]
-        element, degree = batch.ligand["atom_feat"][..., 0], batch.ligand["atom_feat"][..., 1]
-        atoms = (element * NUM_DEGREES + degree)[pose_complex]
-        residues = residue_type.view_as(nodes.residue_idx)[pose_complex]
+        kinds = node_kinds(batch)
+        atoms = (kinds.elements * NUM_DEGREES + batch.ligand["atom_feat"][..., 1])[pose_complex]
+        residues = kinds.residue_types[pose_complex]
 
         def category(space: AnyCodeSpace, each: Tensor) -> Tensor:
             if isinstance(space, Codebook):

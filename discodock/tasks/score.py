@@ -14,7 +14,8 @@ from discodock.data.batch import ComplexBatch
 from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
 from discodock.geometry.pose import LigandTopology
-from discodock.latents.diagnostics import entropy
+from discodock.latents.codebook import Codebook
+from discodock.latents.diagnostics import entropy, input_information
 from discodock.latents.dropout import drop_weights
 from discodock.models.code_encoder import CodeDraw
 from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
@@ -198,8 +199,14 @@ class ScoreTask(pl.LightningModule):
             self.log(f"{prefix}/{name}", losses[name], batch_size=batch_size)
 
     def _log_codes(self, drawn: CodeDraw, batch_size: int) -> None:
-        """Perplexity of the encoder's distribution of each code, and how many entries there are to choose from."""
-        for index, probs in enumerate(drawn.probs):
+        """Perplexity of the encoder's distribution of each code, and how many entries there are to choose from.
+
+        Of codebook codes also `nats`, what they tell of the complex; entries of pointers differ between complexes.
+        """
+        assert self.code_encoder is not None
+        for index, (space, probs) in enumerate(zip(self.code_encoder.layout.spaces, drawn.probs, strict=True)):
+            if isinstance(space, Codebook):
+                self.log(f"val_codes/nats_{index}", input_information(probs), batch_size=batch_size)
             self.log(f"val_codes/perplexity_{index}", entropy(probs).exp().mean(), batch_size=batch_size)
             self.log(f"val_codes/entries_{index}", (probs > 0).sum(-1).float().mean(), batch_size=batch_size)
 

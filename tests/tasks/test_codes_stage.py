@@ -1,12 +1,17 @@
 import csv
 import logging
+import math
 
 import pytest
 import torch
 
 from discodock.errors import CheckpointError
 from discodock.inference.network import load_network
+from discodock.latents.codebook import Codebook
+from discodock.latents.pointer import Pointer
+from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import load_checkpoint
+from discodock.models.code_encoder import CodeDraw
 from discodock.tasks.codes import CodesConfig
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import train_score
@@ -59,6 +64,20 @@ def test_validation_compares_codes_with_none_on_the_same_noise(prepared, tmp_pat
     for name in ("tr", "rot", "tor", "sample_rmsd"):  # a new network does not hear the codes yet
         assert metrics[f"val_oracle/{name}"] == pytest.approx(metrics[f"val/{name}"], rel=1e-3)
     assert 1 < metrics["val_codes/perplexity_0"] <= metrics["val_codes/entries_0"]
+    assert not any("nats" in name for name in metrics)  # entries of pointers differ between complexes
+
+
+def test_validation_says_what_codebook_codes_tell_of_the_complex(prepared):
+    book = CodeLayout(spaces=(Pointer(nodes="ligand"), Codebook(codebook_size=3)))
+    config = settings(prepared, RIGID, *CODES).task
+    task = ScoreTask(config.model_copy(update={"codes": config.codes.model_copy(update={"layout": book})}), 1)
+    logged = {}
+    task.log = lambda name, value, **_: logged.update({name: float(value)})
+    sure, unsure = torch.eye(3).repeat(2, 1), torch.full((6, 3), 1 / 3)
+    for probs, expected in ((sure, math.log(3)), (unsure, 0.0)):
+        task._log_codes(CodeDraw((), (torch.full((6, 5), 0.2), probs)), 2)
+        assert logged["val_codes/nats_1"] == pytest.approx(expected, abs=1e-6)
+    assert "val_codes/nats_0" not in logged and logged["val_codes/entries_0"] == 5
 
 
 def test_the_encoder_has_a_learning_rate_of_its_own(prepared):
