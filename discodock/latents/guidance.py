@@ -11,7 +11,7 @@ from torch import Tensor
 TreeT = TypeVar("TreeT")
 
 
-def guide(conditional: TreeT, unconditional: TreeT, weight: float) -> TreeT:
+def guide(conditional: Any, unconditional: Any, weight: float) -> Any:
     """Guided output s_c + w (s_c - s_null); weight 0 returns `conditional` itself, -1 is no condition at all.
 
     EDM2 and Imagen count from the unconditional output, s_null + w' (s_c - s_null): w' = 1 + w.
@@ -27,15 +27,8 @@ def guide(conditional: TreeT, unconditional: TreeT, weight: float) -> TreeT:
 
     Source: Ho, Salimans 2022, arXiv 2207.12598, Eq. 6.
     """
-    return conditional if weight == 0 else _guide(conditional, unconditional, weight)
-
-
-def guided(conditional: Callable[[], TreeT], unconditional: Callable[[], TreeT], weight: float) -> TreeT:
-    """As `guide`, for outputs yet to be computed; the unconditional one is not computed when the weight is 0."""
-    return conditional() if weight == 0 else _guide(conditional(), unconditional(), weight)
-
-
-def _guide(conditional: Any, unconditional: Any, weight: float) -> Any:
+    if weight == 0:
+        return conditional
     if type(conditional) is not type(unconditional):
         raise ValueError(f"cannot guide a {type(unconditional).__name__} towards a {type(conditional).__name__}")
     if isinstance(conditional, Tensor):
@@ -45,13 +38,18 @@ def _guide(conditional: Any, unconditional: Any, weight: float) -> Any:
             (f.name, getattr(conditional, f.name), getattr(unconditional, f.name))
             for f in dataclasses.fields(conditional)
         )
-        return dataclasses.replace(conditional, **{name: _guide(c, u, weight) for name, c, u in pairs})
+        return dataclasses.replace(conditional, **{name: guide(c, u, weight) for name, c, u in pairs})
     if isinstance(conditional, Mapping):
         if conditional.keys() != unconditional.keys():
             raise ValueError(f"cannot guide {sorted(unconditional)} towards {sorted(conditional)}")
-        return {key: _guide(value, unconditional[key], weight) for key, value in conditional.items()}
+        return {key: guide(value, unconditional[key], weight) for key, value in conditional.items()}
     if isinstance(conditional, tuple | list):
-        items = [_guide(c, u, weight) for c, u in zip(conditional, unconditional, strict=True)]
+        items = [guide(c, u, weight) for c, u in zip(conditional, unconditional, strict=True)]
         named = hasattr(conditional, "_fields")
         return type(conditional)(*items) if named else type(conditional)(items)
     raise TypeError(f"cannot guide a {type(conditional).__name__}")
+
+
+def guided(conditional: Callable[[], TreeT], unconditional: Callable[[], TreeT], weight: float) -> TreeT:
+    """As `guide`, for outputs yet to be computed; the unconditional one is not computed when the weight is 0."""
+    return conditional() if weight == 0 else guide(conditional(), unconditional(), weight)
