@@ -182,8 +182,8 @@ def test_it_fits_a_narrow_screen(browser):
 
 
 STICKS_OF_RESIDUE = """
-const [resi] = arguments;
-return [...Array(20).keys()].map((number) => discodockReport.viewer.getModel(number)).filter(Boolean).map((model) =>
+const [resi, number] = arguments;
+return [...Array(number).keys()].map((index) => discodockReport.viewer.getModel(index)).map((model) =>
   model.selectedAtoms({ resi, hetflag: false }).filter((atom) => atom.style.stick && atom.chain).length > 0);
 """
 """Of each model whether it draws this residue of the protein as sticks."""
@@ -193,11 +193,14 @@ def test_side_chains_move_with_the_selected_pose(browser, moved_result, moved_fo
     browser.get(write_report(moved_folder).as_uri())
     atom = moved_result.poses[0].side_chains.atoms[0]
     residue = moved_result.receptor.residues[moved_result.receptor.residue_idx[atom]].number
-    number = len(moved_result.poses)
-    for index in (1, 4):
+    data = browser.execute_script("return JSON.parse(document.getElementById('report-data').textContent)")
+    near = [[data["residues"][index][1] for index in pose["near"]] for pose in data["poses"]]
+    assert residue in near[1], "the fixture moves an atom near this pose"
+    for index, around in enumerate(near):
         click(browser, f"#poses tr[data-pose='{index}'] td")
-        drawn = [i for i, sticks in enumerate(browser.execute_script(STICKS_OF_RESIDUE, residue)) if sticks]
-        assert drawn == [1 + number + index]
+        sticks = browser.execute_script(STICKS_OF_RESIDUE, residue, 1 + 2 * len(near))
+        drawn = [number for number, has_sticks in enumerate(sticks) if has_sticks]
+        assert drawn == ([1 + len(near) + index] if residue in around else [])
 
 
 def test_no_errors_and_no_requests(browser):
