@@ -47,6 +47,18 @@ class PoseTangent:
     rot: Tensor
     tor: Tensor
 
+    def __add__(self, other: PoseTangent) -> PoseTangent:
+        """The sum of two vectors at the same poses."""
+        return PoseTangent(self.tr + other.tr, self.rot + other.rot, self.tor + other.tor)
+
+    def __sub__(self, other: PoseTangent) -> PoseTangent:
+        """The difference of two vectors at the same poses."""
+        return PoseTangent(self.tr - other.tr, self.rot - other.rot, self.tor - other.tor)
+
+    def __mul__(self, factor: float) -> PoseTangent:
+        """The vector, so many times as long."""
+        return PoseTangent(factor * self.tr, factor * self.rot, factor * self.tor)
+
 
 def update_pose(pos: Tensor, topology: LigandTopology, update: PoseTangent) -> Tensor:
     """Move poses by a finite tangent vector: torsions, then rotation about the centroid, then translation.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, cast
+from typing import Annotated, cast
 
 import torch
 from pydantic import Field
@@ -14,11 +14,11 @@ from discodock.latents.categorical import NULL_CODE, hard_codes, one_hot
 from discodock.latents.codebook import Codebook
 from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer
-from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet
+from discodock.latents.space import CodeEmbedding, NodeSet
 from discodock.settings import Settings
 
 AnyCodeSpace = Annotated[Pointer | Codebook, Field(discriminator="kind")]
-"""The type of a code space in a configuration: the kinds of `CODE_SPACES`, told apart by `kind`."""
+"""The type of a code space in a configuration: all kinds of codes, told apart by `kind`."""
 
 
 class CodeLayout(Settings):
@@ -98,6 +98,3 @@ class CodesEmbedding(nn.Module):
         """
         rows = zip(self.codes, weights, strict=True)
         return torch.stack([cast(CodeEmbedding, code)(each, nodes) for code, each in rows], dim=1)
-
-
-CODE_SPACES: Final[dict[str, type[CodeSpace]]] = {"pointer": Pointer, "codebook": Codebook}

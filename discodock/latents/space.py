@@ -34,7 +34,7 @@ class CodeSpace(Settings, ABC):
 
     A code is either hard, an int64 entry per sample with `categorical.NULL_CODE` for none, or weights of shape (B, N):
     one-hot rows, rows of zeros for none. To add a kind, subclass this in a module of its own and name it in
-    `registry.CODE_SPACES` and `registry.AnyCodeSpace`; the tests of all kinds then run on it.
+    `registry.AnyCodeSpace`; the tests of all kinds then run on it.
     """
 
     kind: str
