@@ -10,8 +10,8 @@ from discodock.images.toy_report import measure, quality
 
 SMALL = ToyConfig(
     mixture=Mixture(num_clusters=3, modes_per_cluster=1),
-    codes={"num_codes": 1, "codebook_size": 8},
-    annealing={"start": 8.0, "end": 1.0, "decay_steps": 250},
+    codes={"num_codes": 1, "codebook_size": 4},
+    annealing={"start": 3.0, "end": 1.0, "decay_steps": 200},
     steps=400,
     batch_size=128,
     width=32,
@@ -50,7 +50,7 @@ def test_codes_are_added_to_the_condition():
     torch.manual_seed(0)
     model = ToyModel(SMALL, 16, has_codes=True)
     x, sigma = torch.randn(2, 2), torch.ones(2)
-    first, second = (torch.nn.functional.one_hot(torch.full((2,), code), 8).float() for code in (0, 1))
+    first, second = (torch.nn.functional.one_hot(torch.full((2,), code), 4).float() for code in (0, 1))
     assert (model.denoiser(x, sigma, None, [first]) - model.denoiser(x, sigma, None, [second])).abs().max() > 1e-3
 
 
