@@ -42,13 +42,33 @@ class DataConfig(StoreConfig):
     """As `StoreConfig`, for complexes that are cropped around their site."""
 
     center_jitter: float = Field(3.0, ge=0, description="largest offset of the crop's centre from the ligand's, Å")
+    receptor_jitter: float = Field(
+        0.0, ge=0, description="noise of receptor positions in training, Å per axis: half of its variance by residue"
+    )
 
 
 class SiteDataset(Dataset[Arrays]):
-    """Prepared complexes cropped around a displaced site centre; decoded complexes are kept in memory."""
+    """Prepared complexes cropped around a displaced site centre; decoded complexes are kept in memory.
 
-    def __init__(self, store: PreparedStore, ids: Sequence[str], *, center_jitter: float, seed: int) -> None:
-        self.store, self.ids, self.center_jitter, self.seed = store, list(ids), center_jitter, seed
+    Args:
+        store: the complexes.
+        ids: which of them.
+        center_jitter: largest offset of the centre, Å.
+        receptor_jitter: noise of receptor positions, Å per axis; see `jittered`.
+        seed: of the crops and the noise.
+    """
+
+    def __init__(
+        self,
+        store: PreparedStore,
+        ids: Sequence[str],
+        *,
+        center_jitter: float,
+        seed: int,
+        receptor_jitter: float = 0.0,
+    ) -> None:
+        self.store, self.ids, self.seed = store, list(ids), seed
+        self.center_jitter, self.receptor_jitter = center_jitter, receptor_jitter
         self._loaded: dict[str, Arrays] = {}
 
     def __len__(self) -> int:
@@ -64,7 +84,8 @@ class SiteDataset(Dataset[Arrays]):
         arrays = self._loaded[complex_id]
         generator = np.random.default_rng([self.seed, idx, draw])
         center = arrays["ligand_pos"].mean(axis=0) + random_offset(generator, self.center_jitter)
-        return crop_site(arrays, center)
+        cropped = crop_site(arrays, center)
+        return jittered(cropped, self.receptor_jitter, generator) if self.receptor_jitter > 0 else cropped
 
 
 class ClusterSampler(Sampler[tuple[int, int]]):
@@ -110,8 +131,8 @@ class StoreDataModule(pl.LightningDataModule, ABC):
         self.config = config
 
     @abstractmethod
-    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> Dataset[Any]:
-        """The chosen complexes of a store, as `collate` takes them; keys as in `SiteDataset`."""
+    def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> Dataset[Any]:
+        """The chosen complexes of a store, as `collate` takes them, for training or not; keys as in `SiteDataset`."""
 
     @abstractmethod
     def collate(self, complexes: Sequence[Any]) -> Any:
@@ -138,8 +159,8 @@ class StoreDataModule(pl.LightningDataModule, ABC):
             raise PreparedDataError(f"{config.root}: no complex of the train split; prepare with --splits")
         self.train_clusters = [row.cluster for row in train]
         val = spread_over_clusters(val, config.num_val)
-        self.train_set = self.dataset(store, [row.id for row in train])
-        self.val_set = self.dataset(store, [row.id for row in val])
+        self.train_set = self.dataset(store, [row.id for row in train], is_train=True)
+        self.val_set = self.dataset(store, [row.id for row in val], is_train=False)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Endless variety, in epochs of `steps_per_epoch` batches."""
@@ -212,14 +233,21 @@ class ComplexDataModule(StoreDataModule):
 
     def __init__(self, config: DataConfig, *, whole_receptor: bool = False, embedding_size: int = 0) -> None:
         super().__init__(config)
-        self.center_jitter, self.whole_receptor = config.center_jitter, whole_receptor
+        self.crops = config
+        self.whole_receptor = whole_receptor
         self.embedding_size = embedding_size
 
-    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> SiteDataset | WholeDataset:
+    def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> SiteDataset | WholeDataset:
         """Random crops, or whole complexes."""
         if self.whole_receptor:
             return WholeDataset(store, ids, embeddings_of(store, self.embedding_size) if self.embedding_size else None)
-        return SiteDataset(store, ids, center_jitter=self.center_jitter, seed=self.config.seed)
+        return SiteDataset(
+            store,
+            ids,
+            center_jitter=self.crops.center_jitter,
+            receptor_jitter=self.crops.receptor_jitter if is_train else 0.0,
+            seed=self.crops.seed,
+        )
 
     def collate(self, complexes: Sequence[Arrays]) -> ComplexBatch:
         """See `discodock.data.batch.collate`."""
@@ -245,6 +273,20 @@ def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:
     """A random direction with a length uniform on [0, largest), shape (3,)."""
     direction = generator.normal(size=3)
     return direction / np.linalg.norm(direction) * generator.uniform(0, largest)
+
+
+def jittered(arrays: Arrays, width: float, generator: np.random.Generator) -> Arrays:
+    """A new mapping whose receptor atoms are displaced, so that no pocket is ever seen twice as it is.
+
+    Args:
+        arrays: a complex.
+        width: standard deviation of an atom's displacement, Å per axis; half of the variance is shared by the residue.
+        generator: source of the noise.
+    """
+    residue = arrays["receptor_residue_idx"] - arrays["receptor_residue_idx"].min()
+    shared = generator.normal(scale=width / np.sqrt(2), size=(int(residue.max()) + 1, 3))
+    own = generator.normal(scale=width / np.sqrt(2), size=arrays["receptor_pos"].shape)
+    return arrays | {"receptor_pos": (arrays["receptor_pos"] + shared[residue] + own).astype(np.float32)}
 
 
 def spread_over_clusters(rows: Sequence[IndexRow], num: int) -> list[IndexRow]:

@@ -149,7 +149,7 @@ class PoseDataModule(StoreDataModule):
         chosen = spread_over_clusters(rows, self.config.num_val)
         self.val_set = PoseDataset(store, [row.id for row in chosen], None, self.config.seed)
 
-    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> PoseDataset:
+    def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> PoseDataset:
         """Complexes with some of their poses."""
         return PoseDataset(store, ids, self.poses_per_complex, self.config.seed)
 

@@ -40,7 +40,7 @@ class SiteDataModule(StoreDataModule):
         super().__init__(config)
         self.encode = encode
 
-    def dataset(self, store: PreparedStore, ids: Sequence[str]) -> ReceptorDataset:
+    def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> ReceptorDataset:
         """Whole receptors."""
         return ReceptorDataset(store, ids, self.encode)
 

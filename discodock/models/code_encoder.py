@@ -89,13 +89,18 @@ class CodeEncoder(nn.Module):
                 (config.num_basis + NUM_PAIR_ATTR, config.num_basis),
                 mean_degrees=(12.0, 20.0),
                 convolution=config.convolution,
+                dropout=config.layer_dropout,
             )
             for _ in range(config.num_layers)
         )
         self.receptor_layer = None
         if pointers_into(layout, RESIDUES):
             self.receptor_layer = InteractionLayer(
-                *size, (config.num_basis,), mean_degrees=(5.0,), convolution=config.convolution
+                *size,
+                (config.num_basis,),
+                mean_degrees=(5.0,),
+                convolution=config.convolution,
+                dropout=config.layer_dropout,
             )
             self.receptor_layer.norm.vector_gain.requires_grad_(False)  # only the sources' vectors count here
         self.heads = nn.ModuleList(CodeHead(config, layout, index) for index in range(layout.num_codes))

@@ -27,6 +27,7 @@ class EncoderConfig(Settings):
     num_ligand_layers: int = Field(3, ge=0, description="rounds over the molecular graph, once per complex")
     num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
     receptor_cutoff: float = Field(4.5, gt=0, description="edges between receptor atoms, Å")
+    layer_dropout: float = Field(0.0, ge=0, lt=1, description="of what every round adds to the features")
     convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
 
 
@@ -55,6 +56,7 @@ class ReceptorEncoder(nn.Module):
                 (config.num_basis + 1,),
                 mean_degrees=(12.0,),
                 convolution=config.convolution,
+                dropout=config.layer_dropout,
             )
             for _ in range(config.num_receptor_layers)
         )
@@ -87,6 +89,7 @@ class LigandEncoder(nn.Module):
         self.bond_embedding = nn.Embedding(len(schema.BOND_TYPES), num_scalars)
         self.layers = nn.ModuleList(GINEConv(_mlp(num_scalars)) for _ in range(num_layers))
         self.norms = nn.ModuleList(nn.LayerNorm(num_scalars) for _ in range(num_layers))
+        self.dropout = nn.Dropout(config.layer_dropout)
 
     def forward(self, ligand: LigandGraph) -> Tensor:
         """Scalars of all real atoms, laid end to end over the batch, shape (N, S)."""
@@ -97,7 +100,7 @@ class LigandEncoder(nn.Module):
         edge_attr = self.bond_embedding(ligand.bond_type[sample, target, source] - 1)
         scalars = self.embedding(ligand.atom_feat[mask])
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            scalars = scalars + layer(norm(scalars), edge_index, edge_attr)
+            scalars = scalars + self.dropout(layer(norm(scalars), edge_index, edge_attr))
         return scalars
 
 

@@ -73,7 +73,13 @@ class PoseTrunk(nn.Module):
         if self.codes is not None and self.codes.residue_pointers:
             edge_attr, degrees = (*edge_attr, self.codes.num_edge_attr), (*degrees, len(self.codes.residue_pointers))
         self.layers = nn.ModuleList(
-            InteractionLayer(*size, edge_attr, mean_degrees=degrees, convolution=config.convolution)
+            InteractionLayer(
+                *size,
+                edge_attr,
+                mean_degrees=degrees,
+                convolution=config.convolution,
+                dropout=config.layer_dropout,
+            )
             for _ in range(config.num_layers)
         )
         self.time_shifts = nn.ModuleList(

@@ -75,7 +75,13 @@ class SiteModel(nn.Module):
         self.basis = GaussianBasis(config.num_basis, config.residue_cutoff)
         degree = (float(config.max_neighbors),)
         self.layers = nn.ModuleList(
-            InteractionLayer(*size, (config.num_basis,), mean_degrees=degree, convolution=config.convolution)
+            InteractionLayer(
+                *size,
+                (config.num_basis,),
+                mean_degrees=degree,
+                convolution=config.convolution,
+                dropout=config.layer_dropout,
+            )
             for _ in range(config.num_layers)
         )
         self.update = GatedUpdate(*size)

@@ -63,6 +63,26 @@ class FeatureNorm(nn.Module):
         return Features(self.scalar_norm(features.scalars), features.vectors * scale * self.vector_gain)
 
 
+class FeatureDropout(nn.Module):
+    """Dropout that keeps features equivariant: of scalars one by one, of vectors all three components together.
+
+    Args:
+        prob: of every channel of every node to be zero in training; the rest is scaled up.
+    """
+
+    def __init__(self, prob: float) -> None:
+        super().__init__()
+        self.prob = prob
+
+    def forward(self, features: Features) -> Features:
+        """Features with some channels zero in training, the features themselves otherwise."""
+        if not self.training or self.prob == 0:
+            return features
+        vectors = features.vectors
+        kept = nn.functional.dropout(torch.ones_like(vectors[:, :1]), self.prob)
+        return Features(nn.functional.dropout(features.scalars, self.prob), vectors * kept)
+
+
 class GatedUpdate(nn.Module):
     """Node-wise update: an MLP of the scalars and vector norms, whose extra outputs gate mixed vectors.
 

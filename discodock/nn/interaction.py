@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from discodock.nn.convolution import Convolution, Edges
-from discodock.nn.features import FeatureNorm, Features, GatedUpdate
+from discodock.nn.features import FeatureDropout, FeatureNorm, Features, GatedUpdate
 from discodock.nn.radial import GaussianBasis, smooth_cutoff
 
 
@@ -18,6 +18,8 @@ class InteractionLayer(nn.Module):
     Args:
         num_edge_attr: invariant edge attributes of each kind of edge.
         mean_degrees: typical number of edges of a target, for each kind of edge.
+        convolution: a name in `CONVOLUTIONS`.
+        dropout: of what convolutions and update add to the features.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class InteractionLayer(nn.Module):
         *,
         mean_degrees: tuple[float, ...],
         convolution: str,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.norm = FeatureNorm(num_scalars, num_vectors)
@@ -37,6 +40,7 @@ class InteractionLayer(nn.Module):
         )
         self.update_norm = FeatureNorm(num_scalars, num_vectors)
         self.update = GatedUpdate(num_scalars, num_vectors)
+        self.dropout = FeatureDropout(dropout)
 
     def convolution(self, kind: int) -> Convolution:
         """The convolution over edges of a kind."""
@@ -54,8 +58,8 @@ class InteractionLayer(nn.Module):
         for kind, projected in enumerate(sources):
             convolution = self.convolution(kind)
             source = convolution.project(normed) if projected is None else projected
-            features = features + convolution(source, normed, edges[kind])
-        return features + self.update(self.update_norm(features))
+            features = features + self.dropout(convolution(source, normed, edges[kind]))
+        return features + self.dropout(self.update(self.update_norm(features)))
 
 
 def make_edges(

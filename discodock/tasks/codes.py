@@ -40,7 +40,11 @@ class CodesConfig(Settings):
     temperature: TemperatureSchedule = Field(
         default_factory=TemperatureSchedule, description="of the Gumbel-softmax's gradient"
     )
-    learning_rate_factor: float = Field(1.0, gt=0, description="the encoder's learning rate over the score model's")
+    learning_rate_factor: float = Field(
+        1.0,
+        ge=0,
+        description="the encoder's learning rate over the score model's; 0 leaves it alone, and so its prior",
+    )
     rate_weight: float = Field(
         0.0, ge=0, description="of KL(encoder || prior) in the loss, 1/nat, with a prior learned beside it; 0: none"
     )

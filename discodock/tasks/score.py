@@ -80,6 +80,8 @@ class ScoreTask(pl.LightningModule):
         self.model = make_score_model(config.model, None if codes is None else codes.layout)
         self.code_encoder = None if codes is None else make_code_encoder(codes.encoder, codes.layout)
         self.code_prior = None if codes is None else codes.joint_prior(config.model)
+        if self.code_encoder is not None and codes is not None and codes.learning_rate_factor == 0:
+            self.code_encoder.requires_grad_(False)
         self.process = PoseProcess(config.process)
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
@@ -130,7 +132,8 @@ class ScoreTask(pl.LightningModule):
         """AdamW with the trapezoidal schedule."""
         config = self.config.optimizer
         groups: list[dict[str, Any]] = [{"params": list(self.model.parameters())}]
-        if self.config.codes is not None and self.code_encoder is not None:
+        if self.config.codes is not None and self.config.codes.learning_rate_factor > 0:
+            assert self.code_encoder is not None
             rate = config.learning_rate * self.config.codes.learning_rate_factor
             groups.append({"params": list(self.code_encoder.parameters()), "lr": rate})
         if self.code_prior is not None:

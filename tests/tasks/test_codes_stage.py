@@ -86,3 +86,15 @@ def test_the_encoder_has_a_learning_rate_of_its_own(prepared):
     score, encoder = task.configure_optimizers()["optimizer"].param_groups
     assert encoder["initial_lr"] == pytest.approx(3 * score["initial_lr"])
     assert sum(map(len, (score["params"], encoder["params"]))) == len(list(task.parameters()))
+
+
+def test_an_encoder_without_a_learning_rate_stays_as_it_is(prepared, tmp_path):
+    first = train_score(settings(prepared, RIGID, *CODES, "run.max_steps=2"), tmp_path / "first")
+    more = ("task.codes.learning_rate_factor=0", "task.codes.dropout.whole=0", f"start_from={first}")
+    then = train_score(settings(prepared, RIGID, *CODES, *more, "run.max_steps=3"), tmp_path / "then")
+    before, after = load_checkpoint(first), load_checkpoint(then)
+    assert all(torch.equal(value, after.part("codes")[name]) for name, value in before.part("codes").items())
+    changed = [
+        name for name, value in before.part("model").items() if not torch.equal(value, after.part("model")[name])
+    ]
+    assert "codes.mark.weight" in changed  # the score model still learns to read the codes

@@ -38,7 +38,8 @@ def settings(prepared, ids, *overrides) -> ScoreStageConfig:
 
 @pytest.mark.parametrize("interrupted_at", [4, 6])  # at the end of an epoch, and within one, between two checkpoints
 def test_a_resumed_run_equals_an_uninterrupted_one(prepared, tmp_path, interrupted_at):
-    plain = ("task.optimizer.decay_fraction=0", "task.poses_per_complex=2")
+    plain = ("task.optimizer.decay_fraction=0", "task.poses_per_complex=2", "task.model.layer_dropout=0.2")
+    plain = (*plain, "data.receptor_jitter=0.1")
     whole = train_score(settings(prepared, RIGID, *plain, "run.max_steps=8"), tmp_path / "whole")
     train_score(settings(prepared, RIGID, *plain, f"run.max_steps={interrupted_at}"), tmp_path / "halves")
     halves = train_score(settings(prepared, RIGID, *plain, "run.max_steps=8"), tmp_path / "halves")
@@ -80,6 +81,23 @@ def test_loss_falls_on_real_complexes(prepared, tmp_path):
     with open(tmp_path / "logs/version_0/metrics.csv", newline="") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
     assert np.mean(losses[-30:]) < 0.8 * np.mean(losses[:10])
+
+
+def test_only_training_complexes_are_jittered_and_each_draw_anew(prepared):
+    def crops(jitter):
+        config = settings(prepared, RIGID, "data.center_jitter=0", f"data.receptor_jitter={jitter}").data
+        data = ComplexDataModule(config)
+        data.setup()
+        return data
+
+    still, moving = crops(0.0), crops(0.2)
+    exact = still.train_set[0, 3]["receptor_pos"]
+    found = [moving.train_set[0, draw]["receptor_pos"] for draw in (3, 3, 4)]
+    assert (found[0] - exact).std() == pytest.approx(0.2, rel=0.1)
+    assert np.array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[2]).max() > 0.2
+    assert np.array_equal(moving.val_set[0]["receptor_pos"], still.val_set[0]["receptor_pos"])
+    assert np.array_equal(moving.train_set[0, 3]["ligand_pos"], still.train_set[0, 3]["ligand_pos"])
 
 
 @pytest.mark.slow
