@@ -35,6 +35,7 @@ ARROWS = {
 EXCEPTIONS = {
     ("data.prepare", "chem"),  # preparing reads structures; everything else in data works without rdkit
     ("data.prepare_embeddings", "chem"),  # the sequences of chains are read off the structures again
+    ("data.prepare_fragments", "chem"),  # what amino acids are as ligands
     ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
     ("report.write", "data.store.write_atomically"),  # pages appear whole or not at all, as results do
     ("evaluation.collect", "data"),  # the poses that it keeps are training data, in the store that training reads

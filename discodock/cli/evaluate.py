@@ -58,6 +58,7 @@ def evaluate(
     mode: Mode = "pocket",
     out: options.Out = Path("evaluated"),
     samples: options.Samples = options.DEFAULT_SAMPLES,
+    exhaustiveness: options.Exhaustiveness = options.DEFAULT_EXHAUSTIVENESS,
     limit: Limit = None,
     split: Split = None,
     splits: Splits = None,
@@ -84,7 +85,9 @@ def evaluate(
         raise ConfigError("--poses are judged as they are; leave out --rescore")
     if poses is None and rank_by_confidence:
         raise ConfigError("--rank-by-confidence is for --poses; docked poses are ranked by it anyway")
-    sampling = options.sampling_config(samples, steps, solver, seed, batch_size, guidance)
+    sampling = options.sampling_config(
+        samples, exhaustiveness, steps, solver, seed=seed, batch_size=batch_size, guidance=guidance
+    )
     from discodock.cli.progress import WorkBar
     from discodock.evaluation.evaluate import EvaluationConfig
     from discodock.evaluation.evaluate import evaluate as evaluate_complexes

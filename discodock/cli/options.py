@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SAMPLES: Final = 40
 DEFAULT_STEPS: Final = 20
+DEFAULT_EXHAUSTIVENESS: Final = 2
 POCKET_RADIUS: Final = 10.0
 DEFAULT_RELAX: Final = "fast"
 
@@ -99,6 +100,17 @@ CenterZ = Annotated[float | None, typer.Option("--center-z", hidden=True)]
 
 # how
 Samples = Annotated[int, typer.Option("--samples", "-n", metavar="N", help="Poses per ligand.", min=1, max=10_000)]
+Exhaustiveness = Annotated[
+    int,
+    typer.Option(
+        "--exhaustiveness",
+        "-e",
+        metavar="N",
+        help="Candidates drawn and relaxed for each pose that is kept; time grows with it.",
+        min=1,
+        max=100,
+    ),
+]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Solver steps from noise to pose.", min=1, max=1000)]
 Solver = Annotated[
     str | None,
@@ -164,7 +176,14 @@ def modern_spelling(arguments: Sequence[str]) -> list[str]:
 
 
 def sampling_config(
-    samples: int, steps: int, solver: str | None, seed: int, batch_size: int | None, guidance: float = 0.0
+    samples: int,
+    exhaustiveness: int,
+    steps: int,
+    solver: str | None,
+    *,
+    seed: int,
+    batch_size: int | None,
+    guidance: float = 0.0,
 ) -> SamplingConfig:
     """Sampling settings from the values of the options above.
 
@@ -175,8 +194,8 @@ def sampling_config(
 
     walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
     codes = {"guidance_weight": guidance}
-    values = {"samples": samples, "seed": seed, "batch_size": batch_size, "solver": walk, "codes": codes}
-    return SamplingConfig.checked(values)
+    many = {"samples": samples, "exhaustiveness": exhaustiveness}
+    return SamplingConfig.checked({**many, "seed": seed, "batch_size": batch_size, "solver": walk, "codes": codes})
 
 
 def merge_center(

@@ -43,6 +43,7 @@ def predict(
     out: options.Out = Path("docked"),
     name: options.Name = None,
     samples: options.Samples = options.DEFAULT_SAMPLES,
+    exhaustiveness: options.Exhaustiveness = options.DEFAULT_EXHAUSTIVENESS,
     steps: options.Steps = options.DEFAULT_STEPS,
     solver: options.Solver = None,
     guidance: options.Guidance = 0.0,
@@ -68,7 +69,9 @@ def predict(
     hide_reader_notes()
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
     _check_inputs(jobs_table, protein, ligand)
-    sampling = options.sampling_config(samples, steps, solver, seed, batch_size, guidance)
+    sampling = options.sampling_config(
+        samples, exhaustiveness, steps, solver, seed=seed, batch_size=batch_size, guidance=guidance
+    )
     pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius)
     jobs = _jobs(jobs_table, protein, ligand, pocket, name, template_smiles)
     from discodock.inference.batch import RunOptions
@@ -143,7 +146,7 @@ def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path |
 
     docker = Docker(checkpoint, device)
     check_writable(out)
-    num_steps = run_options.sampling.samples * run_options.sampling.solver.steps
+    num_steps = run_options.sampling.num_candidates * run_options.sampling.solver.steps
     with WorkBar("docking", len(jobs)) as bar:
         outcomes = run_jobs(docker, jobs, out, run_options, _listener(bar, num_steps))
     if len(outcomes) == 1 and outcomes[0].is_ok:

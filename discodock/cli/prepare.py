@@ -88,6 +88,24 @@ def pdbbind(
     return _prepare(source, out, "pdbbind", splits, workers, settings, esm)
 
 
+@app.command("fragments")
+def fragments(
+    source: Annotated[Path, typer.Argument(metavar="PREPARED", help="Folder of prepared complexes.")],
+    out: Out,
+    per_receptor: Annotated[int, typer.Option("--per-receptor", min=1, help="Peptides of each receptor.")] = 4,
+    split: Annotated[str, typer.Option("--split", help="Receptors of this split.")] = "train",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice.")] = 0,
+) -> int:
+    """Cut peptides out of prepared receptors: further complexes for training, of every protein's own packing."""
+    from discodock.data.prepare_fragments import FragmentConfig, prepare_fragments
+
+    config = FragmentConfig(per_receptor=per_receptor, split=split, seed=seed)
+    with _progress_shown() as show:
+        number = prepare_fragments(source, out, config, on_progress=show)
+    print(f"{number:,} peptides in {out}")
+    return 0
+
+
 @app.command("poses")
 def poses(
     source: Source,

@@ -42,6 +42,8 @@ class DataConfig(StoreConfig):
     """As `StoreConfig`, for complexes that are cropped around their site."""
 
     center_jitter: float = Field(3.0, ge=0, description="largest offset of the crop's centre from the ligand's, Å")
+    fragments: Path | None = Field(None, description="store of `discodock prepare fragments`, to train on as well")
+    fragment_share: float = Field(0.3, gt=0, lt=1, description="of the draws that are fragments, if there are any")
     receptor_jitter: float = Field(
         0.0, ge=0, description="noise of receptor positions in training, Å per axis: half of its variance by residue"
     )
@@ -51,8 +53,7 @@ class SiteDataset(Dataset[Arrays]):
     """Prepared complexes cropped around a displaced site centre; decoded complexes are kept in memory.
 
     Args:
-        store: the complexes.
-        ids: which of them.
+        entries: the complexes, each with the store that it is in.
         center_jitter: largest offset of the centre, Å.
         receptor_jitter: noise of receptor positions, Å per axis; see `jittered`.
         seed: of the crops and the noise.
@@ -60,36 +61,42 @@ class SiteDataset(Dataset[Arrays]):
 
     def __init__(
         self,
-        store: PreparedStore,
-        ids: Sequence[str],
+        entries: Sequence[tuple[PreparedStore, str]],
         *,
         center_jitter: float,
         seed: int,
         receptor_jitter: float = 0.0,
     ) -> None:
-        self.store, self.ids, self.seed = store, list(ids), seed
+        self.entries, self.seed = list(entries), seed
         self.center_jitter, self.receptor_jitter = center_jitter, receptor_jitter
-        self._loaded: dict[str, Arrays] = {}
+        self._loaded: dict[int, Arrays] = {}
 
     def __len__(self) -> int:
         """Number of complexes."""
-        return len(self.ids)
+        return len(self.entries)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
         """The cropped complex; a key `(idx, draw)` says which of its random crops (default the first)."""
         idx, draw = (key, 0) if isinstance(key, int) else key
-        complex_id = self.ids[idx]
-        if complex_id not in self._loaded:
-            self._loaded[complex_id] = self.store.load(complex_id)
-        arrays = self._loaded[complex_id]
+        if idx not in self._loaded:
+            store, complex_id = self.entries[idx]
+            self._loaded[idx] = store.load(complex_id)
+        arrays = self._loaded[idx]
         generator = np.random.default_rng([self.seed, idx, draw])
         center = arrays["ligand_pos"].mean(axis=0) + random_offset(generator, self.center_jitter)
         cropped = crop_site(arrays, center)
         return jittered(cropped, self.receptor_jitter, generator) if self.receptor_jitter > 0 else cropped
 
 
-class ClusterSampler(Sampler[tuple[int, int]]):
-    """Draws complexes with a probability that falls with the size of their cluster; every process its own share.
+def cluster_probabilities(clusters: Sequence[str], exponent: float) -> np.ndarray:
+    """Probabilities of complexes, ~ size of their cluster ** -exponent, shape (len(clusters),)."""
+    sizes = Counter(clusters)
+    weights = np.array([sizes[c] ** -exponent for c in clusters])
+    return weights / weights.sum()
+
+
+class WeightedSampler(Sampler[tuple[int, int]]):
+    """Draws complexes with given probabilities; every process its own share.
 
     One epoch is `num_draws` draws, seeded by its number and the process. Where it begins is asked of `count_taken`, the
     draws used so far, not counted here: a resumed run then continues the same sequence, in the middle of an epoch too.
@@ -97,17 +104,14 @@ class ClusterSampler(Sampler[tuple[int, int]]):
 
     def __init__(
         self,
-        clusters: Sequence[str],
+        probabilities: np.ndarray,
         num_draws: int,
         *,
-        exponent: float,
         seed: int,
         rank: int = 0,
         count_taken: Callable[[], int] = lambda: 0,
     ) -> None:
-        sizes = Counter(clusters)
-        weights = np.array([sizes[c] ** -exponent for c in clusters])
-        self.probabilities = weights / weights.sum()
+        self.probabilities = probabilities
         self.num_draws, self.seed, self.rank, self.count_taken = num_draws, seed, rank, count_taken
 
     def __len__(self) -> int:
@@ -157,7 +161,7 @@ class StoreDataModule(pl.LightningDataModule, ABC):
             train = val = [row for row in rows if row.id in config.ids]
         if not train:
             raise PreparedDataError(f"{config.root}: no complex of the train split; prepare with --splits")
-        self.train_clusters = [row.cluster for row in train]
+        self.train_probabilities = cluster_probabilities([row.cluster for row in train], config.cluster_exponent)
         val = spread_over_clusters(val, config.num_val)
         self.train_set = self.dataset(store, [row.id for row in train], is_train=True)
         self.val_set = self.dataset(store, [row.id for row in val], is_train=False)
@@ -165,10 +169,9 @@ class StoreDataModule(pl.LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Any]:
         """Endless variety, in epochs of `steps_per_epoch` batches."""
         config = self.config
-        sampler = ClusterSampler(
-            self.train_clusters,
+        sampler = WeightedSampler(
+            self.train_probabilities,
             config.steps_per_epoch * config.batch_size,
-            exponent=config.cluster_exponent,
             seed=config.seed,
             rank=self.trainer.global_rank if self.trainer else 0,
             count_taken=lambda: self.trainer.global_step * config.batch_size if self.trainer else 0,
@@ -183,7 +186,7 @@ class StoreDataModule(pl.LightningDataModule, ABC):
         """Our batches move themselves."""
         return batch.to(device)
 
-    def _loader(self, dataset: Dataset[Any], sampler: ClusterSampler | None) -> DataLoader[Any]:
+    def _loader(self, dataset: Dataset[Any], sampler: WeightedSampler | None) -> DataLoader[Any]:
         return DataLoader(
             dataset,
             batch_size=self.config.batch_size,
@@ -234,6 +237,8 @@ class ComplexDataModule(StoreDataModule):
     def __init__(self, config: DataConfig, *, whole_receptor: bool = False, embedding_size: int = 0) -> None:
         super().__init__(config)
         self.crops = config
+        if whole_receptor and config.fragments is not None:
+            raise ConfigError("data.fragments are cut-outs; networks that read whole receptors cannot train on them")
         self.whole_receptor = whole_receptor
         self.embedding_size = embedding_size
 
@@ -242,12 +247,26 @@ class ComplexDataModule(StoreDataModule):
         if self.whole_receptor:
             return WholeDataset(store, ids, embeddings_of(store, self.embedding_size) if self.embedding_size else None)
         return SiteDataset(
-            store,
-            ids,
+            [(store, complex_id) for complex_id in ids],
             center_jitter=self.crops.center_jitter,
             receptor_jitter=self.crops.receptor_jitter if is_train else 0.0,
             seed=self.crops.seed,
         )
+
+    def setup(self, stage: str | None = None) -> None:
+        """As `StoreDataModule.setup`, with the fragments of the train split added to the complexes to train on."""
+        super().setup(stage)
+        if self.crops.fragments is None:
+            return
+        store = PreparedStore(self.crops.fragments)
+        rows = [row for row in store.index if row.split == "train"]
+        if not rows:
+            raise PreparedDataError(f"{self.crops.fragments}: no fragment of the train split; prepare them again")
+        assert isinstance(self.train_set, SiteDataset)
+        self.train_set.entries += [(store, row.id) for row in rows]
+        share = self.crops.fragment_share
+        drawn = cluster_probabilities([row.cluster for row in rows], self.crops.cluster_exponent)
+        self.train_probabilities = np.concatenate([(1 - share) * self.train_probabilities, share * drawn])
 
     def collate(self, complexes: Sequence[Arrays]) -> ComplexBatch:
         """See `discodock.data.batch.collate`."""

@@ -88,7 +88,8 @@ def _origin(metrics: Mapping[str, float], record: Mapping[str, Any]) -> str:
         sampling = settings["sampling"]
         where = f"pocket displaced by {settings['offset']:g} Å" if settings["mode"] == "pocket" else "no pocket given"
         how = (
-            f"{sampling['samples']} poses a complex, {sampling['solver']['steps']} steps, seed {sampling['seed']},"
+            f"{sampling['samples']} poses a complex of {sampling.get('exhaustiveness', 1)} times as many candidates,"
+            f" {sampling['solver']['steps']} steps, seed {sampling['seed']},"
             f" {where}, checkpoint {record['checkpoint']['sha256'][:12]}"
         )
     version = record.get("versions", {}).get("discodock", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -58,6 +58,16 @@ class PoseConfidence:
     expected_rmsd: np.ndarray
     atom_error: np.ndarray
     unlike: tuple[str, ...] = ()
+
+    def __getitem__(self, idx: np.ndarray) -> PoseConfidence:
+        """What is believed of the chosen poses."""
+        return replace(
+            self,
+            confidence=self.confidence[idx],
+            log_odds=self.log_odds[idx],
+            expected_rmsd=self.expected_rmsd[idx],
+            atom_error=self.atom_error[idx],
+        )
 
     @property
     def prob(self) -> np.ndarray:

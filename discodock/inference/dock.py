@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import LigandRecord, heavy_indices, read_ligand
@@ -24,12 +25,12 @@ from discodock.inference.confidence import PoseConfidence, judge_poses
 from discodock.inference.device import choose_device, cpu_threads
 from discodock.inference.drawn import DrawnPoses, given_poses
 from discodock.inference.embedding import embedding_arrays
-from discodock.inference.modes import find_modes, surroundings
+from discodock.inference.modes import Mode, find_modes, surroundings
 from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
 from discodock.inference.pose_facts import pose_facts
-from discodock.inference.ranking import rank_scores
-from discodock.inference.relax import RelaxConfig, RelaxMethod, relax_poses
+from discodock.inference.ranking import best_distinct, rank_scores
+from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, finish_poses, relax_poses
 from discodock.inference.rescore import RescoreMethod, checked_rescore, rescored
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
@@ -84,11 +85,16 @@ class Docker:
                 model to find one.
         """
         started = time.monotonic()
-        drawn = self.draw(receptor, ligand, pocket, config, relax=relax, on_step=on_step)
-        coded = self._read_codes(drawn, ligand, receptor)
+        relax = relax or RelaxConfig()
+        candidates = self.draw(receptor, ligand, pocket, config, relax=relax.first, on_step=on_step)
         with cpu_threads(self.threads):
-            confidence = judge_poses(self.network, drawn)
-        poses = _rank(drawn, coded, confidence, ligand, receptor)
+            belief = judge_poses(self.network, candidates)
+            scores = _scores(candidates.relaxed, candidates.agreement(), belief)
+            kept = best_distinct(scores, candidates.distances, config.samples)
+            facts = self._sample_facts(candidates, int(kept[0]), ligand, receptor)
+            chosen = None if belief is None else belief[kept]
+            drawn, confidence = self._finish(candidates[kept], chosen, ligand, receptor, relax)
+        poses = _rank(drawn, [facts[index] for index in kept], confidence, ligand, receptor)
         warnings = [*ligand.warnings, *_size_warning(ligand), *drawn.relaxed.warnings]
         warnings += [] if confidence is None else confidence.warnings()
         if rescore == "vina":
@@ -119,12 +125,12 @@ class Docker:
         relax: RelaxConfig | None = None,
         on_step: StepCallback | None = None,
     ) -> DrawnPoses:
-        """Sample and relax poses, in no order yet; arguments and errors as of `dock`."""
+        """Sample and relax all candidates, in no order yet; arguments and errors as of `dock`."""
         self.check_pocket(pocket)
         arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(self.network, receptor)
         with cpu_threads(self.threads):
             sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
-            pose_site = np.repeat(np.arange(len(sites)), allot(config.samples, [site.prob for site in sites]))
+            pose_site = np.repeat(np.arange(len(sites)), allot(config.num_candidates, [site.prob for site in sites]))
             sampled = self._sample(arrays, sites, pose_site, config, on_step)
             relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax or RelaxConfig(), self.network.device)
         return DrawnPoses(arrays, sites, pose_site, sampled, relaxed)
@@ -185,18 +191,43 @@ class Docker:
             parts.append(SampledPoses(part.pos + center, part.entries))
         return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.entries for p in parts]))
 
-    def _read_codes(self, drawn: DrawnPoses, ligand: LigandRecord, receptor: Receptor) -> list[_CodedSample]:
-        """The codes of every sample in words."""
-        prior, sampled = self.network.code_prior, drawn.sampled
-        sites = [drawn.sites[index] for index in drawn.pose_site]
-        if prior is None:
-            return [_CodedSample(site, (), ()) for site in sites]
-        atoms = [f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)]
-        labels = [code_labels(prior.layout, row, atoms, receptor.residue_labels) for row in sampled.entries.tolist()]
-        near = [
-            pointed_residues(prior.layout, row, len(atoms), receptor.residue_labels) for row in sampled.entries.tolist()
+    def _finish(
+        self,
+        drawn: DrawnPoses,
+        confidence: PoseConfidence | None,
+        ligand: LigandRecord,
+        receptor: Receptor,
+        relax: RelaxConfig,
+    ) -> tuple[DrawnPoses, PoseConfidence | None]:
+        """The poses after what relaxation was not done to all candidates, and what is then believed of them."""
+        start, device = drawn.sampled.pos, self.network.device
+        relaxed = finish_poses(drawn.relaxed, start, ligand, receptor, drawn.arrays, relax, device)
+        if relaxed is drawn.relaxed:
+            return drawn, confidence
+        drawn = replace(drawn, relaxed=relaxed)
+        return drawn, judge_poses(self.network, drawn)
+
+    def _sample_facts(
+        self, drawn: DrawnPoses, best: int, ligand: LigandRecord, receptor: Receptor
+    ) -> list[_SampleFacts]:
+        """What is known of every candidate beside its pose; `best` is the number of the first one in the ranking."""
+        prior, num = self.network.code_prior, len(drawn.pose_site)
+        codes: list[tuple[str, ...]] = [()] * num
+        near: list[tuple[str, ...]] = [()] * num
+        if prior is not None:
+            layout, residues = prior.layout, receptor.residue_labels
+            atoms = [f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)]
+            rows = drawn.sampled.entries.tolist()
+            codes = [tuple(code_labels(layout, row, atoms, residues)) for row in rows]
+            near = [pointed_residues(layout, row, len(atoms), residues) for row in rows]
+        around = surroundings(drawn.relaxed.pos, near, receptor)
+        modes = find_modes(drawn.distances, drawn.pose_site.tolist(), around, best=best)
+        return [
+            _SampleFacts(number, drawn.sites[site], *each)
+            for number, (site, *each) in enumerate(
+                zip(drawn.pose_site, codes, modes, drawn.agreement().tolist(), strict=True)
+            )
         ]
-        return [_CodedSample(*each) for each in zip(sites, map(tuple, labels), near, strict=True)]
 
 
 def docking_arrays(receptor: Receptor, ligand: LigandRecord, config: SamplingConfig) -> Arrays:
@@ -225,6 +256,7 @@ def dock(
     rescore: str = "none",
     validity: bool = True,
     samples: int = 40,
+    exhaustiveness: int = 2,
     steps: int = 20,
     solver: str | None = None,
     relax: RelaxMethod = "fast",
@@ -252,7 +284,8 @@ def dock(
         name: of the result; None takes the ligand's.
         rescore: vina lets AutoDock Vina optimise, score and rank the poses (extra `vina`).
         validity: check the poses' physical validity.
-        samples: poses to draw.
+        samples: poses to keep.
+        exhaustiveness: candidates that are drawn and relaxed for each pose that is kept.
         steps: solver steps from noise to pose.
         solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes `sample.default_solver`.
         relax: what is done to the poses: none, fast (Vina's terms and torsions in the rigid receptor), or openmm (a
@@ -270,7 +303,8 @@ def dock(
     """
     spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, pocket_radius)
     walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
-    config = SamplingConfig.checked({"samples": samples, "seed": seed, "solver": walk})
+    many = {"samples": samples, "exhaustiveness": exhaustiveness}
+    config = SamplingConfig.checked({**many, "seed": seed, "solver": walk})
     relaxation = RelaxConfig.checked(relax, flexible_side_chains)
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
     docker = Docker(None if checkpoint is None else Path(checkpoint), device)
@@ -336,48 +370,62 @@ def _size_warning(ligand: LigandRecord) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _CodedSample:
-    """Where a sample started, what its codes say, and the residues that they point at."""
+class _SampleFacts:
+    """What is known of a candidate among all others.
 
+    Attributes:
+        number: of its random stream.
+        site: where it started.
+        codes: what its codes say.
+        mode: the binding mode that it belongs to.
+        agreement: how densely the other candidates lie around it.
+    """
+
+    number: int
     site: DockingSite
     codes: tuple[str, ...]
-    near: tuple[str, ...]
+    mode: Mode
+    agreement: float
+
+
+def _scores(relaxed: RelaxedPoses, agreements: ArrayLike, confidence: PoseConfidence | None) -> np.ndarray:
+    """What poses are ranked by, higher is better, shape (N,)."""
+    if confidence is not None:
+        return confidence.log_odds
+    return rank_scores(np.asarray(agreements), relaxed.contact_energy)
 
 
 def _rank(
     drawn: DrawnPoses,
-    coded: Sequence[_CodedSample],
+    facts: Sequence[_SampleFacts],
     confidence: PoseConfidence | None,
     ligand: LigandRecord,
     receptor: Receptor,
 ) -> tuple[DockedPose, ...]:
-    """The N poses with their scores, best first; equal scores keep the order of the samples."""
+    """The N poses with their scores, best first; equal scores keep their order."""
     relaxed, pos = drawn.relaxed, drawn.relaxed.pos
-    agreements = drawn.agreement()
-    scores = rank_scores(agreements, relaxed.contact_energy) if confidence is None else confidence.log_odds
+    scores = _scores(relaxed, [each.agreement for each in facts], confidence)
     order = np.argsort(-scores, kind="stable")
-    around = surroundings(pos, [each.near for each in coded], receptor)
-    modes = find_modes(drawn.distances, drawn.pose_site.tolist(), around, best=int(order[0]))
     poses = []
-    for rank, (sample, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
-        site = coded[sample].site
-        side_chains = relaxed.side_chains[sample] if relaxed.side_chains else None
+    for rank, (index, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
+        known = facts[index]
+        side_chains = relaxed.side_chains[index] if relaxed.side_chains else None
         poses.append(
             DockedPose(
                 mol=mol,
-                pos=pos[sample],
+                pos=pos[index],
                 rank=rank,
-                sample=int(sample),
-                rank_score=float(scores[sample]),
-                agreement=float(agreements[sample]),
-                vina_score=float(relaxed.vina_score[sample]),
-                strain=float(relaxed.strain[sample]),
-                relax_shift=float(relaxed.shift[sample]),
-                site=site,
-                codes=coded[sample].codes,
-                mode=modes[sample],
-                belief=None if confidence is None else confidence.of(int(sample)),
-                **pose_facts(site, mol, pos[sample], ligand, receptor, side_chains),
+                sample=known.number,
+                rank_score=float(scores[index]),
+                agreement=known.agreement,
+                vina_score=float(relaxed.vina_score[index]),
+                strain=float(relaxed.strain[index]),
+                relax_shift=float(relaxed.shift[index]),
+                site=known.site,
+                codes=known.codes,
+                mode=known.mode,
+                belief=None if confidence is None else confidence.of(int(index)),
+                **pose_facts(known.site, mol, pos[index], ligand, receptor, side_chains),
             )
         )
     return tuple(poses)

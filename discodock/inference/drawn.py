@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -35,6 +35,10 @@ class DrawnPoses:
     pose_site: np.ndarray
     sampled: SampledPoses
     relaxed: RelaxedPoses
+
+    def __getitem__(self, idx: np.ndarray) -> DrawnPoses:
+        """The chosen poses, which then agree with each other alone."""
+        return replace(self, pose_site=self.pose_site[idx], sampled=self.sampled[idx], relaxed=self.relaxed[idx])
 
     @cached_property
     def distances(self) -> np.ndarray:

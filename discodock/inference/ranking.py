@@ -9,6 +9,9 @@ import numpy as np
 AGREEMENT_WIDTH: Final = 1.5
 """RMSD in Å within which two poses count as the same binding mode."""
 
+MIN_RMSD: Final = 1.0
+"""Å: a pose this near to a better one is kept only if there is nothing else to keep; Vina's `min_rmsd`."""
+
 CONTACT_WEIGHT: Final = 0.4
 """Weight of the contact energy against the logarithm of the agreement; 0.1 to 2 rank about equally well."""
 
@@ -64,3 +67,31 @@ def rank_scores(agreements: np.ndarray, contact_energies: np.ndarray) -> np.ndar
         contact_energies: `RelaxedPoses.contact_energy`, kcal/mol, shape (N,).
     """
     return np.log(agreements) - CONTACT_WEIGHT * contact_energies
+
+
+def best_distinct(scores: np.ndarray, distances: np.ndarray, num: int) -> np.ndarray:
+    """Which of N candidates to keep: the best one, and of the rest those that are unlike all better ones.
+
+    Greedy, as docking programs report modes: down the ranking, a pose within `MIN_RMSD` of one that is kept is passed
+    over; what is missing in the end is filled up with the best of those.
+
+    Args:
+        scores: of the candidates, higher is better, shape (N,).
+        distances: RMSD between all pairs, Å, shape (N, N).
+        num: how many to keep; all, if there are fewer.
+
+    Returns:
+        Their indices, best first, int64, shape (min(num, N),); of equal scores the earlier first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    distinct: list[int] = []
+    for candidate in order:
+        if len(distinct) == num:
+            break
+        if not distinct or distances[candidate, distinct].min() > MIN_RMSD:
+            distinct.append(int(candidate))
+    is_taken = np.zeros(len(scores), dtype=bool)
+    is_taken[distinct] = True
+    repeats = [candidate for candidate in order if not is_taken[candidate]]
+    is_taken[repeats[: num - len(distinct)]] = True
+    return order[is_taken[order]]

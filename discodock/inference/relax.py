@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import torch
@@ -50,6 +50,11 @@ class RelaxConfig(Settings):
     energy: EnergyConfig = Field(default_factory=EnergyConfig, description="what fast relaxation lowers")
     minimiser: MinimiserConfig = Field(default_factory=MinimiserConfig, description="how it does so")
     openmm: OpenMMConfig = Field(default_factory=OpenMMConfig, description="how OpenMM relaxes")
+
+    @property
+    def first(self) -> RelaxConfig:
+        """What is done to all candidates before the best are chosen; `finish_poses` does the rest to those."""
+        return self.model_copy(update={"method": "fast"}) if self.method == "openmm" else self
 
     @property
     def is_flexible(self) -> bool:
@@ -102,6 +107,16 @@ class RelaxedPoses:
     side_chains: tuple[MovedAtoms | None, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def __getitem__(self, idx: np.ndarray) -> RelaxedPoses:
+        """The chosen poses."""
+        chosen = {name: getattr(self, name)[idx] for name in PER_POSE}
+        side_chains = tuple(self.side_chains[i] for i in idx) if self.side_chains else ()
+        return replace(self, side_chains=side_chains, **chosen)
+
+
+PER_POSE: Final = ("pos", "vina_score", "contact_energy", "strain", "shift")
+"""Fields of `RelaxedPoses` with an entry for each pose."""
+
 
 def relax_poses(
     pos: np.ndarray,
@@ -123,16 +138,49 @@ def relax_poses(
     """
     scorer = _Scorer(ligand, receptor, arrays, config, device)
     found = scorer.relax_all(pos, is_moving=config.method != "none")
-    notes: list[str] = []
-    if config.method == "openmm":
-        moved = openmm_poses(found.pos, ligand, receptor, config.openmm)
-        notes += moved.notes
-        judged = scorer.judge(moved.pos, moved.side_chains)
-        shift = np.sqrt(((moved.pos - pos) ** 2).sum(axis=2).mean(axis=1))
-        side_chains = moved.side_chains if config.is_flexible else ()
-        found = replace(judged, contact_energy=judged.vina_score, shift=shift, side_chains=side_chains)
     strain = found.strain - scorer.free_energy()
-    return replace(found, strain=strain, warnings=(*scorer.notes, *scorer.guesses(pos), *notes))
+    found = replace(found, strain=strain, warnings=(*scorer.notes, *scorer.guesses(pos)))
+    return _by_openmm(found, pos, scorer) if config.method == "openmm" else found
+
+
+def finish_poses(
+    relaxed: RelaxedPoses,
+    pos: np.ndarray,
+    ligand: LigandRecord,
+    receptor: Receptor,
+    arrays: Arrays,
+    config: RelaxConfig,
+    device: torch.device,
+) -> RelaxedPoses:
+    """What `relax_poses` does beyond fast relaxation, for poses that are relaxed so far; they as they are, if nothing.
+
+    Args:
+        relaxed: N poses after fast relaxation.
+        pos: the same as sampled, Å, shape (N, L, 3).
+        ligand: as read.
+        receptor: as read.
+        arrays: of the complex.
+        config: whether and how.
+        device: where to compute.
+    """
+    if config.method != "openmm":
+        return relaxed
+    return _by_openmm(relaxed, pos, _Scorer(ligand, receptor, arrays, config, device))
+
+
+def _by_openmm(relaxed: RelaxedPoses, pos: np.ndarray, scorer: _Scorer) -> RelaxedPoses:
+    """Poses relaxed by the force field, and judged again; `pos` (N, L, 3) is where they were sampled."""
+    config = scorer.config
+    moved = openmm_poses(relaxed.pos, scorer.ligand, scorer.receptor, config.openmm)
+    judged = scorer.judge(moved.pos, moved.side_chains)
+    return replace(
+        judged,
+        contact_energy=judged.vina_score,
+        strain=judged.strain - scorer.free_energy(),
+        shift=np.sqrt(((moved.pos - pos) ** 2).sum(axis=2).mean(axis=1)),
+        side_chains=moved.side_chains if config.is_flexible else (),
+        warnings=(*relaxed.warnings, *moved.notes),
+    )
 
 
 class _Scorer:
@@ -141,7 +189,7 @@ class _Scorer:
     def __init__(
         self, ligand: LigandRecord, receptor: Receptor, arrays: Arrays, config: RelaxConfig, device: torch.device
     ) -> None:
-        self.mol, self.config, self.device = ligand.mol, config, device
+        self.ligand, self.mol, self.config, self.device = ligand, ligand.mol, config, device
         self.tor_bond = arrays["ligand_tor_bond"]
         self.conformers = arrays["ligand_conformer_pos"]
         self.topology = move_tensors(collate_ligands([arrays])[1], device)
@@ -245,10 +293,5 @@ class _Scorer:
 
 
 def _joined(parts: Sequence[RelaxedPoses]) -> RelaxedPoses:
-    return RelaxedPoses(
-        pos=np.concatenate([part.pos for part in parts]),
-        vina_score=np.concatenate([part.vina_score for part in parts]),
-        contact_energy=np.concatenate([part.contact_energy for part in parts]),
-        strain=np.concatenate([part.strain for part in parts]),
-        shift=np.concatenate([part.shift for part in parts]),
-    )
+    together: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_POSE}
+    return replace(parts[0], **together)

@@ -38,7 +38,10 @@ StepCallback = Callable[[int], None]
 class SamplingConfig(Settings):
     """How poses are drawn."""
 
-    samples: int = Field(40, ge=1, le=10_000, description="poses per ligand")
+    samples: int = Field(40, ge=1, le=10_000, description="poses per ligand that are kept")
+    exhaustiveness: int = Field(
+        1, ge=1, le=100, description="candidates drawn and relaxed for each pose kept: the best, and unlike each other"
+    )
     seed: int = Field(0, ge=0, description="of every random stream; equal seeds give equal poses on equal hardware")
     conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers to start from, taken in turn by the poses")
     batch_size: int | None = Field(None, ge=1, description="poses denoised together; none: from the free memory")
@@ -47,6 +50,11 @@ class SamplingConfig(Settings):
     solver: SolverConfig = Field(
         default_factory=lambda: default_solver(DEFAULT_STEPS), description="solver, steps and time grid"
     )
+
+    @property
+    def num_candidates(self) -> int:
+        """Poses that are drawn for a ligand."""
+        return self.samples * self.exhaustiveness
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> SamplingConfig:
@@ -92,6 +100,10 @@ class SampledPoses:
     pos: np.ndarray
     entries: np.ndarray
 
+    def __getitem__(self, idx: np.ndarray) -> SampledPoses:
+        """The chosen poses."""
+        return SampledPoses(self.pos[idx], self.entries[idx])
+
 
 def sample_poses(
     network: DockingNetwork,
@@ -109,7 +121,7 @@ def sample_poses(
         arrays: a complex cropped to the pocket, whose centre is the origin; conformers in `ligand_conformer_pos`.
         config: how many poses, and how.
         on_step: progress callback.
-        numbers: of the poses, which name their random streams; None takes config.samples of them from 0 on.
+        numbers: of the poses, which name their random streams; None takes all of the config's from 0 on.
 
     Returns:
         As many poses as numbers, in the frame of `arrays`.
@@ -118,7 +130,7 @@ def sample_poses(
         InputError: a single pose does not fit into memory, or poses are not finite.
     """
     batch = collate([arrays]).to(network.device)
-    numbers = range(config.samples) if numbers is None else numbers
+    numbers = range(config.num_candidates) if numbers is None else numbers
     batch_size = config.batch_size or poses_per_batch(network, arrays, len(numbers))
     poses: list[np.ndarray] = []
     entries: list[Sequence[int]] = []

@@ -238,3 +238,18 @@ def test_a_pocket_far_from_the_receptor_is_refused(docker, receptor, ligand):
     far = Pocket(receptor.pos.max(axis=0) + 100.0, 10.0, "far away")
     with pytest.raises(InputError, match="no atom of the receptor lies within"):
         docker.dock(receptor, ligand, far, config(), relax=NOT_RELAXED)
+
+
+def test_the_best_of_more_candidates_are_kept(docker, receptor, ligand, pocket):
+    every = docker.dock(receptor, ligand, pocket, config(samples=9), validity=False)
+    best = docker.dock(receptor, ligand, pocket, config(samples=3, exhaustiveness=3), validity=False)
+    by_sample = {pose.sample: pose for pose in every.poses}
+    assert best.poses[0].sample == every.poses[0].sample
+    assert [pose.rank for pose in best.poses] == [1, 2, 3]
+    for pose in best.poses:
+        other = by_sample[pose.sample]
+        assert np.abs(pose.pos - other.pos).max() < 1e-3
+        assert pose.rank_score == pytest.approx(other.rank_score, abs=1e-3)
+        assert pose.agreement == pytest.approx(other.agreement, abs=1e-3)
+        assert pose.mode == other.mode
+    assert len({pose.sample for pose in best.poses}) == 3

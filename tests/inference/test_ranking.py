@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
+from discodock.inference.ranking import MIN_RMSD, agreement, best_distinct, pairwise_rmsd, rank_scores
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -40,3 +40,33 @@ def test_a_single_pose_has_a_score():
 def test_either_of_agreement_and_contacts_decides_between_poses_equal_in_the_other():
     assert rank_scores(np.array([0.2, 0.1]), np.array([-3.0, -3.0])).argmax() == 0
     assert rank_scores(np.array([0.2, 0.2]), np.array([-3.0, -4.0])).argmax() == 1
+
+
+def brute_force_kept(scores, distances, num):
+    """The rule, written down from its words."""
+    ranking = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    distinct, repeats = [], []
+    for i in ranking:
+        is_new = all(distances[i, j] > MIN_RMSD for j in distinct)
+        (distinct if is_new and len(distinct) < num else repeats).append(i)
+    kept = distinct + repeats[: num - len(distinct)]
+    return sorted(kept, key=ranking.index)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("num", [1, 3, 8, 20, 30])
+def test_candidates_unlike_better_ones_are_kept_first(seed, num):
+    generator = np.random.default_rng(seed)
+    places = generator.uniform(0, 4, size=(20, 1))
+    distances, scores = np.abs(places - places.T), generator.normal(size=20)
+    kept = best_distinct(scores, distances, num)
+    assert kept.tolist() == brute_force_kept(scores, distances, num)
+    assert len(kept) == min(num, 20) and kept[0] == scores.argmax()
+    assert (np.diff(scores[kept]) <= 0).all()
+
+
+def test_repeats_are_kept_only_where_nothing_else_is_left():
+    places = np.array([0.0, 0.1, 0.2, 9.0])[:, None]
+    distances, scores = np.abs(places - places.T), np.array([4.0, 3.0, 2.0, 1.0])
+    assert best_distinct(scores, distances, 2).tolist() == [0, 3]
+    assert best_distinct(scores, distances, 3).tolist() == [0, 1, 3]
