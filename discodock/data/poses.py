@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from discodock.data.batch import Arrays, ComplexBatch, collate, move_tensors
-from discodock.data.module import StoreConfig, StoreDataModule, spread_over_clusters
+from discodock.data.module import StoreConfig, StoreDataModule, jittered, spread_over_clusters
 from discodock.data.store import PreparedStore
 from discodock.errors import PreparedDataError
 from discodock.schema import POSE_FIELDS
@@ -26,6 +26,7 @@ class PoseDataConfig(StoreConfig):
     root: Path = Field(Path("prepared/poses"), description="folder written by `discodock prepare poses`")
     val_root: Path | None = Field(None, description="likewise, of validation complexes; none: those in `root`")
     poses_per_complex: int = Field(6, gt=0, description="poses of a complex in a training step, drawn anew each time")
+    receptor_jitter: float = Field(0.0, ge=0, description="noise of receptor positions in training, Å per axis")
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,22 @@ class PoseDataset(Dataset[Arrays]):
         ids: which complexes.
         poses_per_complex: poses drawn without replacement for each item; None takes all, in order.
         seed: of the draws.
+        receptor_jitter: noise of receptor positions, drawn anew with the poses, Å per axis; see `jittered`.
 
     Raises:
         PreparedDataError: on access, if a complex has no poses.
     """
 
-    def __init__(self, store: PreparedStore, ids: Sequence[str], poses_per_complex: int | None, seed: int) -> None:
+    def __init__(
+        self,
+        store: PreparedStore,
+        ids: Sequence[str],
+        poses_per_complex: int | None,
+        seed: int,
+        receptor_jitter: float = 0.0,
+    ) -> None:
         self.store, self.ids, self.poses_per_complex, self.seed = store, list(ids), poses_per_complex, seed
+        self.receptor_jitter = receptor_jitter
         self._loaded: dict[str, Arrays] = {}
 
     def __len__(self) -> int:
@@ -82,10 +92,12 @@ class PoseDataset(Dataset[Arrays]):
         """A complex with `pose_atom_error` added; a key `(idx, draw)` says which of its random draws."""
         idx, draw = (key, 0) if isinstance(key, int) else key
         arrays = self._load(self.ids[idx])
+        generator = np.random.default_rng([self.seed, idx, draw])
+        if self.receptor_jitter > 0:
+            arrays = jittered(arrays, self.receptor_jitter, generator)
         num_poses = len(arrays["pose_rmsd"])
         if self.poses_per_complex is None or self.poses_per_complex >= num_poses:
             return arrays
-        generator = np.random.default_rng([self.seed, idx, draw])
         chosen = generator.choice(num_poses, self.poses_per_complex, replace=False)
         return {name: value[chosen] if name.startswith("pose_") else value for name, value in arrays.items()}
 
@@ -139,6 +151,7 @@ class PoseDataModule(StoreDataModule):
     def __init__(self, config: PoseDataConfig) -> None:
         super().__init__(config)
         self.poses_per_complex, self.val_root = config.poses_per_complex, config.val_root or config.root
+        self.receptor_jitter = config.receptor_jitter
 
     def setup(self, stage: str | None = None) -> None:
         """As `StoreDataModule.setup`, with validation complexes from their own store."""
@@ -151,7 +164,7 @@ class PoseDataModule(StoreDataModule):
 
     def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> PoseDataset:
         """Complexes with some of their poses."""
-        return PoseDataset(store, ids, self.poses_per_complex, self.config.seed)
+        return PoseDataset(store, ids, self.poses_per_complex, self.config.seed, self.receptor_jitter)
 
     def collate(self, complexes: Sequence[Arrays]) -> PoseBatch:
         """See `collate_poses`."""

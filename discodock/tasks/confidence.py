@@ -34,6 +34,7 @@ class ConfidenceTaskConfig(Settings):
         0.3, ge=0, description="learning rate of what came from the score model over the rest's"
     )
     atom_weight: float = Field(0.5, ge=0, description="of the loss of single atoms against that of whole poses")
+    pair_weight: float = Field(0.0, ge=0, description="of the loss of pairs, of a right and a wrong pose of a complex")
     seed: int = Field(0, description="of the weights and of dropout")
 
 
@@ -51,7 +52,7 @@ class ConfidenceTask(pl.LightningModule):
             # a stream of its own for each step and process, so that a resumed run repeats the uninterrupted one
             torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % (1 << 63))
             losses = self.losses(predict(self.model, batch), batch)
-        total = losses["pose"] + self.config.atom_weight * losses["atom"]
+        total = losses["pose"] + self.config.atom_weight * losses["atom"] + self.config.pair_weight * losses["pair"]
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
         self.log("train/loss", total.detach(), prog_bar=True)
         return total
@@ -88,19 +89,41 @@ class ConfidenceTask(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def losses(self, prediction: ConfidencePrediction, batch: PoseBatch) -> dict[str, Tensor]:
-        """Mean cross-entropies in nats: of poses, and of atoms, every pose weighing the same."""
+        """Mean cross-entropies in nats: of poses, of atoms, every pose weighing the same, and of the order of pairs."""
         mask = batch.complexes.topology.atom_mask[batch.pose_complex]
         pose = F.cross_entropy(prediction.logits, distance_bins(batch.rmsd))
         each = F.cross_entropy(
             prediction.atom_logits.transpose(1, 2), distance_bins(batch.atom_error), reduction="none"
         )
         atom = ((each * mask).sum(dim=1) / mask.sum(dim=1)).mean()
-        return {"pose": pose, "atom": atom}
+        pair = pair_loss(prediction.success_logit, batch.rmsd < SUCCESS, batch.pose_complex)
+        return {"pose": pose, "atom": atom, "pair": pair}
 
 
 def predict(model: ConfidenceModel, batch: PoseBatch) -> ConfidencePrediction:
     """What the model says of all poses of a batch."""
     return model(model.encode(*graphs(batch.complexes)), batch.pos, batch.pose_complex)
+
+
+def pair_loss(score: Tensor, is_right: Tensor, pose_complex: Tensor) -> Tensor:
+    """Cross-entropy of which of a right and a wrong pose of one complex is right, by the difference of their scores.
+
+    -log sigmoid(s_right - s_wrong), mean over pairs of a complex and then over complexes that have any: RankNet, Burges
+    et al. 2005, doi 10.1145/1102351.1102363, equation 3.
+
+    Args:
+        score: of all poses, shape (P,).
+        is_right: bool, shape (P,).
+        pose_complex: the complex of each pose, int64, shape (P,).
+
+    Returns:
+        Nats, a scalar; zero if there is no pair.
+    """
+    is_pair = is_right[:, None] & ~is_right[None] & (pose_complex[:, None] == pose_complex[None])
+    nats = F.softplus(score[None] - score[:, None]) * is_pair
+    own = (pose_complex[:, None] == torch.arange(int(pose_complex.max()) + 1, device=score.device)).to(score.dtype)
+    total, number = own.T @ nats.sum(dim=1), own.T @ is_pair.sum(dim=1).to(score.dtype)
+    return (total / number.clamp(min=1)).sum() / (number > 0).sum().clamp(min=1)
 
 
 def pair_accuracy(score: Tensor, is_right: Tensor) -> Tensor | None:

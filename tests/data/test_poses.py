@@ -88,6 +88,15 @@ def test_draws_are_without_repeats_and_differ_by_their_number(store):
     assert len(PoseDataset(store, ["a"], None, seed=0)[0]["pose_rmsd"]) == SIZES["a"][1]
 
 
+def test_jitter_moves_the_receptor_alone_and_anew_with_every_draw(store):
+    plain, moving = (PoseDataset(store, ["a"], 3, seed=0, receptor_jitter=jitter) for jitter in (0.0, 0.2))
+    first, again, other = moving[(0, 1)], moving[(0, 1)], moving[(0, 2)]
+    np.testing.assert_array_equal(first["receptor_pos"], again["receptor_pos"])
+    assert np.abs(first["receptor_pos"] - other["receptor_pos"]).max() > 0.05
+    assert np.abs(first["receptor_pos"] - plain[(0, 1)]["receptor_pos"]).max() < 2.0
+    np.testing.assert_array_equal(first["ligand_pos"], plain[(0, 1)]["ligand_pos"])
+
+
 def test_a_batch_holds_the_poses_of_all_complexes_in_a_row(store):
     whole = PoseDataset(store, ["a", "b"], None, seed=0)
     batch = collate_poses([whole[0], whole[1]])

@@ -11,7 +11,7 @@ from discodock.errors import CheckpointError, PreparedDataError
 from discodock.inference.network import load_network, pack_network
 from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
 from discodock.models.confidence_model import ConfidenceModel
-from discodock.tasks.confidence import evidence, pair_accuracy, predict
+from discodock.tasks.confidence import evidence, pair_accuracy, pair_loss, predict
 from discodock.tasks.confidence_stage import ConfidenceStageConfig, calibrate_file, train_confidence
 from tests.tiny import CONFIDENCE_CONFIG, write_tiny_checkpoint
 
@@ -137,3 +137,25 @@ def test_pairs_are_counted_with_ties_as_half():
     score, is_right = torch.tensor([3.0, 1.0, 2.0, 1.0]), torch.tensor([True, True, False, False])
     assert float(pair_accuracy(score, is_right)) == pytest.approx((2 + 0.5) / 4)
     assert pair_accuracy(score, torch.ones(4, dtype=torch.bool)) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_loss_of_pairs_is_that_of_a_plain_loop(seed):
+    generator = torch.Generator().manual_seed(seed)
+    score = torch.randn(20, generator=generator)
+    is_right = torch.rand(20, generator=generator) < 0.4
+    pose_complex = torch.randint(4, (20,), generator=generator)
+    is_right[pose_complex == 1] = False  # a complex without pairs
+    means = []
+    for own in (pose_complex == k for k in range(4)):
+        right, wrong = score[own & is_right], score[own & ~is_right]
+        pairs = [-torch.sigmoid(r - w).log() for r in right for w in wrong]
+        means += [torch.stack(pairs).mean()] if pairs else []
+    assert pair_loss(score, is_right, pose_complex) == pytest.approx(float(torch.stack(means).mean()), rel=1e-5)
+
+
+def test_without_pairs_there_is_no_loss_of_them():
+    score = torch.randn(6, requires_grad=True)
+    loss = pair_loss(score, torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.int64))
+    loss.backward()
+    assert loss.item() == 0.0 and not score.grad.any()
