@@ -116,7 +116,7 @@ def measure_all(options: argparse.Namespace, table: Path) -> None:
 
 def read_case(complex_id: str, crystal: CrystalComplex, docker: Docker, options: argparse.Namespace) -> Case:
     """A complex with its sampled poses, from an earlier run if there was one."""
-    sampling = SamplingConfig.checked({"samples": options.samples, "seed": options.seed})
+    sampling = SamplingConfig.checked({"samples": options.samples, "exhaustiveness": 1, "seed": options.seed})
     path = options.out / "sampled" / f"{complex_id}.npy"
     if path.is_file():
         poses = np.load(path)

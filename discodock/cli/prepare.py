@@ -137,7 +137,9 @@ def poses(
         limit=limit,
         per_cluster=per_cluster,
         max_ligand_atoms=max_ligand_atoms,
-        sampling=SamplingConfig.checked({"samples": samples, "seed": seed, "conformers": min(samples, 10)}),
+        sampling=SamplingConfig.checked(
+            {"samples": samples, "exhaustiveness": 1, "seed": seed, "conformers": min(samples, 10)}
+        ),
         relax=RelaxConfig.checked(relax),
     )
     with WorkBar("docking", None) as bar:

@@ -40,7 +40,7 @@ class SamplingConfig(Settings):
 
     samples: int = Field(40, ge=1, le=10_000, description="poses per ligand that are kept")
     exhaustiveness: int = Field(
-        1, ge=1, le=100, description="candidates drawn and relaxed for each pose kept: the best, and unlike each other"
+        2, ge=1, le=100, description="candidates drawn and relaxed for each pose kept: the best, and unlike each other"
     )
     seed: int = Field(0, ge=0, description="of every random stream; equal seeds give equal poses on equal hardware")
     conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers to start from, taken in turn by the poses")

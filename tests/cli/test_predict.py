@@ -17,7 +17,7 @@ from discodock.inference.result import SCORE_COLUMNS
 from tests.tiny import COMPLEXES, SMALL
 
 PROTEIN, LIGAND = SMALL / "protein.pdb", SMALL / "ligand.sdf"
-FAST = ("-n", "4", "--steps", "2", "--device", "cpu")
+FAST = ("-n", "4", "-e", "1", "--steps", "2", "--device", "cpu")
 
 
 @pytest.fixture
@@ -62,6 +62,17 @@ def test_everything_promised_is_written(predict, tmp_path):
         assert f", {mode['share']:.0%} of samples" in line and line.endswith(f"; best pose: {min(members)}")
     (summary,) = table(tmp_path / "out" / "summary.csv")
     assert (summary["name"], summary["status"], summary["num_poses"]) == ("my_ligand_1", "ok", "4")
+
+
+def test_more_candidates_are_drawn_than_poses_kept(predict, tmp_path):
+    arguments = ("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "it", "--no-validity")
+    code, _, _ = predict(*arguments, "--exhaustiveness", "3")
+    rows = table(tmp_path / "out" / "it" / "scores.csv")
+    assert code == 0 and len(rows) == 4
+    numbers = {int(row["sample"]) for row in rows}
+    assert len(numbers) == 4 and numbers <= set(range(12))
+    scores = [float(row["rank_score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_validity_can_be_left_out(predict, tmp_path):

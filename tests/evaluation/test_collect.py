@@ -18,7 +18,7 @@ NAMES = ("2azr_982", "1bju_GP6")
 
 
 def config(**changes) -> CollectConfig:
-    sampling = SamplingConfig.checked({"samples": 3, "conformers": 2, "solver": {"steps": 2}})
+    sampling = SamplingConfig.checked({"samples": 3, "exhaustiveness": 1, "conformers": 2, "solver": {"steps": 2}})
     return CollectConfig(**{"sampling": sampling, "relax": RelaxConfig(method="none")} | changes)
 
 

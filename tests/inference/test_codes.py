@@ -12,7 +12,7 @@ from tests.tiny import NOT_RELAXED
 
 
 def config(**changes):
-    return SamplingConfig.checked({"samples": 6, "solver": {"steps": 2}} | changes)
+    return SamplingConfig.checked({"samples": 6, "exhaustiveness": 1, "solver": {"steps": 2}} | changes)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from discodock.inference.sample import SamplingConfig
 from discodock.models.graphs import LigandGraph, receptor_graph
 from tests.tiny import NOT_RELAXED, write_tiny_checkpoint
 
-CONFIG = SamplingConfig.checked({"samples": 6, "conformers": 2, "solver": {"steps": 2}})
+CONFIG = SamplingConfig.checked({"samples": 6, "exhaustiveness": 1, "conformers": 2, "solver": {"steps": 2}})
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from discodock.inference.sample import SamplingConfig, _smaller_batch
 from discodock.physics.openmm_relax import OpenMMConfig
 from tests.tiny import NOT_RELAXED, SMALL
 
-FEW = {"samples": 5, "solver": {"steps": 3}}
+FEW = {"samples": 5, "exhaustiveness": 1, "solver": {"steps": 3}}
 
 
 def config(**changes):

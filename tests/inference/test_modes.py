@@ -95,7 +95,7 @@ def test_residues_within_the_contact_distance_are_touched(receptor):
 
 
 def test_the_modes_of_a_result_are_of_its_final_poses(coded_docker, receptor, ligand, arrays):
-    config = SamplingConfig.checked({"samples": 12, "solver": {"steps": 2}})
+    config = SamplingConfig.checked({"samples": 12, "exhaustiveness": 1, "solver": {"steps": 2}})
     result = coded_docker.dock(receptor, ligand, None, config, relax=NOT_RELAXED)
     assert sum(mode.share for mode in result.modes) == pytest.approx(1)
     poses = np.stack([pose.pos for pose in result.poses])

@@ -17,7 +17,7 @@ from tests.tiny import NOT_RELAXED, SMALL
 
 
 def config(**changes):
-    return SamplingConfig.checked({"samples": 7, "solver": {"steps": 2}} | changes)
+    return SamplingConfig.checked({"samples": 7, "exhaustiveness": 1, "solver": {"steps": 2}} | changes)
 
 
 @pytest.fixture

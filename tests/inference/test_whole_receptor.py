@@ -23,7 +23,7 @@ from discodock.models.residue_score_model import ResidueScoreModel, ResidueScore
 from tests.data.tiny_esm import write_tiny_esm
 from tests.tiny import NOT_RELAXED
 
-VALUES = {"samples": 6, "conformers": 2, "solver": {"steps": 1}}
+VALUES = {"samples": 6, "exhaustiveness": 1, "conformers": 2, "solver": {"steps": 1}}
 SAMPLING = SamplingConfig.checked(VALUES)
 LAYOUT = CodeLayout(spaces=(Pointer(nodes="complex"), Pointer(nodes="complex")))
 PRIOR = ResidueCodePriorConfig(num_hidden=8)

@@ -24,7 +24,9 @@ def result(docker):
     """Eight poses of a real ligand on a real protein, searched blindly, with sites, codes and modes."""
     ligand = read_ligand(SMALL / "ligand.sdf")
     receptor = read_receptor(SMALL / "protein.pdb", reference_ligands=[ligand.mol])
-    config = SamplingConfig.checked({"samples": 8, "seed": 0, "conformers": 2, "solver": {"steps": 2}})
+    config = SamplingConfig.checked(
+        {"samples": 8, "exhaustiveness": 1, "seed": 0, "conformers": 2, "solver": {"steps": 2}}
+    )
     return docker.dock(receptor, ligand, None, config, name="aspirin")
 
 
