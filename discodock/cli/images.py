@@ -44,15 +44,20 @@ def toy(
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as steps=1000")] = None,
 ) -> None:
-    """Learn a mixture in the plane with and without codes: figures of paths and codes, curvature (about a minute)."""
+    """Learn a mixture in the plane with and without codes: figures of paths and codes, curvature (two minutes)."""
     from discodock.config import load_config
     from discodock.images.toy import ToyConfig
     from discodock.images.toy_report import run_toy
 
     metrics = run_toy(load_config(config, overrides or [], ToyConfig), out)
-    turning, known, entropy = metrics["curvature"], metrics["information_bits"], metrics["mode_entropy_bits"]
+    turning = metrics["curvature"]
     print(f"curvature: {turning['plain']:.2f} rad without codes, {turning['codes']:.2f} rad with codes")
-    print(f"codes tell {known:.2f} of the {entropy:.2f} bits of the mode; figures and metrics.json: {out}")
+    print(
+        f"codes tell {metrics['information_over_mode_entropy']:.1%} of the entropy of modes, modes"
+        f" {metrics['information_over_code_entropy']:.1%} of that of codes; modes with a code of their own:"
+        f" {metrics['pairs']}"
+    )
+    print(f"figures and metrics.json: {out}")
 
 
 @app.command("train")

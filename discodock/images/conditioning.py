@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from discodock.images.layers import NoiseEmbedding
 from discodock.latents.categorical import NULL_CODE, one_hot
-from discodock.latents.codebook import Codebook
+from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import AnyCodeSpace, CodeLayout, CodesEmbedding
-from discodock.latents.space import NodeSet
 from discodock.settings import Settings
 
 PATCHES: Final = "patches"
@@ -101,9 +100,7 @@ class CodeTokens(CodesEmbedding):
         """Weights (B, N_i) of every code -> (B, num_codes, channels)."""
         if self.patches is None:
             return self(weights, {})
-        features = self.patches.expand(len(weights[0]), -1, -1)
-        mask = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
-        return self(weights, {PATCHES: NodeSet(features, mask)})
+        return self(weights, {PATCHES: self.patches.expand(len(weights[0]), -1, -1)})
 
 
 class ClassEmbedding(nn.Module):
@@ -112,7 +109,7 @@ class ClassEmbedding(nn.Module):
     def __init__(self, num_classes: int, channels: int) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.code = Codebook(codebook_size=num_classes).embedding(channels)
+        self.code = CodebookEmbedding(Codebook(codebook_size=num_classes), channels)
 
     def forward(self, labels: Tensor) -> Tensor:
         """Classes (B,), `NULL_CODE` for none -> (B, channels)."""

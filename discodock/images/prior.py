@@ -5,7 +5,6 @@ Source: DisCo-Diff, arXiv 2407.03300, stage two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -68,16 +67,7 @@ class ImagePriorNetwork(nn.Module):
         tokens = self.norm(tokens)
         return tuple(head(tokens[:, number]).float() for number, head in enumerate(self.heads))
 
-    def prior(self, labels: Tensor) -> CausalCodePrior:
+    def prior(self, labels: Tensor) -> CodePrior:
         """The distribution of the codes of images with these classes (B,)."""
         masks = code_masks(self.layout, self.num_patches, labels.device)
-        return CausalCodePrior(self.layout, lambda codes: self(codes, labels), masks)
-
-
-@dataclass(frozen=True)
-class CausalCodePrior(CodePrior):
-    """The prior of a network whose logits of code i depend on codes < i alone, even when it is shown later ones."""
-
-    def all_logits(self, codes: Tensor) -> tuple[Tensor, ...]:
-        """As of `CodePrior`, in one call of the network instead of one per code."""
-        return self.logits(codes)
+        return CodePrior(self.layout, lambda codes: self(codes, labels), masks, codes_per_call=self.layout.num_codes)

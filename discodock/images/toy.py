@@ -58,7 +58,13 @@ class ToyConfig(Settings):
         default_factory=lambda: EDMConfig(sigma_data=1.0, P_mean=-1.0, P_std=1.5, sigma_min=0.005, sigma_max=40.0),
         description="noise levels",
     )
-    codes: CodeGroup = Field(default_factory=lambda: CodeGroup(num_codes=1, codebook_size=16), description="the codes")
+    codes: CodeGroup = Field(
+        default_factory=lambda: CodeGroup(num_codes=1, codebook_size=12),
+        description="the codes; one with an entry for each mode",
+    )
+    balance_weight: float = Field(
+        0.3, ge=0, description="of the reward for rare entries, 1/nat: all are used equally often"
+    )
     dropout: CodeDropout = Field(default_factory=CodeDropout, description="how often codes are hidden")
     annealing: TemperatureSchedule = Field(
         default_factory=lambda: TemperatureSchedule(start=8.0, end=1.0, decay_steps=3000),
@@ -112,6 +118,43 @@ class PointNetwork(nn.Module):
         return self.last(h)
 
 
+@dataclass(frozen=True)
+class ToyCodes:
+    """Codes of B points, as the encoder draws them.
+
+    Attributes:
+        weights: one-hot, of every code, shape (B, K_i).
+        probs: the probabilities that they were drawn with, shape (B, K_i).
+    """
+
+    weights: tuple[Tensor, ...]
+    probs: tuple[Tensor, ...]
+
+
+class UsageReward:
+    """A reward for entries that are rare: its gradient is that of the entropy of the usage of every code.
+
+    Entries are then used equally often: no one stands for two modes while two stand for one. The usage is a moving
+    average over batches, as in one batch the modes themselves are not equally frequent.
+
+    Source: the balance of regularised information maximisation (Krause, Perona, Gomes 2010, NIPS 23).
+    """
+
+    RATE = 0.05  # of the moving average, per batch
+
+    def __init__(self) -> None:
+        self.usage: list[Tensor] | None = None
+
+    def __call__(self, probs: Sequence[Tensor]) -> Tensor:
+        """Mean of -log(usage) over the entries drawn, summed over codes, nats, for probabilities (B, K_i) of each."""
+        now = [each.mean(dim=0) for each in probs]
+        fixed = [each.detach() for each in now]
+        before = fixed if self.usage is None else self.usage
+        self.usage = [old.lerp(new, self.RATE) for old, new in zip(before, fixed, strict=True)]
+        rarity = [-usage.clamp(min=1e-6).log() for usage in self.usage]
+        return torch.stack([(each * rare).sum() for each, rare in zip(now, rarity, strict=True)]).sum()
+
+
 class ToyModel(nn.Module):
     """A denoiser of points and, with codes, their encoder and prior."""
 
@@ -136,16 +179,12 @@ class ToyModel(nn.Module):
         parts = [self.denoiser, *([self.encoder] if self.encoder is not None else [])]
         return sum(p.numel() for part in parts for p in part.parameters())
 
-    def code_logits(self, points: Tensor) -> tuple[Tensor, ...]:
-        """Logits (B, K_i) of every code of points (B, 2)."""
+    def draw_codes(self, points: Tensor, generator: torch.Generator, temperature: float = 1.0) -> ToyCodes:
+        """Codes of points (B, 2), from the encoder's logits divided by the temperature."""
         assert self.encoder is not None and self.layout is not None
-        return self.encoder(points).split(code_sizes(self.layout), dim=1)
-
-    def draw_codes(self, points: Tensor, generator: torch.Generator, temperature: float = 1.0) -> tuple[Tensor, ...]:
-        """One-hot weights (B, K_i) of every code of points (B, 2), from logits divided by the temperature."""
-        assert self.layout is not None
-        logits = tuple(each / temperature for each in self.code_logits(points))
-        return self.layout.relax(logits, self.layout.masks({}, points.device), 1.0, generator)
+        logits = (self.encoder(points) / temperature).split(code_sizes(self.layout), dim=1)
+        masks = self.layout.masks({}, points.device)
+        return ToyCodes(self.layout.relax(logits, masks, 1.0, generator), self.layout.probs(logits, masks))
 
     def prior_codes(self, num: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Weights (num, K_i) of codes drawn from the prior."""
@@ -185,17 +224,18 @@ def _train_denoiser(model: ToyModel, config: ToyConfig) -> None:
     generator = torch.Generator().manual_seed(config.seed)
     trained = [*model.denoiser.parameters(), *(model.encoder.parameters() if model.encoder is not None else [])]
     averages = [p.detach().clone() for p in trained]
-    average = moving_average(config.optimizer.ema_decay)
+    average, rarity = moving_average(config.optimizer.ema_decay), UsageReward()
     optimizer, scheduler = _optimizer(trained, config.optimizer, config.steps)
     for step in range(config.steps):
         points, _ = config.mixture.draw(config.batch_size, generator)
         sigma = config.edm.draw_sigmas(len(points), generator)
         noise = torch.randn(points.shape, generator=generator)
-        codes = None
+        codes, reward = None, torch.zeros(())
         if model.layout is not None:
             drawn = model.draw_codes(points, generator, config.annealing.temperature(step))
-            codes = drop_weights(drawn, config.dropout.draw(len(points), len(drawn), generator, points.device))
-        loss = denoising_losses(model.denoiser, points, sigma, noise, None, codes).mean()
+            kept = config.dropout.draw(len(points), model.layout.num_codes, generator, points.device)
+            codes, reward = drop_weights(drawn.weights, kept), config.balance_weight * rarity(drawn.probs)
+        loss = denoising_losses(model.denoiser, points, sigma, noise, None, codes).mean() - reward
         _step(loss, optimizer, scheduler, trained, config.optimizer.gradient_clip)
         average(averages, [p.detach() for p in trained], step)
     with torch.no_grad():
@@ -212,9 +252,9 @@ def _train_prior(model: ToyModel, config: ToyConfig) -> None:
     for _ in range(config.prior_steps):
         points, _ = config.mixture.draw(config.batch_size, generator)
         with torch.no_grad():
-            codes = stack_hard_codes(model.draw_codes(points, generator))
-            probs = model.layout.probs(model.code_logits(points), model.layout.masks({}, points.device))
-        loss = model.prior.prior(torch.full((len(points),), -1)).cross_entropy(codes, probs).sum(dim=1).mean()
+            drawn = model.draw_codes(points, generator)
+        prior = model.prior.prior(torch.full((len(points),), -1))
+        loss = prior.cross_entropy(stack_hard_codes(drawn.weights), drawn.probs).sum(dim=1).mean()
         _step(loss, optimizer, scheduler, trained, config.optimizer.gradient_clip)
 
 

@@ -14,7 +14,7 @@ from discodock.diffusion.noise import GeneratorNoise
 from discodock.images.evaluate import write_json
 from discodock.images.sampler import SamplerConfig, sample, total_turning
 from discodock.images.toy import Mixture, ToyConfig, ToyModel, ToyPair, train_pair
-from discodock.latents.diagnostics import NATS_PER_BIT, mutual_information
+from discodock.latents.diagnostics import NATS_PER_BIT, joint_labels, mutual_information
 from discodock.latents.registry import stack_hard_codes
 
 CURVATURE_STEPS = 64
@@ -51,9 +51,9 @@ def measure(pair: ToyPair, config: ToyConfig, num: int = 2000) -> dict[str, Any]
     """Curvature, information, and samples of both models, `num` paths or points each.
 
     Returns:
-        `curvature` (mean turning of a path, rad), `information_bits` of codes about modes next to `mode_entropy_bits`
-        and `code_entropy_bits`, `samples`: by number of evaluations the fraction of samples at no mode (`stray`) and
-        the total variation between the frequencies of modes and those of the data (`imbalance`).
+        `curvature` (mean turning of a path, rad), what `correspondence` says of codes and modes, `samples`: by number
+        of evaluations the fraction of samples at no mode (`stray`) and the total variation between the frequencies of
+        modes and those of the data (`imbalance`).
     """
     models = {"plain": pair.plain, "codes": pair.codes}
     curvature = {
@@ -73,10 +73,36 @@ def measure(pair: ToyPair, config: ToyConfig, num: int = 2000) -> dict[str, Any]
         "seed": config.seed,
         "parameters": {name: model.num_parameters for name, model in models.items()},
         "curvature": curvature,
-        "information_bits": mutual_information(codes, modes) / NATS_PER_BIT,
-        "mode_entropy_bits": mutual_information(modes, modes) / NATS_PER_BIT,
-        "code_entropy_bits": mutual_information(codes, codes) / NATS_PER_BIT,
         "samples": samples,
+    } | correspondence(codes, modes)
+
+
+def correspondence(codes: Tensor, modes: Tensor) -> dict[str, float]:
+    """How far codes and modes name each other.
+
+    Args:
+        codes: of n points, int64, shape (n,).
+        modes: of the same points, int64, shape (n,).
+
+    Returns:
+        `information_bits`, also over the entropy of modes (1: no two modes share a code) and over that of codes (1: no
+        two codes share a mode); both entropies, bits; `pairs` of a code and a mode that are each other's most frequent.
+    """
+    information, of_modes, of_codes = (
+        mutual_information(a, b) / NATS_PER_BIT for a, b in ((codes, modes), (modes, modes), (codes, codes))
+    )
+    codes, modes = (joint_labels(each[:, None]) for each in (codes, modes))  # no gaps between the numbers
+    table = torch.zeros(int(codes.max()) + 1, int(modes.max()) + 1)
+    table.index_put_((codes, modes), torch.ones(len(codes)), accumulate=True)
+    favourite = table.argmax(dim=0)  # of each mode
+    is_mutual = table[favourite].argmax(dim=1) == torch.arange(len(favourite))
+    return {
+        "information_bits": information,
+        "mode_entropy_bits": of_modes,
+        "code_entropy_bits": of_codes,
+        "information_over_mode_entropy": information / of_modes if of_modes > 0 else 1.0,
+        "information_over_code_entropy": information / of_codes if of_codes > 0 else 1.0,
+        "pairs": int(is_mutual.sum()),
     }
 
 
@@ -102,7 +128,7 @@ def generate(model: ToyModel, config: ToyConfig, num: int, steps: int, seed: int
 
 def joint_codes(model: ToyModel, points: Tensor, seed: int) -> Tensor:
     """One number per combination of codes that the encoder draws for points (n, 2); int64, shape (n,)."""
-    drawn = model.draw_codes(points, torch.Generator().manual_seed(seed + 30))
+    drawn = model.draw_codes(points, torch.Generator().manual_seed(seed + 30)).weights
     number = torch.zeros(len(points), dtype=torch.int64)
     for column, weights in zip(stack_hard_codes(drawn).unbind(1), drawn, strict=True):
         number = number * weights.shape[1] + column
@@ -125,9 +151,9 @@ def draw_trajectories(pair: ToyPair, config: ToyConfig, path: Path, num: int = 1
     figure, panels = plot.subplots(1, 2, figsize=(9, 4.6), sharex=True, sharey=True)
     for panel, (title, model) in zip(panels, {"plain": pair.plain, "with codes": pair.codes}.items(), strict=True):
         paths = generate(model, config, num, CURVATURE_STEPS)
+        drawn = joint_labels(paths.codes[:, None])
         for number in range(num):
-            code = int(paths.codes[number])
-            color = "0.4" if code < 0 else plot.get_cmap("tab20")(code % 20)
+            color = "0.4" if model.layout is None else plot.get_cmap("tab20")(int(drawn[number]) % 20)
             panel.plot(*paths.states[:, number].T.numpy(), color=color, linewidth=0.7, alpha=0.8)
         panel.scatter(*config.mixture.means().T.numpy(), s=14, color="black", zorder=3)
         panel.set_title(f"{title}: mean turning {float(total_turning(paths.states).mean()):.2f} rad", fontsize=10)
@@ -143,12 +169,13 @@ def draw_codes(model: ToyModel, config: ToyConfig, path: Path, num: int = 3000) 
     size = config.codes.codebook_size**config.codes.num_codes
     table = torch.zeros(config.mixture.num_modes, size)
     table.index_put_((modes, codes), torch.ones(num), accumulate=True)
+    order = list(dict.fromkeys([*table.argmax(dim=1).tolist(), *range(size)]))  # each mode's most frequent code first
     figure, (left, right) = plot.subplots(1, 2, figsize=(9, 4.2))
-    left.scatter(*points.T.numpy(), s=4, c=(codes % 20).numpy(), cmap="tab20", vmin=0, vmax=19)
+    left.scatter(*points.T.numpy(), s=4, c=(joint_labels(codes[:, None]) % 20).numpy(), cmap="tab20", vmin=0, vmax=19)
     left.set_aspect("equal")
     left.set_title("points, coloured by their code", fontsize=10)
-    right.imshow((table / table.sum(dim=1, keepdim=True)).numpy(), cmap="Greys", vmin=0, vmax=1)
-    right.set_xlabel("code")
+    right.imshow((table / table.sum(dim=1, keepdim=True))[:, order].numpy(), cmap="Greys", vmin=0, vmax=1)
+    right.set_xlabel("code: the most frequent one of each mode, then the rest")
     right.set_ylabel("mode")
     right.set_title("share of each mode's points", fontsize=10)
     _save(figure, path)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet
+from discodock.latents.space import CodeEmbedding, CodeSpace
 
 
 class Codebook(CodeSpace):
@@ -25,18 +25,14 @@ class Codebook(CodeSpace):
         """All entries, shape (codebook_size,); see `CodeSpace.mask`."""
         return torch.ones(self.codebook_size, dtype=torch.bool, device=device)
 
-    def embedding(self, channels: int) -> CodebookEmbedding:
-        """A new `CodebookEmbedding`."""
-        return CodebookEmbedding(self.codebook_size, channels)
-
 
 class CodebookEmbedding(CodeEmbedding):
     """One learned vector per entry."""
 
-    def __init__(self, codebook_size: int, channels: int) -> None:
+    def __init__(self, space: Codebook, channels: int) -> None:
         super().__init__(channels)
-        self.table = nn.Parameter(torch.randn(codebook_size, channels))
+        self.table = nn.Parameter(torch.randn(space.codebook_size, channels))
 
-    def chosen(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+    def chosen(self, weights: Tensor, nodes: Mapping[str, Tensor]) -> Tensor:
         """The chosen vector, shape (B, channels)."""
         return weights.to(self.table) @ self.table

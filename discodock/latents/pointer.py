@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.latents.space import CodeEmbedding, CodeSpace, NodeSet
+from discodock.latents.space import CodeEmbedding, CodeSpace
 
 
 class Pointer(CodeSpace):
@@ -29,21 +29,17 @@ class Pointer(CodeSpace):
             )
         return node_masks[self.nodes].to(device)
 
-    def embedding(self, channels: int) -> PointerEmbedding:
-        """A new `PointerEmbedding`; the features of the nodes must have as many channels."""
-        return PointerEmbedding(self.nodes, channels)
-
 
 class PointerEmbedding(CodeEmbedding):
-    """The features of the node pointed at."""
+    """The features of the node pointed at, which must have as many channels."""
 
-    def __init__(self, nodes: str, channels: int) -> None:
+    def __init__(self, space: Pointer, channels: int) -> None:
         super().__init__(channels)
-        self.nodes = nodes
+        self.nodes = space.nodes
 
-    def chosen(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+    def chosen(self, weights: Tensor, nodes: Mapping[str, Tensor]) -> Tensor:
         """Features of the node pointed at, shape (B, channels)."""
-        return gather_nodes(weights, nodes[self.nodes].features)
+        return gather_nodes(weights, nodes[self.nodes])
 
 
 def gather_nodes(weights: Tensor, values: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The autoregressive prior: p(z_1 ... z_m) = prod_i p(z_i | z_<i), as a distribution over the codes of one batch.
 
-The network is a function from known codes to logits. It is never shown a code that it is to predict, nor a later one;
-the chain rule then holds for any network, and `log_prob` is exact.
+The network is a function from known codes to logits. Unless it is said to be causal, it is never shown a code that it
+is to predict, nor a later one; the chain rule then holds for any network, and `log_prob` is exact.
 
 Source: DisCo-Diff, arXiv 2407.03300.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Self
 
 import torch
@@ -24,7 +25,7 @@ CodeLogits = Callable[[Tensor], Sequence[Tensor]]
 """Known codes (B, num_codes), int64, null where unknown -> logits (B, N_i) of every code i.
 
 Context, such as the features of B samples, is bound by whoever makes the function. Logits of code i are used only when
-codes >= i were null in the call.
+codes >= i were null in the call, or the network is said not to read them (`CodePrior.codes_per_call`).
 """
 
 
@@ -50,11 +51,14 @@ class CodePrior:
         layout: what the codes are.
         code_logits: the network, bound to the samples.
         masks: entries that exist, of every code, bool, shape (B, N_i) or (N_i,); from `CodeLayout.masks`.
+        codes_per_call: so many successive codes get their logits from one call of the network: 1 is right for any
+            network, num_codes for a causal one, whose logits of code i are the same whatever codes >= i it is shown.
     """
 
     layout: CodeLayout
     code_logits: CodeLogits
     masks: tuple[Tensor, ...]
+    codes_per_call: int = 1
 
     def logits(self, known: Tensor) -> tuple[Tensor, ...]:
         """What the network says about every code when it is shown `known`, hard codes (B, num_codes); (B, N_i) each.
@@ -74,7 +78,10 @@ class CodePrior:
 
     def all_logits(self, codes: Tensor) -> tuple[Tensor, ...]:
         """Logits (B, N_i) of every code i given codes < i of hard codes of shape (B, num_codes)."""
-        return tuple(self.conditional(codes, index) for index in range(self.layout.num_codes))
+        width = self.codes_per_call
+        starts = range(0, self.layout.num_codes, width)
+        calls = [self.logits(hide_from(codes, start + width - 1))[start : start + width] for start in starts]
+        return tuple(chain.from_iterable(calls))
 
     def restricted(self, allowed: Sequence[Tensor | None]) -> Self:
         """The prior whose codes are drawn among some entries alone; no code outside them is ever drawn.

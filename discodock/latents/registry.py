@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from discodock.latents import categorical
 from discodock.latents.categorical import NULL_CODE, hard_codes, one_hot
-from discodock.latents.codebook import Codebook
+from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.noise import NoiseLike
-from discodock.latents.pointer import Pointer
-from discodock.latents.space import CodeEmbedding, NodeSet
+from discodock.latents.pointer import Pointer, PointerEmbedding
+from discodock.latents.space import CodeEmbedding
 from discodock.settings import Settings
 
 AnyCodeSpace = Annotated[Pointer | Codebook, Field(discriminator="kind")]
@@ -78,20 +78,23 @@ class CodesEmbedding(nn.Module):
     Every network that reads codes has an embedding of its own: the score model for instance, and the prior.
     """
 
+    kinds: ClassVar[dict[str, Callable[[Any, int], CodeEmbedding]]] = {
+        "pointer": PointerEmbedding,
+        "codebook": CodebookEmbedding,
+    }
+    """(code space of this kind, channels) -> its embedding; a network that wants more of a kind names another one."""
+
     def __init__(self, layout: CodeLayout, channels: int) -> None:
         super().__init__()
-        self.codes = nn.ModuleList(self.embedding_of(space, channels) for space in layout.spaces)
+        self.codes = nn.ModuleList(self.kinds[space.kind](space, channels) for space in layout.spaces)
 
-    def embedding_of(self, space: AnyCodeSpace, channels: int) -> CodeEmbedding:
-        """The embedding of one code; a network that wants more of a kind of code overrides this."""
-        return space.embedding(channels)
-
-    def forward(self, weights: Sequence[Tensor], nodes: Mapping[str, NodeSet]) -> Tensor:
+    def forward(self, weights: Sequence[Tensor], nodes: Mapping[str, Tensor]) -> Tensor:
         """One vector per code, for cross-attention, or summed for a shift.
 
         Args:
             weights: of every code, shape (B, N_i), rows of zeros for null codes.
-            nodes: features of the sets of nodes that pointers choose from, shape (B, N, channels).
+            nodes: features of the sets of nodes that pointers choose from, by name, finite everywhere, the padding too,
+                shape (B, N, channels).
 
         Returns:
             Shape (B, num_codes, channels).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,25 +15,12 @@ from discodock.latents.relaxation import gumbel_softmax, straight_through
 from discodock.settings import Settings
 
 
-@dataclass(frozen=True)
-class NodeSet:
-    """The nodes of B samples that a code may point at, padded to N.
-
-    Attributes:
-        features: finite everywhere, the padding too, shape (B, N, channels).
-        mask: true for real nodes, bool, shape (B, N).
-    """
-
-    features: Tensor
-    mask: Tensor
-
-
 class CodeSpace(Settings, ABC):
     """One discrete code: which entries it chooses from, and how choices are drawn. It has no weights.
 
     A code is either hard, an int64 entry per sample with `categorical.NULL_CODE` for none, or weights of shape (B, N):
-    one-hot rows, rows of zeros for none. To add a kind, subclass this in a module of its own and name it in
-    `registry.AnyCodeSpace`; the tests of all kinds then run on it.
+    one-hot rows, rows of zeros for none. To add a kind, subclass this and `CodeEmbedding` in a module of its own, name
+    them in `registry.AnyCodeSpace` and `registry.CodesEmbedding`; the tests of all kinds then run on it.
     """
 
     kind: str
@@ -46,10 +32,6 @@ class CodeSpace(Settings, ABC):
         Raises:
             ValueError: the code chooses among nodes that are not given.
         """
-
-    @abstractmethod
-    def embedding(self, channels: int) -> CodeEmbedding:
-        """A new module that turns weights of this code into vectors of `channels` numbers."""
 
     def log_probs(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Log-probabilities of all entries, nats, shape (B, N); see `categorical.masked_log_softmax`."""
@@ -76,15 +58,16 @@ class CodeEmbedding(nn.Module, ABC):
         self.null_code = nn.Parameter(torch.randn(channels))
 
     @abstractmethod
-    def chosen(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+    def chosen(self, weights: Tensor, nodes: Mapping[str, Tensor]) -> Tensor:
         """The vector of the choice, linear in the weights, shape (B, channels); zero for none."""
 
-    def forward(self, weights: Tensor, nodes: Mapping[str, NodeSet]) -> Tensor:
+    def forward(self, weights: Tensor, nodes: Mapping[str, Tensor]) -> Tensor:
         """The vector of each sample's code.
 
         Args:
             weights: one-hot, relaxed or zero rows, shape (B, N).
-            nodes: sets of nodes by name; kinds that choose among nodes read theirs.
+            nodes: features of named sets of nodes, finite everywhere, the padding too, shape (B, N, channels); kinds
+                that choose among nodes read theirs.
 
         Returns:
             Shape (B, channels).

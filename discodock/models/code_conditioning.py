@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from discodock.latents.pointer import gather_nodes
 from discodock.latents.registry import CodeLayout
-from discodock.latents.space import NodeSet, absence
+from discodock.latents.space import absence
 from discodock.models.code_marks import MarkedCodesEmbedding, MarkedPointerEmbedding
 from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, pointers_into
 from discodock.nn.convolution import Edges
@@ -99,10 +99,7 @@ class CodeConditioning(nn.Module):
             entries = self.layout.masks(masks, pos.device)
             codes = tuple(pos.new_zeros(len(pos), mask.shape[-1]) for mask in entries)
         features = {LIGAND: context.ligand, RESIDUES: context.residues.scalars}
-        nodes = {
-            name: NodeSet(project(features[name])[pose_complex], masks[name])
-            for name, project in self.node_projections.items()
-        }
+        nodes = {name: project(features[name])[pose_complex] for name, project in self.node_projections.items()}
         atom_mask = masks[LIGAND]
         shift = self.shift(self.embedding(codes, nodes).sum(dim=1))[:, None]
         shift = shift + self.mark(self.embedding.marks(codes, LIGAND, atom_mask))

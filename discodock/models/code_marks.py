@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from discodock.latents.pointer import Pointer, PointerEmbedding
-from discodock.latents.registry import AnyCodeSpace, CodeLayout, CodesEmbedding
-from discodock.latents.space import CodeEmbedding, absence
+from discodock.latents.registry import CodeLayout, CodesEmbedding
+from discodock.latents.space import absence
 
 
 class MarkedPointerEmbedding(PointerEmbedding):
     """The features of the node pointed at; and a learned mark at that node, among the features of all nodes."""
 
-    def __init__(self, nodes: str, channels: int) -> None:
-        super().__init__(nodes, channels)
+    def __init__(self, space: Pointer, channels: int) -> None:
+        super().__init__(space, channels)
         self.mark = nn.Parameter(torch.randn(channels))
         self.null_mark = nn.Parameter(torch.randn(channels))
 
@@ -38,15 +38,11 @@ class MarkedPointerEmbedding(PointerEmbedding):
 class MarkedCodesEmbedding(CodesEmbedding):
     """One vector per code as of `CodesEmbedding`, and marks at the nodes that pointers choose."""
 
+    kinds = CodesEmbedding.kinds | {"pointer": MarkedPointerEmbedding}
+
     def __init__(self, layout: CodeLayout, channels: int) -> None:
         super().__init__(layout, channels)
         self.channels = channels
-
-    def embedding_of(self, space: AnyCodeSpace, channels: int) -> CodeEmbedding:
-        """The embedding of one code; pointers have marks."""
-        if isinstance(space, Pointer):
-            return MarkedPointerEmbedding(space.nodes, channels)
-        return super().embedding_of(space, channels)
 
     def marks(self, weights: Sequence[Tensor], name: str, mask: Tensor) -> Tensor:
         """Features for the nodes of one set, summed over the codes that point into it.

@@ -15,7 +15,6 @@ from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
-from discodock.latents.space import NodeSet
 from discodock.models.code_marks import MarkedCodesEmbedding
 from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, code_nodes
 from discodock.models.encoders import LigandEncoder, ReceptorEncoder
@@ -128,7 +127,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         tokens = context.tokens[sample_complex]
         weights = self.layout.one_hot(codes, self.layout.masks(masks, codes.device), tokens.dtype)
         atoms, residues = tokens.split([num_atoms, tokens.shape[1] - num_atoms], dim=1)
-        sets = {LIGAND: NodeSet(atoms, masks[LIGAND]), RESIDUES: NodeSet(residues, masks[RESIDUES])}
+        sets = {LIGAND: atoms, RESIDUES: residues}
         marks = torch.cat([self.embedding.marks(weights, name, masks[name]) for name in (LIGAND, RESIDUES)], dim=1)
         tokens = tokens + marks + self.embedding(weights, sets).sum(dim=1, keepdim=True)
         bias = context.bias[sample_complex]

@@ -9,7 +9,7 @@ from torch import Tensor
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
-from discodock.latents.space import CodeSpace, NodeSet
+from discodock.latents.space import CodeSpace
 
 CODE_SPACES = {space.model_fields["kind"].default: space for space in get_args(get_args(AnyCodeSpace)[0])}
 KINDS = sorted(CODE_SPACES)
@@ -21,10 +21,10 @@ MIXED = CodeLayout(spaces=(Pointer(nodes="points"), Codebook(codebook_size=3), P
 
 @dataclass(frozen=True)
 class Case:
-    """A code space, the sets of nodes of four samples, and logits of the code that ask for everything."""
+    """A code space, features of the nodes of four samples, and logits of the code that ask for everything."""
 
     space: CodeSpace
-    nodes: dict[str, NodeSet]
+    nodes: dict[str, Tensor]
     mask: Tensor
     logits: Tensor
 
@@ -40,17 +40,16 @@ def node_mask(seed: int, num_nodes: int = NUM_NODES) -> Tensor:
     return mask
 
 
-def node_sets(seed: int) -> dict[str, NodeSet]:
-    def nodes(offset: int, num_nodes: int) -> NodeSet:
+def node_sets(seed: int) -> dict[str, Tensor]:
+    def features(offset: int, num_nodes: int) -> Tensor:
         shape = (NUM_SAMPLES, num_nodes, CHANNELS)
-        features = torch.randn(shape, generator=generator(seed + offset), dtype=torch.float64)
-        return NodeSet(features, node_mask(seed + offset, num_nodes))
+        return torch.randn(shape, generator=generator(seed + offset), dtype=torch.float64)
 
-    return {"points": nodes(0, NUM_NODES), "others": nodes(7, 4)}
+    return {"points": features(0, NUM_NODES), "others": features(7, 4)}
 
 
-def node_masks(nodes: dict[str, NodeSet]) -> dict[str, Tensor]:
-    return {name: each.mask for name, each in nodes.items()}
+def node_masks(seed: int) -> dict[str, Tensor]:
+    return {"points": node_mask(seed, NUM_NODES), "others": node_mask(seed + 7, 4)}
 
 
 def random_logits(mask: Tensor, seed: int) -> Tensor:
@@ -62,5 +61,5 @@ def random_logits(mask: Tensor, seed: int) -> Tensor:
 def make_case(kind: str, seed: int) -> Case:
     nodes = node_sets(seed)
     space = EXAMPLES[kind]
-    mask = space.mask(node_masks(nodes), torch.device("cpu"))
+    mask = space.mask(node_masks(seed), torch.device("cpu"))
     return Case(space, nodes, mask, random_logits(mask, seed))

@@ -3,7 +3,7 @@ import torch
 from pydantic import ValidationError
 
 from discodock.latents.categorical import NULL_CODE, one_hot
-from discodock.latents.codebook import CodebookEmbedding
+from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.pointer import Pointer, gather_nodes
 from discodock.latents.registry import (
     CodeLayout,
@@ -32,12 +32,12 @@ CPU = torch.device("cpu")
 
 def mixed(seed):
     nodes = node_sets(seed)
-    masks = MIXED.masks(node_masks(nodes), CPU)
+    masks = MIXED.masks(node_masks(seed), CPU)
     return nodes, masks, [random_logits(mask, seed + i) for i, mask in enumerate(masks)]
 
 
 def test_every_kind_is_registered_can_be_configured_and_has_an_example():
-    assert set(EXAMPLES) == set(CODE_SPACES)
+    assert set(EXAMPLES) == set(CODE_SPACES) == set(CodesEmbedding.kinds)
     for kind, space in CODE_SPACES.items():
         assert space().kind == kind
         assert CodeLayout.model_validate({"spaces": [{"kind": kind}]}).spaces == (space(),)
@@ -102,7 +102,7 @@ def test_forward_is_one_hot_and_the_gradient_is_the_softmax_s(kind, seed, temper
 @pytest.mark.parametrize("seed", SEEDS)
 def test_embedding_is_linear_in_the_weights_and_learned_where_there_is_no_code(kind, seed):
     case = make_case(kind, seed)
-    embedding = case.space.embedding(CHANNELS).double()
+    embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()
     num_entries = case.logits.shape[1]
     weights = case.space.log_probs(case.logits, case.mask).exp()
     each = [one_hot(torch.full((NUM_SAMPLES,), n), num_entries, torch.float64) for n in range(num_entries)]
@@ -117,8 +117,8 @@ def test_embedding_is_linear_in_the_weights_and_learned_where_there_is_no_code(k
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_code_that_is_there_has_nothing_of_the_null_code(kind):
     case = make_case(kind, 0)
-    embedding = case.space.embedding(CHANNELS)  # float32, where rounding would show
-    nodes = {name: type(each)(each.features.float(), each.mask) for name, each in case.nodes.items()}
+    embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS)  # float32, where rounding would show
+    nodes = {name: each.float() for name, each in case.nodes.items()}
     weights = case.space.relax(case.logits.float(), case.mask, 0.9, generator(0))
     before = embedding(weights, nodes)
     with torch.no_grad():
@@ -132,7 +132,7 @@ def test_the_gradient_reaches_the_encoder_and_stays_within_its_sample(kind):
     logits = torch.zeros_like(case.logits).requires_grad_()
     mask = torch.ones_like(logits, dtype=torch.bool)
     weights = case.space.relax(logits, mask, 1.0, generator(0))
-    vectors = case.space.embedding(CHANNELS).double()(weights, case.nodes)
+    vectors = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()(weights, case.nodes)
     (grad,) = torch.autograd.grad(vectors[2].square().sum(), logits)
     assert grad[2].abs().min() > 0
     assert grad[[0, 1, 3]].abs().max() == 0
@@ -142,10 +142,9 @@ def test_the_gradient_reaches_the_encoder_and_stays_within_its_sample(kind):
 def test_pointers_follow_a_permutation_of_the_nodes(seed):
     case = make_case("pointer", seed)
     order = torch.randperm(case.logits.shape[1], generator=generator(seed))
-    nodes = {name: type(each)(each.features[:, order], each.mask[:, order]) for name, each in case.nodes.items()
-             if name == "points"}  # fmt: skip
+    nodes = {"points": case.nodes["points"][:, order]}
     weights = gumbel_softmax(case.logits, case.mask, 1.0, generator(seed))
-    embedding = case.space.embedding(CHANNELS).double()
+    embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()
     torch.testing.assert_close(embedding(weights[:, order], nodes), embedding(weights, case.nodes))
     torch.testing.assert_close(
         case.space.log_probs(case.logits[:, order], case.mask[:, order]),
@@ -160,7 +159,7 @@ def test_pointers_gather_what_their_node_has():
 
 
 def test_a_codebook_looks_up_the_row_of_its_table():
-    embedding = CodebookEmbedding(3, 2)
+    embedding = CodebookEmbedding(Codebook(codebook_size=3), 2)
     weights = one_hot(torch.tensor([2, 0, NULL_CODE]), 3, torch.float32)
     rows = torch.stack([embedding.table[2], embedding.table[0], embedding.null_code])
     assert torch.equal(embedding(weights, {}), rows)

@@ -46,7 +46,7 @@ def test_a_stream_per_sample_drops_the_same_codes_in_any_batch():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dropped_codes_become_the_learned_null_code_and_pass_no_gradient(seed):
     nodes = node_sets(seed)
-    masks = MIXED.masks(node_masks(nodes), CPU)
+    masks = MIXED.masks(node_masks(seed), CPU)
     logits = [random_logits(mask, seed).requires_grad_() for mask in masks]
     weights = MIXED.relax(logits, masks, 1.0, generator(seed))
     kept = torch.rand(NUM_SAMPLES, MIXED.num_codes, generator=generator(seed)) < 0.5

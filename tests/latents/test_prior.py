@@ -1,3 +1,5 @@
+from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import pytest
@@ -8,7 +10,6 @@ from discodock.diffusion.noise import PoseNoise
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
 from discodock.latents.prior import CodePrior, hide_from
 from discodock.latents.registry import CodesEmbedding
-from discodock.latents.space import NodeSet
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets
 
 CPU = torch.device("cpu")
@@ -33,7 +34,7 @@ class TinyNetwork(nn.Module):
         for space, head in zip(MIXED.spaces, self.heads, strict=True):
             query = head(state)
             to_nodes = space.kind == "pointer"
-            logits.append(torch.einsum("bnc,bc->bn", nodes[space.nodes].features, query) if to_nodes else query)
+            logits.append(torch.einsum("bnc,bc->bn", nodes[space.nodes], query) if to_nodes else query)
         return logits
 
 
@@ -42,8 +43,8 @@ EACH = torch.arange(NUM_SAMPLES)
 
 def make_prior(seed, rows=EACH):
     """The prior of four samples, or of rows of them."""
-    nodes = {name: NodeSet(each.features[rows], each.mask[rows]) for name, each in node_sets(seed).items()}
-    masks = MIXED.masks(node_masks(nodes), CPU)
+    nodes, masks = ({name: each[rows] for name, each in made(seed).items()} for made in (node_sets, node_masks))
+    masks = MIXED.masks(masks, CPU)
     network = TinyNetwork(seed).double()
     return CodePrior(MIXED, lambda codes: network(nodes, masks, codes), masks)
 
@@ -54,9 +55,9 @@ def causal_logits(codes):
     return [torch.sin(shifts[:, i : i + 1] * torch.arange(1.0, width + 1) + i) for i, width in enumerate(WIDTHS)]
 
 
-def make_causal(seed, rows=EACH):
-    masks = {name: mask[rows] for name, mask in node_masks(node_sets(seed)).items()}
-    return CodePrior(MIXED, causal_logits, MIXED.masks(masks, CPU))
+def make_causal(seed, rows=EACH, codes_per_call=1):
+    masks = {name: mask[rows] for name, mask in node_masks(seed).items()}
+    return CodePrior(MIXED, causal_logits, MIXED.masks(masks, CPU), codes_per_call)
 
 
 def every_code():
@@ -74,7 +75,11 @@ def table(prior):
         return torch.stack([prior.log_prob(row.expand(NUM_SAMPLES, -1)) for row in every_code()]).exp()
 
 
-MAKERS = pytest.mark.parametrize("make", [make_prior, make_causal], ids=["any network", "causal network"])
+MAKERS = pytest.mark.parametrize(
+    "make",
+    [make_prior, make_causal, partial(make_causal, codes_per_call=3)],
+    ids=["any network", "causal network", "causal network in one call"],
+)
 
 
 @MAKERS
@@ -96,6 +101,23 @@ def test_changing_code_j_leaves_the_logits_of_i_up_to_j_alone(make, seed):
         after = prior.all_logits(changed)
         for i in range(3):
             assert torch.equal(after[i], before[i]) == (i <= j)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_causal_network_gives_the_same_logits_in_fewer_calls(width):
+    shown = []
+
+    def watched(codes):
+        shown.append(codes)
+        return causal_logits(codes)
+
+    prior, codes = make_causal(0), every_code()
+    found = replace(prior, code_logits=watched, codes_per_call=width).all_logits(codes)
+    for each, expected in zip(found, prior.all_logits(codes), strict=True):
+        assert torch.equal(each, expected)
+    assert len(shown) == {1: 3, 2: 2, 3: 1}[width]
+    for call, each in enumerate(shown):
+        assert torch.equal(each, hide_from(codes, width * (call + 1) - 1))
 
 
 @MAKERS

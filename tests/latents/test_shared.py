@@ -1,11 +1,13 @@
-"""The core is what docking and images share: every public function, class and method of it is reached from both.
+"""The core is what docking and images share: all that is public in it is reached from both, and replaced by neither.
 
-A domain reaches what it imports from the core (or takes off an imported module of it), methods whose names it uses, and
-what the core itself uses of its own on behalf of these. Names are read off the source, so a method of another class
-with the same name counts too; what a subclass overrides counts as reached.
+A domain reaches what it imports from the core (or takes off an imported module of it), methods and fields whose names
+it uses, and what the core itself uses of its own on behalf of these. Names are read off the source, so a method of
+another class with the same name counts too. Whoever overrode a method of the core would leave its lines to the other.
 """
 
 import ast
+import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def trees(paths):
 
 
 def definitions():
-    """Name -> where it is defined in the core; methods as "Class.method", which their class does not bring along.
+    """Name -> where it is defined in the core; "Class.method" and "Class.field" are not brought along by their class.
 
     Types and constants are listed too, for what they lead to.
     """
@@ -35,10 +37,16 @@ def definitions():
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = node
         if isinstance(node, ast.ClassDef):
-            methods = [each for each in node.body if isinstance(each, ast.FunctionDef) and not implied(each.name)]
-            found |= {f"{node.name}.{each.name}": each for each in methods}
-            node.body = [each for each in node.body if each not in methods]
+            members = {name: each for each in node.body if (name := member_name(each)) and not implied(name)}
+            found |= {f"{node.name}.{name}": each for name, each in members.items()}
+            node.body = [each for each in node.body if each not in members.values()]
     return found
+
+
+def member_name(node):
+    if isinstance(node, ast.FunctionDef):
+        return node.name
+    return node.target.id if isinstance(node, ast.AnnAssign) else None
 
 
 def implied(method):
@@ -75,10 +83,38 @@ def test_every_part_of_the_core_is_reached_from_both_domains(paths):
     public = {
         name
         for name, node in definitions().items()
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not name.startswith("_")
+        if ("." in name or isinstance(node, ast.FunctionDef | ast.ClassDef)) and not name.startswith("_")
     }
     missing = public - reached(paths)
     assert not missing, f"used by the other domain alone: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("paths", [IMAGES, DOCKING], ids=["images", "docking"])
+def test_no_domain_replaces_a_method_of_the_core(paths):
+    inside = [path.relative_to(ROOT).with_suffix("").parts for path in paths]
+    modules = [".".join(parts) for parts in inside if parts[0] == "discodock"]
+    classes = {
+        each for name in modules for each in vars(importlib.import_module(name)).values() if inspect.isclass(each)
+    }
+    assert any(is_core(base) for each in classes if not is_core(each) for base in each.__mro__)
+    replaced = {f"{each.__qualname__}.{name}" for each in classes if not is_core(each) for name in overridden(each)}
+    assert not replaced
+
+
+def is_core(each):
+    return each.__module__.startswith(CORE)
+
+
+def overridden(each):
+    """Names that a class defines though a base in the core has a body for them; constructors run that of the base."""
+    inherited = {
+        name
+        for base in each.__mro__
+        if is_core(base)
+        for name, value in vars(base).items()
+        if inspect.isfunction(value) and not getattr(value, "__isabstractmethod__", False)
+    }
+    return {name for name in inherited & vars(each).keys() if name != "__init__"}
 
 
 def test_a_domain_that_uses_little_reaches_little():

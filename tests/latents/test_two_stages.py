@@ -13,7 +13,6 @@ from discodock.latents.pointer import Pointer
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout, CodesEmbedding, stack_hard_codes
 from discodock.latents.relaxation import TemperatureSchedule
-from discodock.latents.space import NodeSet
 from tests.latents.kinds import SEEDS, generator
 
 CPU = torch.device("cpu")
@@ -65,8 +64,7 @@ PLANTED = CodeLayout(spaces=(Pointer(), Codebook(codebook_size=4)))
 def shuffled_nodes(num_samples, noise):
     """Three sorts of nodes and one that is padding, in a random order in every sample; sorts are one-hot features."""
     sort = torch.rand(num_samples, 4, generator=noise).argsort(dim=1)
-    features = torch.nn.functional.one_hot(sort, 4)[..., :3].double()
-    return sort, NodeSet(features, sort < 3)
+    return sort, torch.nn.functional.one_hot(sort, 4)[..., :3].double()
 
 
 class SmallNetwork(nn.Module):
@@ -78,11 +76,11 @@ class SmallNetwork(nn.Module):
 
     def forward(self, nodes, masks, codes):
         vectors = self.embedding(PLANTED.one_hot(codes, masks, torch.float64), {"nodes": nodes})
-        return self.site(nodes.features).squeeze(-1), self.code(vectors[:, 0])
+        return self.site(nodes).squeeze(-1), self.code(vectors[:, 0])
 
 
 def bound(network, nodes):
-    masks = PLANTED.masks({"nodes": nodes.mask}, CPU)
+    masks = PLANTED.masks({"nodes": nodes.any(-1)}, CPU)
     return CodePrior(PLANTED, lambda codes: network(nodes, masks, codes), masks)
 
 
@@ -117,7 +115,7 @@ def encoded(network, num_samples, noise):
     sort, nodes = shuffled_nodes(num_samples, noise)
     prior = bound(network, nodes)
     hidden = torch.multinomial(HIDDEN, num_samples, replacement=True, generator=noise)
-    site = torch.einsum("bs,bns->bn", SITE_GIVEN_HIDDEN[hidden], nodes.features)
+    site = torch.einsum("bs,bns->bn", SITE_GIVEN_HIDDEN[hidden], nodes)
     targets = (site, CODE_GIVEN_HIDDEN[hidden])
     codes = stack_hard_codes(PLANTED.relax([target.log() for target in targets], prior.masks, 1.0, noise))
     return prior, codes, targets, sort

@@ -18,14 +18,14 @@ def test_marks_follow_a_permutation_of_the_nodes(seed):
     case = make_case("pointer", seed)
     order = torch.randperm(case.logits.shape[1], generator=generator(seed))
     weights = gumbel_softmax(case.logits, case.mask, 1.0, generator(seed))
-    embedding = MarkedPointerEmbedding("points", CHANNELS).double()
+    embedding = MarkedPointerEmbedding(Pointer(nodes="points"), CHANNELS).double()
     marks = embedding.marks(weights, case.mask)
     torch.testing.assert_close(embedding.marks(weights[:, order], case.mask[:, order]), marks[:, order])
 
 
 def test_pointers_mark_their_node():
     mask = torch.tensor([[True, True, False], [True, True, True]])
-    embedding = MarkedPointerEmbedding("points", 2)
+    embedding = MarkedPointerEmbedding(Pointer(nodes="points"), 2)
     weights = one_hot(torch.tensor([1, NULL_CODE]), 3, torch.float32)
     marks = embedding.marks(weights, mask)
     zero = torch.zeros(2)
@@ -37,15 +37,16 @@ def test_pointers_mark_their_node():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_layout_is_marked_set_by_set_and_embedded_as_without_marks(seed):
     nodes = node_sets(seed)
-    masks = MIXED.masks(node_masks(nodes), torch.device("cpu"))
+    real = node_masks(seed)
+    masks = MIXED.masks(real, torch.device("cpu"))
     logits = [torch.zeros(NUM_SAMPLES, mask.shape[-1]).double() for mask in masks]
     last = torch.zeros(NUM_SAMPLES, 4, dtype=torch.float64)
     weights = (*MIXED.relax(logits, masks, 1.0, generator(seed)), last)
     embedding = MarkedCodesEmbedding(LAYOUT, CHANNELS).double()
-    marks = embedding.marks(weights, "others", nodes["others"].mask)
-    by_hand = sum(embedding.codes[i].marks(weights[i], nodes["others"].mask) for i in (2, 3))
+    marks = embedding.marks(weights, "others", real["others"])
+    by_hand = sum(embedding.codes[i].marks(weights[i], real["others"]) for i in (2, 3))
     torch.testing.assert_close(marks, by_hand)
-    assert (marks[~nodes["others"].mask] == 0).all()
+    assert (marks[~real["others"]] == 0).all()
     assert embedding.marks(weights, "elsewhere", torch.ones(NUM_SAMPLES, 9, dtype=torch.bool)).abs().sum() == 0
     plain = CodesEmbedding(LAYOUT, CHANNELS).double()
     plain.load_state_dict({name: v for name, v in embedding.state_dict().items() if "mark" not in name})
