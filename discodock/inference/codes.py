@@ -13,6 +13,7 @@ from torch import Tensor
 from discodock.diffusion.noise import PoseNoise
 from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
+from discodock.latents.dropout import drop_codes
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.latents.spread import spread_uniforms
@@ -23,6 +24,12 @@ from discodock.settings import Settings
 CODE_STREAMS: Final = 1 << 32
 """Added to the seed for codes, so that a pose has the same noise whether or not it has codes."""
 
+LOCAL_SHARE: Final = 0.5
+"""Of the poses in a given site that have codes: codes spread them over more modes, without them more are right."""
+
+GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
+"""Its multiples fill the unit interval evenly (Weyl's sequence)."""
+
 CONFORMER_STREAMS: Final = 2 << 32
 """Added to the seed for the orientations and torsions in which the prior sees the ligand."""
 
@@ -32,6 +39,9 @@ class PoseCodeConfig(Settings):
 
     draw: SamplingConfig | None = Field(
         None, description="temperature, top-k and top-p of the prior; none: as the checkpoint says"
+    )
+    share: float | None = Field(
+        None, ge=0, le=1, description="of the poses that have codes; none: half, or all in networks of whole receptors"
     )
     guidance_weight: float = Field(
         0.0, ge=-1, description="w of s_c + w (s_c - s_null): 0 follows the codes as trained, -1 ignores them; no unit"
@@ -92,7 +102,12 @@ class PoseCodeSampler:
         sampling = config.draw or self.network.code_sampling
         uniforms = spread_uniforms(CODE_STREAMS + seed, numbers, self.prior.layout.num_codes)
         codes = prior.sample(len(numbers), uniforms.to(start.device, start.dtype), sampling).codes
+        codes = drop_codes(codes, has_codes(numbers, self._share(config), codes.device)[:, None])
         return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._entries(codes))
+
+    def _share(self, config: PoseCodeConfig) -> float:
+        default = 1.0 if self.network.score_model.whole_receptor else LOCAL_SHARE
+        return default if config.share is None else config.share
 
     def _entries(self, codes: Tensor) -> Tensor:
         """Codes with rows of residues replaced by the numbers of residues."""
@@ -105,6 +120,18 @@ class PoseCodeSampler:
                 column = torch.where(column >= first, first + numbers, column)
             columns.append(column)
         return torch.stack(columns, dim=1)
+
+
+def has_codes(numbers: Sequence[int], share: float, device: torch.device) -> Tensor:
+    """Which poses are drawn with codes, evenly spread over the numbers, bool, shape (len(numbers),).
+
+    Args:
+        numbers: of the poses.
+        share: of all poses.
+        device: of the result.
+    """
+    turns = torch.tensor(list(numbers), dtype=torch.float64, device=device) * GOLDEN_RATIO
+    return turns.frac() < share
 
 
 def code_labels(

@@ -76,14 +76,15 @@ class SamplingConfig(Settings):
 def default_solver(steps: int) -> SolverConfig:
     """The low-temperature SDE, warmer the fewer the steps, because its explicit steps overshoot when they are long.
 
-    Chosen on 40 train complexes with 10 poses each in 20 steps of the packaged checkpoint: 42 % of the poses are below
-    2 Å, against 27 % at temperature 1 without extra noise. Colder settings gain nothing and soon diverge.
+    Chosen on 64 val complexes with 8 poses each in 20 steps, without codes: of the poses of the packaged score model
+    30.9 % are below 2 Å and 15.0 % below 1 Å, against 27.1 and 11.9 % at an inverse temperature of 2.5; 5 is no better,
+    and neither are more steps, another psi or sigma_data, or a colder rotation or torsions alone.
 
     Args:
         steps: solver steps; 20 or more have the full effect.
     """
     strength = min(1.0, max(steps, 1) / DEFAULT_STEPS)
-    temperature = LowTemperature(sampling=1 + 1.5 * strength, psi=1.5 * strength, sigma_data=0.6)
+    temperature = LowTemperature(sampling=1 + 3 * strength, psi=1.5 * strength, sigma_data=0.6)
     return SolverConfig(solver="low_temperature", steps=max(steps, 1), temperatures=(temperature,))
 
 

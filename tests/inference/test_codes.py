@@ -4,15 +4,18 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from discodock.chem.ligand import heavy_indices, heavy_positions
+from discodock.inference.codes import has_codes
 from discodock.inference.pocket import Pocket
 from discodock.inference.sample import SamplingConfig
 from tests.tiny import NOT_RELAXED
 
 
 def config(**changes):
-    return SamplingConfig.checked({"samples": 6, "exhaustiveness": 1, "solver": {"steps": 2}} | changes)
+    codes = {"share": 1.0} | changes.pop("codes", {})
+    return SamplingConfig.checked({"samples": 6, "exhaustiveness": 1, "solver": {"steps": 2}, "codes": codes} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,18 @@ def test_guidance_zero_is_the_identity_and_minus_one_ignores_the_codes(coded_doc
     other_codes = coded_docker.dock(receptor, ligand, pocket, config(**other), relax=NOT_RELAXED)
     assert [pose.codes for pose in by_sample(other_codes)] != [pose.codes for pose in by_sample(result)]
     assert np.abs(positions(other_codes) - ignored).max() < 1e-4
+
+
+def test_poses_beyond_the_share_are_drawn_without_codes(coded_docker, receptor, ligand, pocket, result):
+    half = by_sample(coded_docker.dock(receptor, ligand, pocket, config(codes={"share": 0.5}), relax=NOT_RELAXED))
+    no_codes = {"guidance_weight": -1.0, "draw": {"temperature": 1.0}}
+    ignored = positions(coded_docker.dock(receptor, ligand, pocket, config(codes=no_codes), relax=NOT_RELAXED))
+    coded = has_codes(range(6), 0.5, torch.device("cpu")).tolist()
+    assert 2 <= sum(coded) <= 4
+    for number, has in enumerate(coded):
+        assert bool(half[number].codes) == has
+        expected = positions(result)[number] if has else ignored[number]
+        assert np.abs(half[number].pos - expected).max() < 1e-3
 
 
 def test_a_network_without_codes_has_none(blind_docker, receptor, ligand):
