@@ -38,7 +38,8 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed
 
 # The packaged checkpoint: score model (8,000 steps, then 5,000 more from the averaged weights), codes with it and their
-# prior, both together, the prior again, the site model, and on poses of all of it the confidence model.
+# prior, both together, the prior again; from there the score model twice more against overfitting, with and without
+# peptides, and the mean of the two; the site model, and on poses of all of it the confidence model.
 DATA ?= prepared/corpus
 COMPLEXES ?= complexes
 TRAIN = $(BIN)/discodock train
@@ -58,8 +59,15 @@ train-default: $(STAMP)
 	$(TRAIN) prior --config configs/prior.yaml --out runs/prior data.root=$(DATA) \
 	  start_from=runs/joint/score.safetensors run.max_steps=800 task.optimizer.learning_rate=5e-4 \
 	  task.optimizer.decay_fraction=0.8 task.optimizer.warmup_steps=50 data.seed=6 task.seed=6
+	$(BIN)/discodock prepare fragments $(DATA) --out prepared/fragments
+	$(TRAIN) score --config configs/finetune.yaml --out runs/frag data.root=$(DATA) \
+	  start_from=runs/prior/prior.safetensors data.seed=12 task.seed=12
+	$(TRAIN) score --config configs/finetune.yaml --out runs/reg data.root=$(DATA) data.fragments=null \
+	  start_from=runs/prior/prior.safetensors data.seed=11 task.seed=11
+	$(TRAIN) average runs/reg/score.safetensors runs/frag/score.safetensors --out runs/average.safetensors
 	$(TRAIN) site --config configs/site.yaml --out runs/site data.root=$(DATA) start_from=runs/plain/score.safetensors
-	$(TRAIN) pack runs/prior/prior.safetensors runs/site/site.safetensors --out runs/unsure.safetensors
+	$(TRAIN) pack runs/average.safetensors runs/prior/prior.safetensors runs/site/site.safetensors \
+	  --out runs/unsure.safetensors
 	$(BIN)/discodock prepare poses $(COMPLEXES) --split train --per-cluster 3 --samples 8 --out prepared/poses \
 	  --checkpoint runs/unsure.safetensors
 	$(BIN)/discodock prepare poses $(COMPLEXES) --split val --per-cluster 4 --samples 20 --out prepared/poses_val \

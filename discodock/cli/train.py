@@ -103,3 +103,15 @@ def pack(
     network = pack_network(files, out)
     found = "with" if network.site_model is not None else "without"
     print(f"checkpoint: {out}, {found} a site model")
+
+
+@app.command("average")
+def average(
+    files: Annotated[list[Path], typer.Argument(help="Weights of runs that began with the same weights.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+) -> None:
+    """Average the weights of runs that began alike and ended in different places; often better than each of them."""
+    from discodock.tasks.average import average_checkpoints
+
+    average_checkpoints(files, out)
+    print(f"weights: {out}")
