@@ -25,7 +25,7 @@ CODE_STREAMS: Final = 1 << 32
 """Added to the seed for codes, so that a pose has the same noise whether or not it has codes."""
 
 LOCAL_SHARE: Final = 0.5
-"""Of the poses in a given site that have codes: codes spread them over more modes, without them more are right."""
+"""Of the poses in a given site that have codes: poses of both kinds find more than those of either (experiments.md)."""
 
 GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
 """Its multiples fill the unit interval evenly (Weyl's sequence)."""
