@@ -91,7 +91,7 @@ class Docker:
             belief = judge_poses(self.network, candidates)
             scores = _scores(candidates.relaxed, candidates.agreement(), belief)
             kept = best_distinct(scores, candidates.distances, config.samples)
-            facts = self._sample_facts(candidates, int(kept[0]), ligand, receptor)
+            facts = self._sample_facts(candidates, kept, ligand, receptor)
             chosen = None if belief is None else belief[kept]
             drawn, confidence = self._finish(candidates[kept], chosen, ligand, receptor, relax)
         poses = _rank(drawn, [facts[index] for index in kept], confidence, ligand, receptor)
@@ -208,9 +208,9 @@ class Docker:
         return drawn, judge_poses(self.network, drawn)
 
     def _sample_facts(
-        self, drawn: DrawnPoses, best: int, ligand: LigandRecord, receptor: Receptor
+        self, drawn: DrawnPoses, kept: np.ndarray, ligand: LigandRecord, receptor: Receptor
     ) -> list[_SampleFacts]:
-        """What is known of every candidate beside its pose; `best` is the number of the first one in the ranking."""
+        """What is known of every candidate beside its pose; `kept` are the numbers of those to be kept, best first."""
         prior, num = self.network.code_prior, len(drawn.pose_site)
         codes: list[tuple[str, ...]] = [()] * num
         near: list[tuple[str, ...]] = [()] * num
@@ -221,7 +221,7 @@ class Docker:
             codes = [tuple(code_labels(layout, row, atoms, residues)) for row in rows]
             near = [pointed_residues(layout, row, len(atoms), residues) for row in rows]
         around = surroundings(drawn.relaxed.pos, near, receptor)
-        modes = find_modes(drawn.distances, drawn.pose_site.tolist(), around, best=best)
+        modes = find_modes(drawn.distances, drawn.pose_site.tolist(), around, best=int(kept[0]), kept=kept.tolist())
         return [
             _SampleFacts(number, drawn.sites[site], *each)
             for number, (site, *each) in enumerate(

@@ -96,7 +96,13 @@ def surroundings(pos: np.ndarray, near: Sequence[Sequence[str]], receptor: Recep
     return Surroundings(touched, pointed, labels)
 
 
-def find_modes(distances: np.ndarray, sites: Sequence[Hashable], around: Surroundings, best: int = 0) -> list[Mode]:
+def find_modes(
+    distances: np.ndarray,
+    sites: Sequence[Hashable],
+    around: Surroundings,
+    best: int = 0,
+    kept: Sequence[int] | None = None,
+) -> list[Mode]:
     """The mode of each of N samples.
 
     Poses of one site are joined by average linkage up to `MODE_WIDTH`. The `MAX_MODES` largest groups that hold at
@@ -107,13 +113,17 @@ def find_modes(distances: np.ndarray, sites: Sequence[Hashable], around: Surroun
         sites: samples of unequal sites never share a mode.
         around: residues to name modes by.
         best: number of the best-ranked sample.
+        kept: numbers of the samples that will be shown, the best among them; modes without any of these get no name.
+            None shows all.
 
     Returns:
         One mode a sample; of modes with equal shares the one whose first sample comes first is named first.
     """
     groups = _groups(distances, sites)
     counts = Counter(groups.tolist())
-    large = [group for group, count in counts.most_common(MAX_MODES) if count >= MIN_SHARE * len(groups)]
+    shown = set(groups[list(range(len(groups)) if kept is None else kept)].tolist())
+    ranking = [(group, count) for group, count in counts.most_common() if group in shown]
+    large = [group for group, count in ranking[:MAX_MODES] if count >= MIN_SHARE * len(groups)]
     if groups[best] not in large:
         large = [*large[: MAX_MODES - 1], int(groups[best])]
     modes: dict[int, Mode] = {}

@@ -84,7 +84,7 @@ def default_solver(steps: int) -> SolverConfig:
         steps: solver steps; 20 or more have the full effect.
     """
     strength = min(1.0, max(steps, 1) / DEFAULT_STEPS)
-    temperature = LowTemperature(sampling=1 + 3 * strength, psi=1.5 * strength, sigma_data=0.6)
+    temperature = LowTemperature(sampling=1 + 3 * strength**1.5, psi=1.5 * strength, sigma_data=0.6)
     return SolverConfig(solver="low_temperature", steps=max(steps, 1), temperatures=(temperature,))
 
 

@@ -107,3 +107,9 @@ def test_the_modes_of_a_result_are_of_its_final_poses(coded_docker, receptor, li
             assert distances[np.ix_(members, members)].mean() <= MODE_WIDTH
             assert len({result.poses[number].site.code for number in members}) == 1
             assert mode.place in receptor.residue_labels
+
+
+def test_modes_of_which_no_pose_is_kept_have_no_name():
+    modes = find_modes(on_a_line(0, 30, 31, 30.5, 0.4, 60), ["s"] * 6, nowhere(6), best=0, kept=[0, 5])
+    assert names(modes) == ["A", OTHER, OTHER, OTHER, "A", "B"]
+    assert [mode.share for mode in modes[:2]] == [pytest.approx(1 / 3), pytest.approx(1 / 2)]
