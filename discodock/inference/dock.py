@@ -30,7 +30,7 @@ from discodock.inference.network import load_network
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
 from discodock.inference.pose_facts import pose_facts
 from discodock.inference.ranking import best_distinct, rank_scores
-from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, finish_poses, relax_poses
+from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, relax_poses
 from discodock.inference.rescore import RescoreMethod, checked_rescore, rescored
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
@@ -201,7 +201,7 @@ class Docker:
     ) -> tuple[DrawnPoses, PoseConfidence | None]:
         """The poses after what relaxation was not done to all candidates, and what is then believed of them."""
         start, device = drawn.sampled.pos, self.network.device
-        relaxed = finish_poses(drawn.relaxed, start, ligand, receptor, drawn.arrays, relax, device)
+        relaxed = relax_poses(start, ligand, receptor, drawn.arrays, relax, device, done=drawn.relaxed)
         if relaxed is drawn.relaxed:
             return drawn, confidence
         drawn = replace(drawn, relaxed=relaxed)

@@ -53,7 +53,7 @@ class RelaxConfig(Settings):
 
     @property
     def first(self) -> RelaxConfig:
-        """What is done to all candidates before the best are chosen; `finish_poses` does the rest to those."""
+        """What is done to all candidates before the best are chosen, and the rest to those alone."""
         return self.model_copy(update={"method": "fast"}) if self.method == "openmm" else self
 
     @property
@@ -125,6 +125,8 @@ def relax_poses(
     arrays: Arrays,
     config: RelaxConfig,
     device: torch.device,
+    *,
+    done: RelaxedPoses | None = None,
 ) -> RelaxedPoses:
     """Relax poses, or only judge them if the method is `none`.
 
@@ -135,37 +137,16 @@ def relax_poses(
         arrays: of the complex; conformers and rotatable bonds are used.
         config: whether and how.
         device: where to compute.
+        done: the same poses after what `config.first` does, which is then not done again.
     """
+    if done is not None and config.first == config:
+        return done
     scorer = _Scorer(ligand, receptor, arrays, config, device)
-    found = scorer.relax_all(pos, is_moving=config.method != "none")
-    strain = found.strain - scorer.free_energy()
-    found = replace(found, strain=strain, warnings=(*scorer.notes, *scorer.guesses(pos)))
-    return _by_openmm(found, pos, scorer) if config.method == "openmm" else found
-
-
-def finish_poses(
-    relaxed: RelaxedPoses,
-    pos: np.ndarray,
-    ligand: LigandRecord,
-    receptor: Receptor,
-    arrays: Arrays,
-    config: RelaxConfig,
-    device: torch.device,
-) -> RelaxedPoses:
-    """What `relax_poses` does beyond fast relaxation, for poses that are relaxed so far; they as they are, if nothing.
-
-    Args:
-        relaxed: N poses after fast relaxation.
-        pos: the same as sampled, Å, shape (N, L, 3).
-        ligand: as read.
-        receptor: as read.
-        arrays: of the complex.
-        config: whether and how.
-        device: where to compute.
-    """
-    if config.method != "openmm":
-        return relaxed
-    return _by_openmm(relaxed, pos, _Scorer(ligand, receptor, arrays, config, device))
+    if done is None:
+        found = scorer.relax_all(pos, is_moving=config.method != "none")
+        strain = found.strain - scorer.free_energy()
+        done = replace(found, strain=strain, warnings=(*scorer.notes, *scorer.guesses(pos)))
+    return _by_openmm(done, pos, scorer) if config.method == "openmm" else done
 
 
 def _by_openmm(relaxed: RelaxedPoses, pos: np.ndarray, scorer: _Scorer) -> RelaxedPoses:
