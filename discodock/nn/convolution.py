@@ -85,10 +85,11 @@ class Convolution(nn.Module):
     def forward(self, projected_source: Tensor, target: Features, edges: Edges) -> Features:
         """The messages summed at each target node, ready to be added to its features."""
         num_targets = target.scalars.shape[0]
-        source_hidden, projected = projected_source.tensor_split([self.num_hidden], dim=-1)
-        hidden = source_hidden.index_select(0, edges.source) + self.edge_hidden(edges.attr)
+        gathered = projected_source.index_select(0, edges.source)
+        source_hidden, sent = gathered.tensor_split([self.num_hidden], dim=-1)
+        hidden = torch.addmm(source_hidden, edges.attr, self.edge_hidden.weight.t())
         hidden = F.silu(hidden + self.target_hidden(target.scalars).index_select(0, edges.target))
         weights = self.weights(hidden * edges.envelope[:, None])
-        total = self.product(projected, weights, edges.unit_vec, edges.source, edges.target, num_targets) * self.scale
+        total = self.product(sent, weights, edges.unit_vec, edges.target, num_targets) * self.scale
         scalars, vectors = total.tensor_split([self.num_scalars + self.num_vectors], dim=-1)
         return Features(self.out_scalars(scalars), self.out_vectors(vectors.reshape(-1, 3, self.num_vectors)))

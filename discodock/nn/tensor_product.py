@@ -1,7 +1,7 @@
 """The channel-wise tensor product of a convolution, summed over edges: a fused Cartesian path and the e3nn reference.
 
-Both take projected source features (N, S + V + 3 V), [a | g | b_x | b_y | b_z], edge weights (E, S + 3 V),
-[w1 | w2 | w3 | w4], unit vectors (E, 3), source and target indices (E,), and give sums per target (M, S + V + 3 V); see
+Both take what the source of every edge sends (E, S + V + 3 V), [a | g | b_x | b_y | b_z], edge weights (E, S + 3 V),
+[w1 | w2 | w3 | w4], unit vectors (E, 3) and target indices (E,), and give sums per target (M, S + V + 3 V); see
 `discodock.nn.convolution` for the formula.
 """
 
@@ -14,25 +14,22 @@ from torch_geometric.utils import scatter
 
 
 class FusedProduct(nn.Module):
-    """The product written out in Cartesian components; `torch.compile` fuses it into few passes over the edges."""
+    """The product written out in Cartesian components, one after the other, in few passes over the edges."""
 
     def __init__(self, num_scalars: int, num_vectors: int) -> None:
         super().__init__()
         self.num_scalars, self.num_vectors = num_scalars, num_vectors
 
-    def forward(
-        self, projected: Tensor, weights: Tensor, unit_vec: Tensor, source: Tensor, target: Tensor, num_targets: int
-    ) -> Tensor:
+    def forward(self, sent: Tensor, weights: Tensor, unit_vec: Tensor, target: Tensor, num_targets: int) -> Tensor:
         """Sums per target, shape (num_targets, S + V + 3 V)."""
-        num_scalars, num_vectors = self.num_scalars, self.num_vectors
-        gathered = projected.index_select(0, source)
-        a, g, b = gathered.split([num_scalars, num_vectors, 3 * num_vectors], dim=-1)
-        w1, w2, w3, w4 = weights.split([num_scalars, num_vectors, num_vectors, num_vectors], dim=-1)
-        b = b.view(-1, 3, num_vectors)
-        unit = unit_vec[:, :, None]
-        vectors = (w3 * g)[:, None, :] * unit + w4[:, None, :] * b
-        message = torch.cat([w1 * a, w2 * (b * unit).sum(dim=1), vectors.flatten(1)], dim=-1)
-        return scatter(message, target, dim_size=num_targets)
+        widths = [self.num_scalars] + 4 * [self.num_vectors]
+        a, g, b_x, b_y, b_z = sent.split(widths, dim=-1)
+        w1, w2, w3, w4 = weights.split(widths[:4], dim=-1)
+        x, y, z = unit_vec.split(1, dim=-1)
+        along = torch.addcmul(torch.addcmul(b_x * x, b_y, y), b_z, z)  # <b, u>
+        w3_g = w3 * g
+        vectors = [torch.addcmul(w4 * b, w3_g, u) for b, u in ((b_x, x), (b_y, y), (b_z, z))]
+        return scatter(torch.cat([w1 * a, w2 * along, *vectors], dim=-1), target, dim_size=num_targets)
 
 
 class E3nnProduct(nn.Module):
@@ -60,12 +57,10 @@ class E3nnProduct(nn.Module):
             shared_weights=False,
         )
 
-    def forward(
-        self, projected: Tensor, weights: Tensor, unit_vec: Tensor, source: Tensor, target: Tensor, num_targets: int
-    ) -> Tensor:
+    def forward(self, sent: Tensor, weights: Tensor, unit_vec: Tensor, target: Tensor, num_targets: int) -> Tensor:
         """Sums per target, shape (num_targets, S + V + 3 V); e3nn keeps channels before components, we the reverse."""
-        scalars, vectors = projected[source].tensor_split([self.num_scalars + self.num_vectors], dim=-1)
-        node_attr = torch.cat([scalars, vectors.view(-1, 3, self.num_vectors).transpose(1, 2).flatten(1)], dim=-1)
+        scalars, vectors = sent.tensor_split([self.num_scalars + self.num_vectors], dim=-1)
+        node_attr = torch.cat([scalars, vectors.reshape(-1, 3, self.num_vectors).transpose(1, 2).flatten(1)], dim=-1)
         edge_sh = o3.spherical_harmonics([0, 1], unit_vec, normalize=True, normalization="norm")
         message = scatter(self.product(node_attr, edge_sh, weights), target, dim_size=num_targets)
         scalars, vectors = message.tensor_split([self.num_scalars + self.num_vectors], dim=-1)
