@@ -149,7 +149,8 @@ def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: Predictio
             crystal = read_complex(entry)
             predicted = poses.predict(entry.id, crystal, config)
             seconds, cpu_seconds = predicted.seconds, predicted.cpu_seconds
-            values = {"status": "ok", "stamp": poses.stamp(entry.id)} | complex_values(crystal, predicted)
+            values = complex_values(crystal, predicted, blind=config.mode == "blind")
+            values |= {"status": "ok", "stamp": poses.stamp(entry.id)}
         except (DiscodockError, ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
             is_known = isinstance(error, DiscodockError)
             values = failure_values(str(error) if is_known else f"unexpected {type(error).__name__}: {error}")

@@ -35,6 +35,8 @@ class Redocking:
         cluster: protein family, empty if not known.
         site_distances: of the sites that were found, most probable first, from the crystal centroid, Å; empty if the
             pocket was given, or if docking failed.
+        copy_rmsds: as `rmsds`, from whichever copy of the site in like chains is nearest; empty if a pocket was given.
+        copy_site_distances: as `site_distances`, likewise.
         cpu_seconds: of all cores together.
         valid: whether each pose is physically valid, best-ranked first; empty if that was not checked.
         probs: predicted probability of each pose to be below 2 Å, best-ranked first; empty without a prediction.
@@ -49,6 +51,8 @@ class Redocking:
     seconds: float
     cluster: str = ""
     site_distances: tuple[float, ...] = ()
+    copy_rmsds: tuple[float, ...] = ()
+    copy_site_distances: tuple[float, ...] = ()
     cpu_seconds: float = math.nan
     valid: tuple[bool, ...] = ()
     probs: tuple[float, ...] = ()
@@ -195,6 +199,20 @@ def sites(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
+def copies(redockings: Sequence[Redocking]) -> dict[str, float]:
+    """Success where the copies of the site in like chains count as right, too (blind mode)."""
+    if not any(r.copy_rmsds for r in redockings):
+        return {}
+    values: dict[str, float] = {}
+    for name, num in (("top1", 1), ("top5", 5), ("oracle", None)):
+        best = [min(r.copy_rmsds[:num], default=math.inf) for r in redockings]
+        values |= _rate(f"{name}_lt2_any_copy", [rmsd < SUCCESS_RMSD for rmsd in best])
+    if any(r.copy_site_distances for r in redockings):
+        first = [min(r.copy_site_distances[:1], default=math.inf) for r in redockings]
+        values |= _rate("site_top1_lt6_any_copy", [distance < SITE_SUCCESS for distance in first])
+    return values
+
+
 def timing(redockings: Sequence[Redocking]) -> dict[str, float]:
     """Mean wall-clock and CPU seconds of a complex, all its samples together; not a number where not measured."""
     return {
@@ -227,5 +245,6 @@ METRICS: Final[dict[str, Callable[[Sequence[Redocking]], dict[str, float]]]] = {
     "by_cluster": by_cluster,
     "confidence": confidence,
     "sites": sites,
+    "copies": copies,
     "timing": timing,
 }

@@ -28,6 +28,10 @@ HEADLINES: Final = {
     "top1_lt2_by_cluster": "top-1 < 2 Å, families alike",
     "site_top1_lt6": "first site < 6 Å",
     "site_top5_lt6": "any of 5 sites < 6 Å",
+    "top1_lt2_any_copy": "top-1 < 2 Å, any copy of the site",
+    "top5_lt2_any_copy": "top-5 < 2 Å, any copy of the site",
+    "oracle_lt2_any_copy": "any pose < 2 Å, any copy of the site",
+    "site_top1_lt6_any_copy": "first site < 6 Å, any copy of the site",
 }
 """Rates with a 95 % interval, in the order they are shown."""
 

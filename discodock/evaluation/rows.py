@@ -10,6 +10,7 @@ import numpy as np
 
 from discodock.chem.ligand import heavy_indices, heavy_molecule
 from discodock.chem.ligand_features import torsion_topology
+from discodock.evaluation.copies import crystal_copies
 from discodock.evaluation.metrics import SUCCESS_RMSD, Redocking
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import PredictedPoses
@@ -19,15 +20,16 @@ COLUMNS: Final = (
     "id", "split", "cluster", "is_seen", "status", "message", "num_ligand_atoms", "num_torsions", "num_residues",
     "top1_rmsd", "top5_rmsd", "oracle_rmsd", "centroid_top1", "sample_lt2", "is_exact_rmsd", "pb_valid",
     "pb_failed_checks", "stereo_ok", "seconds", "cpu_seconds", "rmsds", "valid", "probs", "site_distances",
-    "latent_code", "stamp",
+    "latent_code", "num_copies", "copy_rmsds", "copy_site_distances", "stamp",
 )  # fmt: skip
 """Columns of `per_complex.csv`. `pb_valid`, `pb_failed_checks` and `stereo_ok` are the best-ranked pose's; `rmsds`,
 `valid` (1 or 0) and `probs` have every pose's, best-ranked first, so that any metric can be had later; `site_distances`
-has those of the sites' centres from the crystal centroid, most probable first (blind mode)."""
+has those of the sites' centres from the crystal centroid, most probable first (blind mode). `num_copies` counts the
+site's copies in like chains, itself among them, and the columns after it measure from the nearest one (blind mode)."""
 
 
-def complex_values(crystal: CrystalComplex, predicted: PredictedPoses) -> dict[str, Any]:
-    """Everything about a complex and its poses that goes into a row."""
+def complex_values(crystal: CrystalComplex, predicted: PredictedPoses, *, blind: bool = False) -> dict[str, Any]:
+    """Everything about a complex and its poses that goes into a row; copies of the site, if docked blindly."""
     mol, poses = crystal.ligand.mol, predicted.pos
     rmsd = ligand_rmsd(mol, crystal.crystal_pos, poses)
     values = rmsd.values
@@ -41,9 +43,10 @@ def complex_values(crystal: CrystalComplex, predicted: PredictedPoses) -> dict[s
         "centroid_top1": f"{np.linalg.norm((poses[0] - crystal.crystal_pos).mean(axis=0)):.3f}",
         "sample_lt2": f"{(values < SUCCESS_RMSD).mean():.4f}",
         "is_exact_rmsd": rmsd.is_exact,
-        "rmsds": _words(f"{value:.3f}" for value in values),
+        "rmsds": _formatted(values),
         **_judgement(predicted),
         **_site_values(crystal, predicted),
+        **(_copy_values(crystal, predicted, values) if blind else {}),
     }
 
 
@@ -62,6 +65,8 @@ def redocking_of(row: Mapping[str, str]) -> Redocking:
         seconds=float(row.get("seconds") or "nan"),
         cluster=row.get("cluster", ""),
         site_distances=_numbers(row.get("site_distances")),
+        copy_rmsds=_numbers(row.get("copy_rmsds")),
+        copy_site_distances=_numbers(row.get("copy_site_distances")),
         cpu_seconds=float(row.get("cpu_seconds") or "nan"),
         valid=tuple(value == 1 for value in _numbers(row.get("valid"))),
         probs=_numbers(row.get("probs")),
@@ -89,7 +94,22 @@ def _site_values(crystal: CrystalComplex, predicted: PredictedPoses) -> dict[str
     if predicted.site_centers is None:
         return {}
     distances = np.linalg.norm(predicted.site_centers - crystal.crystal_pos.mean(axis=0), axis=1)
-    return {"site_distances": _words(f"{distance:.3f}" for distance in distances), "latent_code": predicted.code}
+    return {"site_distances": _formatted(distances), "latent_code": predicted.code}
+
+
+def _copy_values(crystal: CrystalComplex, predicted: PredictedPoses, rmsds: np.ndarray) -> dict[str, Any]:
+    """The same measures from whichever copy of the site is nearest; `rmsds` are those from the crystal pose."""
+    copies = crystal_copies(crystal.receptor, crystal.crystal_pos)
+    further = [ligand_rmsd(crystal.ligand.mol, copy, predicted.pos).values for copy in copies[1:]]
+    values = {"num_copies": len(copies), "copy_rmsds": _formatted(np.min([rmsds, *further], axis=0))}
+    if predicted.site_centers is not None:
+        away = np.linalg.norm(predicted.site_centers[:, None] - copies.mean(axis=1), axis=2).min(axis=1)
+        values["copy_site_distances"] = _formatted(away)
+    return values
+
+
+def _formatted(values: np.ndarray) -> str:
+    return _words(f"{value:.3f}" for value in values)
 
 
 def _words(values: Any) -> str:

@@ -268,6 +268,10 @@ def test_blind_evaluation_says_how_often_the_site_is_found(evaluate, two, tmp_pa
     assert metrics["site_top1_lt6"] == np.mean([found[0] < 6 for found in distances])
     assert metrics["site_top5_lt6"] == np.mean([min(found) < 6 for found in distances])
     assert all(row["latent_code"].startswith("site=") for row in rows)
+    assert "any copy of the site" in printed
+    for row in rows:
+        rmsds, copies = ([float(value) for value in row[name].split()] for name in ("rmsds", "copy_rmsds"))
+        assert int(row["num_copies"]) >= 1 and all(c <= r for c, r in zip(copies, rmsds, strict=True))
 
 
 def test_poses_of_another_program_are_ranked_by_confidence(cli, two, tmp_path):

@@ -13,7 +13,7 @@ PERFECT = Redocking("a", (0.0, 0.0, 0.0), 0.0, 1.0, "1")
 SHIFTED = Redocking("b", (3.0, 3.0, 3.0), 3.0, 3.0, "2")
 LATE = Redocking("c", (6.0, 7.0, 8.0, 9.0, 9.0, 1.0), 4.0, 2.0, "2")
 FAILED = Redocking("d", (), math.inf, 0.5, "3")
-OPTIONAL = {"sites", "validity", "confidence"}
+OPTIONAL = {"sites", "copies", "validity", "confidence"}
 """Metrics that say nothing where there were no sites to find, no checks, no predicted probabilities."""
 
 RATES = ["top1_lt2", "top5_lt2", "top1_lt5", "oracle_lt2", "centroid_top1_lt2", "sample_lt2"]
@@ -21,7 +21,8 @@ RATES = ["top1_lt2", "top5_lt2", "top1_lt5", "oracle_lt2", "centroid_top1_lt2", 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_returns_named_numbers_for_any_outcome(name):
-    rich = dataclasses.replace(LATE, valid=(True,) * 6, probs=(0.5,) * 6, site_distances=(1.0,), cpu_seconds=1.0)
+    extras = {"valid": (True,) * 6, "probs": (0.5,) * 6, "site_distances": (1.0,), "copy_rmsds": LATE.rmsds}
+    rich = dataclasses.replace(LATE, **extras, cpu_seconds=1.0)
     for redockings in ([PERFECT], [SHIFTED], [FAILED], [PERFECT, SHIFTED, LATE, FAILED], [rich, FAILED]):
         values = METRICS[name](redockings)
         assert values or (name in OPTIONAL and rich not in redockings)
@@ -111,6 +112,17 @@ def test_sites_count_within_six_angstrom_and_failures_as_not_found():
     )
     values = compute_metrics([first, second, FAILED, dataclasses.replace(LATE, site_distances=(7.0, 1.0))])
     assert values["site_top1_lt6"] == 0.25 and values["site_top5_lt6"] == 0.5
+
+
+def test_copies_of_the_site_count_only_in_their_own_rates():
+    elsewhere = dataclasses.replace(
+        SHIFTED, rmsds=(25.0, 24.0), copy_rmsds=(1.0, 24.0), site_distances=(25.0,), copy_site_distances=(0.5,)
+    )
+    values = compute_metrics([elsewhere, dataclasses.replace(PERFECT, copy_rmsds=PERFECT.rmsds), FAILED, FAILED])
+    assert values["top1_lt2"] == 0.25 and values["site_top1_lt6"] == 0
+    assert values["top1_lt2_any_copy"] == values["oracle_lt2_any_copy"] == 0.5
+    assert values["site_top1_lt6_any_copy"] == 0.25
+    assert "top1_lt2_any_copy" not in compute_metrics([PERFECT])
 
 
 def test_nothing_to_evaluate_is_refused():
