@@ -40,6 +40,7 @@ class Redocking:
         cpu_seconds: of all cores together.
         valid: whether each pose is physically valid, best-ranked first; empty if that was not checked.
         probs: predicted probability of each pose to be below 2 Å, best-ranked first; empty without a prediction.
+        confidences: log-odds of that by the confidence model alone; empty without one.
         num_atoms: heavy atoms of the ligand; None if it could not be read.
         num_torsions: rotatable bonds of the ligand; likewise.
         is_seen: whether its protein family was trained on; None if that is not known.
@@ -56,6 +57,7 @@ class Redocking:
     cpu_seconds: float = math.nan
     valid: tuple[bool, ...] = ()
     probs: tuple[float, ...] = ()
+    confidences: tuple[float, ...] = ()
     num_atoms: int | None = None
     num_torsions: int | None = None
     is_seen: bool | None = None
@@ -173,7 +175,10 @@ def by_cluster(redockings: Sequence[Redocking]) -> dict[str, float]:
 
 
 def confidence(redockings: Sequence[Redocking]) -> dict[str, float]:
-    """Calibration and selective accuracy of the predicted probabilities of best-ranked poses, if there are any."""
+    """Calibration and selective accuracy of the predicted probabilities of best-ranked poses, if there are any.
+
+    Also the rate at which the pose that the confidence model alone would rank first is below 2 Å.
+    """
     judged = [r for r in redockings if r.probs]
     if not judged:
         return {}
@@ -181,7 +186,10 @@ def confidence(redockings: Sequence[Redocking]) -> dict[str, float]:
     is_right = np.array([r.is_top1_right for r in judged])
     every = [(prob, rmsd < SUCCESS_RMSD) for r in judged for prob, rmsd in zip(r.probs, r.rmsds, strict=True)]
     all_probs, all_right = (np.array(column) for column in zip(*every, strict=True))
+    chosen = [r.rmsds[int(np.argmax(r.confidences))] if r.confidences else math.inf for r in redockings]
+    by_model_alone = _rate("top1_lt2_by_confidence", [rmsd < SUCCESS_RMSD for rmsd in chosen])
     return {
+        **(by_model_alone if any(r.confidences for r in redockings) else {}),
         "ece_top1": calibration_error(probs, is_right),
         "ece_poses": calibration_error(all_probs, all_right),
         "top1_lt2_surest_half": selective_accuracy(probs, is_right, 0.5),

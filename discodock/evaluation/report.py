@@ -21,6 +21,7 @@ HEADLINES: Final = {
     "top5_lt2": "top-5 < 2 Å",
     "oracle_lt2": "any pose < 2 Å",
     "sample_lt2": "all poses < 2 Å",
+    "top1_lt2_by_confidence": "top-1 < 2 Å, ranked by the confidence model alone",
     "top1_lt5": "top-1 < 5 Å",
     "centroid_top1_lt2": "top-1 centroid < 2 Å",
     "pb_valid_top1": "top-1 physically valid",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +19,14 @@ from discodock.inference.complexes import CrystalComplex
 COLUMNS: Final = (
     "id", "split", "cluster", "is_seen", "status", "message", "num_ligand_atoms", "num_torsions", "num_residues",
     "top1_rmsd", "top5_rmsd", "oracle_rmsd", "centroid_top1", "sample_lt2", "is_exact_rmsd", "pb_valid",
-    "pb_failed_checks", "stereo_ok", "seconds", "cpu_seconds", "rmsds", "valid", "probs", "site_distances",
-    "latent_code", "num_copies", "copy_rmsds", "copy_site_distances", "stamp",
+    "pb_failed_checks", "stereo_ok", "seconds", "cpu_seconds", "rmsds", "valid", "probs", "confidences",
+    "site_distances", "latent_code", "num_copies", "copy_rmsds", "copy_site_distances", "stamp",
 )  # fmt: skip
 """Columns of `per_complex.csv`. `pb_valid`, `pb_failed_checks` and `stereo_ok` are the best-ranked pose's; `rmsds`,
-`valid` (1 or 0) and `probs` have every pose's, best-ranked first, so that any metric can be had later; `site_distances`
-has those of the sites' centres from the crystal centroid, most probable first (blind mode). `num_copies` counts the
-site's copies in like chains, itself among them, and the columns after it measure from the nearest one (blind mode)."""
+`valid` (1 or 0), `probs` and `confidences` (of the confidence model alone) have every pose's, best-ranked first, so
+that any metric can be had later. In blind mode `site_distances` has those of the sites' centres from the crystal
+centroid, most probable first; `num_copies` counts the site's copies in like chains, itself among them, and the columns
+after it measure from the nearest one."""
 
 
 def complex_values(crystal: CrystalComplex, predicted: PredictedPoses, *, blind: bool = False) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def redocking_of(row: Mapping[str, str]) -> Redocking:
         cpu_seconds=float(row.get("cpu_seconds") or "nan"),
         valid=tuple(value == 1 for value in _numbers(row.get("valid"))),
         probs=_numbers(row.get("probs")),
+        confidences=_numbers(row.get("confidences")),
         num_atoms=int(row["num_ligand_atoms"]) if row.get("num_ligand_atoms") else None,
         num_torsions=int(row["num_torsions"]) if row.get("num_torsions") else None,
         is_seen=row["is_seen"] == "true" if row.get("is_seen") else None,
@@ -77,7 +79,10 @@ def redocking_of(row: Mapping[str, str]) -> Redocking:
 
 
 def _judgement(predicted: PredictedPoses) -> dict[str, Any]:
-    values: dict[str, Any] = {"probs": _words(f"{prob:.4f}" for prob in predicted.probs)}
+    values: dict[str, Any] = {
+        "probs": _words(f"{prob:.4f}" for prob in predicted.probs),
+        "confidences": _formatted(predicted.confidences),
+    }
     if predicted.stereo_ok:
         values["stereo_ok"] = predicted.stereo_ok[0]
     if predicted.validity:
@@ -108,7 +113,7 @@ def _copy_values(crystal: CrystalComplex, predicted: PredictedPoses, rmsds: np.n
     return values
 
 
-def _formatted(values: np.ndarray) -> str:
+def _formatted(values: Iterable[float]) -> str:
     return _words(f"{value:.3f}" for value in values)
 
 

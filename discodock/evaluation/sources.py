@@ -56,6 +56,7 @@ class PredictedPoses:
         validity: of each pose; empty if not checked.
         stereo_ok: whether each pose shows the ligand's stereo.
         probs: predicted probability of each pose to be below 2 Å; empty without.
+        confidences: log-odds of that by the confidence model alone; empty without.
         site_centers: of the sites that were found, most probable first, Å, shape (S, 3); None in a given pocket and
             without a site model.
         code: discrete codes of the best pose, in words.
@@ -67,6 +68,7 @@ class PredictedPoses:
     validity: tuple[Validity, ...] = ()
     stereo_ok: tuple[bool, ...] = ()
     probs: tuple[float, ...] = ()
+    confidences: tuple[float, ...] = ()
     site_centers: np.ndarray | None = None
     code: str = ""
     seconds: float = math.nan
@@ -124,13 +126,14 @@ class DockedPoses:
         )
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
         poses = with_validity(result.poses, crystal.receptor) if config.validity else result.poses
-        probs = [row["p_rmsd_lt_2"] for row in result.to_dicts()]
+        believed = [pose.belief for pose in result.poses if pose.belief is not None]
         found = [site.pocket.center for site in result.sites if site.residue] if pocket is None else []
         return PredictedPoses(
             pos=np.stack([pose.pos for pose in result.poses]),
             validity=tuple(pose.validity for pose in poses if pose.validity is not None),
             stereo_ok=tuple(pose.stereo_problem is None for pose in result.poses),
-            probs=tuple(float(str(prob)) for prob in probs) if "" not in probs else (),
+            probs=tuple(belief.prob for belief in believed),
+            confidences=tuple(belief.confidence for belief in believed),
             site_centers=np.stack(found) if found else None,
             code=result.best.site.code,
             seconds=seconds,

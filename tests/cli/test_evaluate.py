@@ -172,6 +172,16 @@ def test_calibration_is_drawn_where_poses_carry_a_probability(cli, two, tmp_path
     assert (tmp_path / "out" / "calibration.png").exists()
 
 
+def test_what_the_confidence_model_alone_says_is_kept(evaluate, two, tmp_path):
+    weights = write_tiny_checkpoint(tmp_path / "judge.safetensors", has_confidence=True)
+    evaluate(two, "--checkpoint", weights)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    rows = rows_of(tmp_path / "out").values()
+    table = [[[float(v) for v in row[name].split()] for name in ("rmsds", "confidences")] for row in rows]
+    chosen = [rmsds[confidences.index(max(confidences))] for rmsds, confidences in table]
+    assert metrics["top1_lt2_by_confidence"] == np.mean([rmsd < 2 for rmsd in chosen])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -114,6 +114,14 @@ def test_sites_count_within_six_angstrom_and_failures_as_not_found():
     assert values["site_top1_lt6"] == 0.25 and values["site_top5_lt6"] == 0.5
 
 
+def test_the_confidence_model_alone_may_rank_another_pose_first():
+    ranked = dataclasses.replace(PERFECT, rmsds=(9.0, 1.0), probs=(0.6, 0.5), confidences=(-1.0, 2.0))
+    values = compute_metrics([ranked, FAILED])
+    assert values["top1_lt2"] == 0 and values["top1_lt2_by_confidence"] == 0.5
+    without = dataclasses.replace(ranked, confidences=())
+    assert "top1_lt2_by_confidence" not in compute_metrics([without])
+
+
 def test_copies_of_the_site_count_only_in_their_own_rates():
     elsewhere = dataclasses.replace(
         SHIFTED, rmsds=(25.0, 24.0), copy_rmsds=(1.0, 24.0), site_distances=(25.0,), copy_site_distances=(0.5,)
