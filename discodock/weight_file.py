@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from discodock.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,29 @@ def part_of(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def prefixed(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights of one part as they are named in a file."""
     return {f"{name}.{key}": value for key, value in weights.items()}
+
+
+def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Load weights of an earlier network; parameters that it did not have keep their initial values, and are logged.
+
+    Args:
+        module: to be trained on.
+        weights: by parameter name.
+        source: what the weights are, for messages.
+
+    Raises:
+        CheckpointError: a weight is unknown to the module or has another shape, or none is there at all.
+    """
+    own = module.state_dict()
+    wrong = [k for k, value in weights.items() if k not in own or own[k].shape != value.shape]
+    if wrong or not weights:
+        problem = f"{wrong[0]} does not fit" if wrong else "it has no such weights"
+        raise CheckpointError(f"{source}: cannot start from it, {problem}; give the sizes of its configuration")
+    module.load_state_dict(weights, strict=False)
+    new = sorted({".".join(key.split(".")[:4]) for key in own if key not in weights})
+    if new:
+        logger.info("%s: not in it, begun afresh: %s", source, ", ".join(new))
+
 
 
 def write_weight_file(

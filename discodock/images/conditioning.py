@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from discodock.images.layers import NoiseEmbedding
+from discodock.images.layers import NoiseEmbedding, TransformerBlock
 from discodock.latents.categorical import NULL_CODE, one_hot
 from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.pointer import Pointer
@@ -43,6 +43,20 @@ class ImageShape(Settings):
     channels: int = Field(1, ge=1, description="1 grey, 3 colour")
 
 
+class CodeReaderConfig(Settings):
+    """A transformer over the tokens of all codes, before the denoiser reads them by cross-attention."""
+
+    channels: int = Field(192, ge=4, description="features of each token")
+    depth: int = Field(6, ge=1, description="transformer blocks")
+    num_heads: int = Field(6, ge=1, description="heads of attention; divides `channels`")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.channels % self.num_heads:
+            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
+        return self
+
+
 @dataclass(frozen=True)
 class ConditionSpace:
     """What there is to be told.
@@ -51,11 +65,13 @@ class ConditionSpace:
         num_classes: 0 if images have no classes.
         groups: of codes, first drawn first, read from coarse to fine.
         num_patches: of the encoder's grid; 0 if there is none to point into.
+        reader: what lies between the codes and the denoiser; None for an embedding alone.
     """
 
     num_classes: int
     groups: tuple[CodeGroup, ...]
     num_patches: int = 0
+    reader: CodeReaderConfig | None = None
 
     @property
     def layout(self) -> CodeLayout | None:
@@ -103,6 +119,27 @@ class CodeTokens(CodesEmbedding):
         return self(weights, {PATCHES: self.patches.expand(len(weights[0]), -1, -1)})
 
 
+class CodeReader(nn.Module):
+    """Tokens of the codes that have read each other.
+
+    Source: DisCo-Diff, arXiv 2407.03300, appendix D.1.
+    """
+
+    def __init__(self, config: CodeReaderConfig, layout: CodeLayout, channels: int, num_patches: int) -> None:
+        super().__init__()
+        self.codes = CodeTokens(layout, config.channels, num_patches)
+        self.position = nn.Parameter(0.02 * torch.randn(layout.num_codes, config.channels))
+        self.blocks = nn.ModuleList(TransformerBlock(config.channels, config.num_heads) for _ in range(config.depth))
+        self.out = nn.Sequential(nn.LayerNorm(config.channels), nn.Linear(config.channels, channels))
+
+    def tokens(self, weights: Sequence[Tensor]) -> Tensor:
+        """Weights (B, N_i) of every code -> (B, num_codes, channels)."""
+        tokens = self.codes.tokens(weights) + self.position
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.out(tokens)
+
+
 class ClassEmbedding(nn.Module):
     """A vector for every class and a learned one for none: a class is a code that is given instead of inferred."""
 
@@ -128,6 +165,10 @@ class Condition:
     vector: Tensor
     tokens: tuple[Tensor, ...]
 
+    def of_groups(self, groups: Sequence[int]) -> Tensor:
+        """The codes of some groups, end to end, shape (B, number of codes, channels)."""
+        return torch.cat([self.tokens[group] for group in groups], dim=1)
+
 
 class Conditioning(nn.Module):
     """Embeds noise level, class and codes; every denoiser has one of its own."""
@@ -138,7 +179,11 @@ class Conditioning(nn.Module):
         self.noise = NoiseEmbedding(channels)
         self.label = ClassEmbedding(space.num_classes, channels) if space.num_classes else None
         self.layout = space.layout
-        self.codes = CodeTokens(self.layout, channels, space.num_patches) if self.layout is not None else None
+        self.codes: CodeTokens | CodeReader | None = None
+        if self.layout is not None and space.reader is not None:
+            self.codes = CodeReader(space.reader, self.layout, channels, space.num_patches)
+        elif self.layout is not None:
+            self.codes = CodeTokens(self.layout, channels, space.num_patches)
 
     def forward(self, c_noise: Tensor, labels: Tensor | None, codes: Sequence[Tensor] | None) -> Condition:
         """Embed; see `Denoiser.forward` for the arguments.

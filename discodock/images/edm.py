@@ -26,6 +26,9 @@ class EDMConfig(Settings):
     P_std: float = Field(1.2, gt=0, description="standard deviation of ln sigma in training")
     sigma_min: float = Field(0.002, gt=0, description="lowest noise level of sampling; below it, one denoising step")
     sigma_max: float = Field(80.0, gt=0, description="noise level at which sampling starts")
+    is_monotonic: bool = Field(
+        False, description="hold the weight of the loss at its peak for all higher noise levels, as VDM++ does"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -42,6 +45,26 @@ class EDMConfig(Settings):
         """Noise levels of training, ln sigma ~ N(P_mean, P_std^2), shape (num,). Source: table 1."""
         normal = torch.randn(num, generator=generator, device=generator.device)
         return (self.P_mean + self.P_std * normal).exp()
+
+    def monotonic_factor(self, sigma: Tensor) -> Tensor:
+        """By what the loss at each of `sigma` is multiplied: 1 up to the peak of its weight, peak / weight above.
+
+        The weight is that of the error of the noise per unit of ln sigma, which the density of training's noise levels
+        has a part in: w(sigma) = N(ln sigma; P_mean, P_std^2) (sigma^2 + sigma_data^2). All ones unless `is_monotonic`.
+
+        Source: "EDM-monotonic" of Kingma, Gao 2023, arXiv 2303.00848, section 5.
+        """
+        if not self.is_monotonic:
+            return torch.ones_like(sigma)
+        grid = torch.linspace(-10.0, 10.0, 2001, dtype=torch.float64, device=sigma.device)
+        peak = grid[self._log_weight(grid).argmax()]
+        log_sigma = sigma.double().log()
+        gain = self._log_weight(peak) - self._log_weight(torch.maximum(log_sigma, peak))
+        return gain.exp().to(sigma)
+
+    def _log_weight(self, log_sigma: Tensor) -> Tensor:
+        density = -0.5 * ((log_sigma - self.P_mean) / self.P_std).square()
+        return density + ((2 * log_sigma).exp() + self.sigma_data**2).log()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from discodock.images.conditioning import CodeGroup, ConditionSpace, ImageShape, code_masks
+from discodock.images.conditioning import CodeGroup, CodeReaderConfig, ConditionSpace, ImageShape, code_masks
 from discodock.images.edm import Denoiser, EDMConfig
 from discodock.images.encoder import ImageEncoder, ImageEncoderConfig
 from discodock.images.networks import AnyNetworkConfig, make_network
@@ -28,6 +28,9 @@ class ImageCodesConfig(Settings):
 
     groups: tuple[CodeGroup, ...] = Field((CodeGroup(),), min_length=1, description="codes, from coarse to fine")
     encoder: ImageEncoderConfig = Field(default_factory=ImageEncoderConfig, description="network sizes")
+    reader: CodeReaderConfig | None = Field(
+        None, description="transformer over the codes before the denoiser reads them; none: an embedding alone"
+    )
     dropout: CodeDropout = Field(default_factory=CodeDropout, description="how often codes are hidden")
     temperature: TemperatureSchedule = Field(
         default_factory=TemperatureSchedule, description="of the Gumbel-softmax's gradient"
@@ -56,7 +59,7 @@ class ImageModelConfig(Settings):
         if self.codes is None:
             return ConditionSpace(self.num_classes, ())
         num_patches = (self.shape.size // self.codes.encoder.patch_size) ** 2
-        return ConditionSpace(self.num_classes, self.codes.groups, num_patches)
+        return ConditionSpace(self.num_classes, self.codes.groups, num_patches, self.codes.reader)
 
 
 class Guidance(Settings):

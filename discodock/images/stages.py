@@ -26,7 +26,7 @@ from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.settings import Settings
 from discodock.training.run import RunConfig, fit, write_config
-from discodock.weight_file import WeightFile, part_of, prefixed
+from discodock.weight_file import WeightFile, part_of, prefixed, start_from
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,9 @@ class ImageStageConfig(Settings):
     data: ImageDataConfig = Field(default_factory=ImageDataConfig, description="images and batches")
     task: ImageTaskConfig = Field(default_factory=ImageTaskConfig, description="model, noise, optimiser")
     run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
+    start_from: Path | None = Field(
+        None, description="weights (.safetensors) of a denoiser without codes, or with the same, to start from"
+    )
 
     @model_validator(mode="after")
     def _codes_need_company(self) -> Self:
@@ -67,11 +70,14 @@ def train_images(config: ImageStageConfig, folder: Path) -> Path:
 
     Raises:
         ConfigError: the folder holds a run with another configuration.
-        InputError: the images cannot be used.
+        InputError, CheckpointError: the images, or the weights to start from, cannot be used.
     """
     resolved = write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
     task = ImageTask(config.task, config.run.max_steps)
+    if config.start_from is not None:
+        begun = load_images_checkpoint(config.start_from)
+        start_from(task.model, begun.part(MODEL_PART), f"{config.start_from}: image model")
     if config.run.compile:
         task.model.denoiser.network.compile()
     _log_size(task.model, folder)

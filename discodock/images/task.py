@@ -49,7 +49,8 @@ class ImageTask(pl.LightningModule):
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
             codes = self._training_codes(clean, generator)
-            loss = denoising_losses(self.model.denoiser, clean, sigma, noise, labels, codes).mean()
+            losses = denoising_losses(self.model.denoiser, clean, sigma, noise, labels, codes)
+            loss = (losses * self.config.model.edm.monotonic_factor(sigma)).mean()
         self.log("train/loss", loss.detach(), prog_bar=True)
         return loss
 

@@ -36,29 +36,38 @@ class TransformerConfig(Settings):
 
 
 class ConditionedBlock(nn.Module):
-    """A transformer block whose normalised tokens are scaled, shifted and gated by the condition; reads one group."""
+    """A transformer block whose normalised tokens are scaled, shifted and gated by the condition; it may read codes.
 
-    def __init__(self, config: TransformerConfig, group: int | None, *, has_skip: bool) -> None:
+    Args:
+        channels: features of each token.
+        num_heads: heads of attention.
+        embedding: width of the condition.
+        groups: numbers of the groups of codes that it reads.
+        has_skip: takes the tokens of an earlier block as well.
+    """
+
+    def __init__(
+        self, channels: int, num_heads: int, embedding: int, groups: tuple[int, ...], *, has_skip: bool = False
+    ) -> None:
         super().__init__()
-        channels = config.channels
-        self.group = group
+        self.groups = groups
         self.merge = nn.Linear(2 * channels, channels) if has_skip else None
         self.norms = nn.ModuleList(nn.LayerNorm(channels, elementwise_affine=False) for _ in range(2))
-        self.modulation = zero_init(nn.Linear(channels, 6 * channels))
-        self.attention = Attention(channels, config.num_heads)
+        self.modulation = zero_init(nn.Linear(embedding, 6 * channels))
+        self.attention = Attention(channels, num_heads)
         self.mlp = mlp(channels)
-        self.code_norm = nn.LayerNorm(channels) if group is not None else None
-        self.code_attention = Attention(channels, config.num_heads, channels) if group is not None else None
+        self.code_norm = nn.LayerNorm(channels) if groups else None
+        self.code_attention = Attention(channels, num_heads, embedding) if groups else None
 
-    def forward(self, tokens: Tensor, condition: Condition, skip: Tensor | None) -> Tensor:
+    def forward(self, tokens: Tensor, condition: Condition, skip: Tensor | None = None) -> Tensor:
         """Tokens (B, N, channels) and those of an earlier block -> (B, N, channels)."""
         if self.merge is not None and skip is not None:
             tokens = self.merge(torch.cat([tokens, skip], dim=-1))
         pieces = self.modulation(condition.vector)[:, None].chunk(6, dim=-1)
         scale, shift, gate = pieces[:3]
         tokens = tokens + gate * self.attention(self.norms[0](tokens) * (1 + scale) + shift)
-        if self.code_attention is not None and self.code_norm is not None and self.group is not None:
-            tokens = tokens + self.code_attention(self.code_norm(tokens), condition.tokens[self.group])
+        if self.code_attention is not None and self.code_norm is not None:
+            tokens = tokens + self.code_attention(self.code_norm(tokens), condition.of_groups(self.groups))
         scale, shift, gate = pieces[3:]
         return tokens + gate * self.mlp(self.norms[1](tokens) * (1 + scale) + shift)
 
@@ -78,8 +87,10 @@ class Transformer(nn.Module):
         self.num_early = config.depth // 2
         self.blocks = nn.ModuleList(
             ConditionedBlock(
-                config,
-                number * num_groups // config.depth if num_groups else None,
+                channels,
+                config.num_heads,
+                channels,
+                (number * num_groups // config.depth,) if num_groups else (),
                 has_skip=number >= config.depth - self.num_early,
             )
             for number in range(config.depth)

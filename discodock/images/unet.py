@@ -7,7 +7,7 @@ DisCo-Diff, arXiv 2407.03300.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, cast
 
 import torch
@@ -18,7 +18,17 @@ from torch.nn import functional as F
 from discodock.errors import ConfigError
 from discodock.images.conditioning import Condition, Conditioning, ConditionSpace, ImageShape
 from discodock.images.layers import Attention, zero_init
+from discodock.images.transformer import ConditionedBlock
 from discodock.settings import Settings
+
+Resampling = Literal["down", "up"]
+
+
+class BottleneckConfig(Settings):
+    """A vision transformer in the place of all blocks at the lowest resolution."""
+
+    depth: int = Field(36, ge=1, description="transformer blocks")
+    code_every: int = Field(3, ge=1, description="every so many blocks one reads the codes")
 
 
 class UNetConfig(Settings):
@@ -29,9 +39,19 @@ class UNetConfig(Settings):
     channels: int = Field(32, ge=4, description="features at full resolution")
     channel_mult: tuple[int, ...] = Field((1, 2, 2), min_length=1, description="multiples of them, by resolution")
     num_blocks: int = Field(2, ge=1, description="residual blocks per resolution on the way down; one more going up")
+    num_middle: int = Field(1, ge=1, description="residual blocks between both ways; the first alone has attention")
+    resampling: Literal["plain", "residual"] = Field(
+        "plain", description="from one resolution to the next by pooling and repeating alone, or by residual blocks"
+    )
+    bottleneck: BottleneckConfig | None = Field(
+        None, description="transformer at the lowest resolution, of its width; none: residual blocks as elsewhere"
+    )
     attention_resolutions: tuple[int, ...] = Field((), description="resolutions with self-attention")
     code_resolutions: tuple[tuple[int, ...], ...] | None = Field(
         None, description="for every group of codes the resolutions that read it; none: all read all"
+    )
+    code_branches: Literal["all", "up"] = Field(
+        "all", description="up: codes are read on the way up alone, so that coarse groups are read before fine ones"
     )
     head_channels: int = Field(32, ge=1, description="features of each head of attention (fewer if there are fewer)")
     embedding_multiple: int = Field(4, ge=1, description="width of the noise embedding, in multiples of `channels`")
@@ -52,7 +72,17 @@ class UNetConfig(Settings):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, scaled and shifted in between by the condition, then what attention adds."""
+    """Two convolutions, scaled and shifted in between by the condition, then what attention adds.
+
+    Args:
+        channels_in: features that come in.
+        channels: features that go out.
+        embedding: width of the condition.
+        config: size of heads, dropout.
+        attends: whether pixels attend to each other.
+        groups: numbers of the groups of codes that are read.
+        resampling: halves or doubles height and width before the first convolution, or neither.
+    """
 
     def __init__(
         self,
@@ -61,10 +91,12 @@ class ResidualBlock(nn.Module):
         embedding: int,
         config: UNetConfig,
         *,
-        attends: bool,
-        groups: tuple[int, ...],
+        attends: bool = False,
+        groups: tuple[int, ...] = (),
+        resampling: Resampling | None = None,
     ) -> None:
         super().__init__()
+        self.resampling = resampling
         self.norm_in = GroupNorm(channels_in)
         self.conv_in = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.scale_shift = nn.Linear(embedding, 2 * channels)
@@ -77,16 +109,36 @@ class ResidualBlock(nn.Module):
         self.code_attention = SpatialAttention(channels, config.head_channels, embedding) if groups else None
 
     def forward(self, x: Tensor, condition: Condition) -> Tensor:
-        """Features (B, channels_in, H, W) -> (B, channels, H, W)."""
-        h = self.conv_in(F.silu(self.norm_in(x)))
+        """Features (B, channels_in, H, W) -> (B, channels, H', W')."""
+        h = F.silu(self.norm_in(x))
+        if self.resampling is not None:
+            x, h = resampled(x, self.resampling), resampled(h, self.resampling)
+        h = self.conv_in(h)
         scale, shift = self.scale_shift(condition.vector)[:, :, None, None].chunk(2, dim=1)
         h = F.silu(torch.addcmul(shift, self.norm_out(h), scale + 1))
         h = self.skip(x) + self.conv_out(self.dropout(h))
         if self.self_attention is not None:
             h = h + self.self_attention(h, None)
         if self.code_attention is not None:
-            h = h + self.code_attention(h, torch.cat([condition.tokens[group] for group in self.groups], dim=1))
+            h = h + self.code_attention(h, condition.of_groups(self.groups))
         return h
+
+
+class PlainResampling(nn.Module):
+    """From one resolution to the next without weights; called as a `ResidualBlock` is."""
+
+    def __init__(self, resampling: Resampling) -> None:
+        super().__init__()
+        self.resampling = resampling
+
+    def forward(self, x: Tensor, condition: Condition) -> Tensor:
+        """Features (B, channels, H, W) -> (B, channels, H', W')."""
+        return resampled(x, self.resampling)
+
+
+def resampled(x: Tensor, resampling: Resampling) -> Tensor:
+    """Features (B, C, H, W) at half the height and width by means of four pixels, or at twice by repeating them."""
+    return F.avg_pool2d(x, 2) if resampling == "down" else F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class SpatialAttention(nn.Module):
@@ -105,6 +157,48 @@ class SpatialAttention(nn.Module):
         return self.attention(tokens, context).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
+class TransformerBottleneck(nn.Module):
+    """A vision transformer on all pixels of the lowest resolution, added to them.
+
+    Source: the U-ViT of "simple diffusion" (Hoogeboom et al. 2023, arXiv 2301.11093), between the convolutions of EDM
+    as in DisCo-Diff, arXiv 2407.03300, appendix D.1; codes are read by every few blocks.
+    """
+
+    def __init__(self, config: UNetConfig, num_pixels: int, embedding: int, groups: tuple[int, ...]) -> None:
+        super().__init__()
+        assert config.bottleneck is not None
+        *outer, channels = (config.channels * multiple for multiple in config.channel_mult)
+        width = outer[-1]
+        every = config.bottleneck.code_every
+        self.norm_in, self.into = GroupNorm(width), nn.Linear(width, channels)
+        self.position = nn.Parameter(0.02 * torch.randn(num_pixels, channels))
+        self.blocks = nn.ModuleList(
+            ConditionedBlock(
+                channels,
+                max(1, channels // config.head_channels),
+                embedding,
+                groups if number % every == every - 1 else (),
+            )
+            for number in range(config.bottleneck.depth)
+        )
+        self.out = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, width))
+
+    def forward(self, x: Tensor, condition: Condition) -> Tensor:
+        """Features (B, width, H, W) -> the same shape."""
+        tokens = self.into(self.norm_in(x).flatten(2).transpose(1, 2)) + self.position
+        for block in self.blocks:
+            tokens = block(tokens, condition)
+        return x + self.out(tokens).transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class Level(nn.Module):
+    """One resolution of one way: how it is entered from the one before, and its blocks."""
+
+    def __init__(self, entry: nn.Module | None, blocks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.entry, self.blocks = entry, nn.ModuleList(blocks)
+
+
 class UNet(nn.Module):
     """See the module's first line."""
 
@@ -112,57 +206,106 @@ class UNet(nn.Module):
         super().__init__()
         resolutions = config.resolutions(shape.size)
         _check_code_resolutions(config, space, resolutions)
+        if config.bottleneck is not None and len(resolutions) < 2:
+            raise ConfigError("a bottleneck takes the place of the lowest of at least two resolutions: channel_mult")
         embedding = config.embedding_multiple * config.channels
-        widths = [config.channels * multiple for multiple in config.channel_mult]
         self.conditioning = Conditioning(space, embedding)
-
-        def block(channels_in: int, channels: int, resolution: int) -> ResidualBlock:
-            attends = resolution in config.attention_resolutions
-            groups = _groups_at(resolution, config, space)
-            return ResidualBlock(channels_in, channels, embedding, config, attends=attends, groups=groups)
-
         self.patch_size = config.patch_size
-        self.first = nn.Conv2d(shape.channels * config.patch_size**2, widths[0], 3, padding=1)
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        skips, width = [widths[0]], widths[0]
-        for level, (channels, resolution) in enumerate(zip(widths, resolutions, strict=True)):
-            blocks = nn.ModuleList()
-            for _ in range(config.num_blocks):
-                blocks.append(block(width, channels, resolution))
-                width = channels
-                skips.append(width)
-            self.down.append(blocks)
-            if level + 1 < len(widths):
-                skips.append(width)
-        self.middle = block(width, width, resolutions[-1])
-        for channels, resolution in zip(reversed(widths), reversed(resolutions), strict=True):
-            blocks = nn.ModuleList()
-            for _ in range(config.num_blocks + 1):
-                blocks.append(block(width + skips.pop(), channels, resolution))
-                width = channels
-            self.up.append(blocks)
-        self.norm = GroupNorm(width)
-        self.last = zero_init(nn.Conv2d(width, shape.channels * config.patch_size**2, 3, padding=1))
+        builder = _Builder(config, space, embedding, resolutions)
+        self.first = nn.Conv2d(shape.channels * config.patch_size**2, builder.widths[0], 3, padding=1)
+        self.down = nn.ModuleList(builder.way_down())
+        self.middle = nn.ModuleList(builder.middle())
+        self.up = nn.ModuleList(builder.way_up())
+        self.norm = GroupNorm(builder.widths[0])
+        self.last = zero_init(nn.Conv2d(builder.widths[0], shape.channels * config.patch_size**2, 3, padding=1))
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None, codes: Sequence[Tensor] | None) -> Tensor:
         """Network output F; see `DenoisingNetwork`."""
         condition = self.conditioning(c_noise, labels, codes)
         h = self.first(F.pixel_unshuffle(x, self.patch_size).contiguous(memory_format=torch.channels_last))
         skips = [h]
-        for level, blocks in enumerate(self.down):
-            for each in cast(nn.ModuleList, blocks):
-                h = each(h, condition)
+        for level in cast("list[Level]", self.down):
+            if level.entry is not None:
+                h = level.entry(h, condition)
+                skips += [h] if len(level.blocks) else []
+            for block in level.blocks:
+                h = block(h, condition)
                 skips.append(h)
-            if level + 1 < len(self.down):
-                h = F.avg_pool2d(h, 2)
-                skips.append(h)
-        h = self.middle(h, condition)
-        for level, blocks in enumerate(self.up):
-            if level > 0:
-                h = F.interpolate(h, scale_factor=2, mode="nearest")
-            for each in cast(nn.ModuleList, blocks):
-                h = each(torch.cat([h, skips.pop()], dim=1), condition)
+        for block in self.middle:
+            h = block(h, condition)
+        for level in cast("list[Level]", self.up):
+            if level.entry is not None:
+                h = level.entry(h, condition)
+            for block in level.blocks:
+                h = block(torch.cat([h, skips.pop()], dim=1), condition)
         return F.pixel_shuffle(self.last(F.silu(self.norm(h))), self.patch_size)
+
+
+class _Builder:
+    """Makes the blocks of a U-Net, and keeps account of widths and skip connections."""
+
+    def __init__(self, config: UNetConfig, space: ConditionSpace, embedding: int, resolutions: tuple[int, ...]) -> None:
+        self.config, self.space, self.embedding, self.resolutions = config, space, embedding, resolutions
+        self.widths = [config.channels * multiple for multiple in config.channel_mult]
+        if config.bottleneck is not None:
+            self.widths[-1] = self.widths[-2]  # outside the transformer, which widens them for itself
+        self.skips = [self.widths[0]]
+        self.width = self.widths[0]
+
+    def way_down(self) -> Iterator[Level]:
+        for number, channels in enumerate(self.widths):
+            entry = None if number == 0 else self._resampling("down")
+            num_blocks = self._num_blocks(number)
+            self.skips += [self.width] if entry is not None and num_blocks else []
+            blocks = []
+            for _ in range(num_blocks):
+                blocks.append(self._block(self.width, channels, number, "down"))
+                self.width = channels
+                self.skips.append(channels)
+            yield Level(entry, blocks)
+
+    def middle(self) -> Iterator[nn.Module]:
+        last = len(self.resolutions) - 1
+        groups = self._groups(last, "middle")
+        if self.config.bottleneck is not None:
+            yield TransformerBottleneck(self.config, self.resolutions[last] ** 2, self.embedding, groups)
+            return
+        yield self._block(self.width, self.width, last, "middle")
+        for _ in range(self.config.num_middle - 1):
+            yield ResidualBlock(self.width, self.width, self.embedding, self.config)
+
+    def way_up(self) -> Iterator[Level]:
+        for number, channels in reversed(list(enumerate(self.widths))):
+            entry = None if number == len(self.widths) - 1 else self._resampling("up")
+            num_blocks = self._num_blocks(number)
+            blocks = []
+            for _ in range(num_blocks + 1 if num_blocks else 0):
+                blocks.append(self._block(self.width + self.skips.pop(), channels, number, "up"))
+                self.width = channels
+            yield Level(entry, blocks)
+
+    def _num_blocks(self, level: int) -> int:
+        is_bottleneck = self.config.bottleneck is not None and level == len(self.widths) - 1
+        return 0 if is_bottleneck else self.config.num_blocks
+
+    def _resampling(self, resampling: Resampling) -> nn.Module:
+        if self.config.resampling == "plain":
+            return PlainResampling(resampling)
+        return ResidualBlock(self.width, self.width, self.embedding, self.config, resampling=resampling)
+
+    def _block(self, channels_in: int, channels: int, level: int, branch: str) -> ResidualBlock:
+        attends = self.resolutions[level] in self.config.attention_resolutions
+        groups = self._groups(level, branch)
+        return ResidualBlock(channels_in, channels, self.embedding, self.config, attends=attends, groups=groups)
+
+    def _groups(self, level: int, branch: str) -> tuple[int, ...]:
+        """Numbers of the groups of codes that are read at a place."""
+        places, numbers = self.config.code_resolutions, range(len(self.space.groups))
+        if self.config.code_branches == "up" and branch != "up":
+            return ()
+        if places is None or not self.space.groups:
+            return tuple(numbers)
+        return tuple(number for number in numbers if self.resolutions[level] in places[number])
 
 
 class GroupNorm(nn.GroupNorm):
@@ -180,20 +323,15 @@ class GroupNorm(nn.GroupNorm):
         return super().forward(x.float())
 
 
-def _groups_at(resolution: int, config: UNetConfig, space: ConditionSpace) -> tuple[int, ...]:
-    """Numbers of the groups of codes that are read at a resolution."""
-    if config.code_resolutions is None or not space.groups:
-        return tuple(range(len(space.groups)))
-    return tuple(number for number, places in enumerate(config.code_resolutions) if resolution in places)
-
-
 def _check_code_resolutions(config: UNetConfig, space: ConditionSpace, resolutions: tuple[int, ...]) -> None:
     places = config.code_resolutions
     if places is None or not space.groups:
         return
     if len(places) != len(space.groups):
         raise ConfigError(f"code_resolutions has {len(places)} entries for {len(space.groups)} groups of codes")
+    if config.bottleneck is not None and config.code_branches == "up":
+        resolutions = resolutions[:-1]
     wrong = [resolution for each in places for resolution in each if resolution not in resolutions]
     if wrong or not all(places):
         named = f"{wrong[0]} is not one" if wrong else "a group is read nowhere"
-        raise ConfigError(f"code_resolutions: {named}; the resolutions of this network are {list(resolutions)}")
+        raise ConfigError(f"code_resolutions: {named}; the resolutions that read codes here are {list(resolutions)}")

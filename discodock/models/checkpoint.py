@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from discodock import schema
-from discodock.errors import CheckpointError
-from discodock.weight_file import WeightFile, prefixed, read_weight_file, write_weight_file
+from discodock.weight_file import WeightFile, prefixed, read_weight_file, start_from, write_weight_file
 
 __all__ = ["Checkpoint", "load_checkpoint", "pack_checkpoints", "prefixed", "save_checkpoint", "start_from"]
-
-logger = logging.getLogger(__name__)
 
 SCORE_PART = "model"
 CODES_PART = "codes"
@@ -38,28 +34,6 @@ class Checkpoint(WeightFile):
         if name == SCORE_PART and not any(key.startswith(f"{SCORE_PART}.") for key in self.weights):
             return self.weights
         return super().part(name)
-
-
-def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> None:
-    """Load weights of an earlier network; parameters that it did not have keep their initial values, and are logged.
-
-    Args:
-        module: to be trained on.
-        weights: by parameter name.
-        source: what the weights are, for messages.
-
-    Raises:
-        CheckpointError: a weight is unknown to the module or has another shape, or none is there at all.
-    """
-    own = module.state_dict()
-    wrong = [k for k, value in weights.items() if k not in own or own[k].shape != value.shape]
-    if wrong or not weights:
-        problem = f"{wrong[0]} does not fit" if wrong else "it has no such weights"
-        raise CheckpointError(f"{source}: cannot start from it, {problem}; give the sizes of its configuration")
-    module.load_state_dict(weights, strict=False)
-    new = sorted({".".join(key.split(".")[:4]) for key in own if key not in weights})
-    if new:
-        logger.info("%s: not in it, begun afresh: %s", source, ", ".join(new))
 
 
 def save_checkpoint(path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any]) -> None:

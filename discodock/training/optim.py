@@ -22,7 +22,7 @@ class OptimizerConfig(Settings):
     decay_fraction: float = Field(
         0.3, ge=0, le=1, description="last part of `max_steps` over which the rate falls to 0"
     )
-    gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; none: any")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="per step, of the averaged weights; less at first")
 
 

@@ -5,7 +5,7 @@ import torch
 from discodock.images.conditioning import CodeGroup, ConditionSpace, ImageShape
 from discodock.images.networks import make_network
 from discodock.images.transformer import TransformerConfig
-from discodock.images.unet import UNetConfig
+from discodock.images.unet import BottleneckConfig, UNetConfig
 
 SHAPE = ImageShape(size=8, channels=2)
 GROUPS = (CodeGroup(num_codes=2, codebook_size=3), CodeGroup(num_codes=1, codebook_size=4))
@@ -15,6 +15,24 @@ CONFIGS = {
         channels=8, channel_mult=(1, 2), num_blocks=1, attention_resolutions=(4,), code_resolutions=((4,), (8,))
     ),
     "unet_patches": UNetConfig(patch_size=2, channels=8, channel_mult=(1, 2), num_blocks=2, head_channels=4),
+    "unet_as_published": UNetConfig(
+        channels=8,
+        channel_mult=(1, 2),
+        num_blocks=1,
+        num_middle=2,
+        resampling="residual",
+        attention_resolutions=(4,),
+        code_resolutions=((4,), (8,)),
+        code_branches="up",
+    ),
+    "unet_bottleneck": UNetConfig(
+        channels=8,
+        channel_mult=(1, 2, 4),
+        num_blocks=1,
+        resampling="residual",
+        bottleneck=BottleneckConfig(depth=2, code_every=2),
+        head_channels=4,
+    ),
     "transformer": TransformerConfig(patch_size=4, channels=16, depth=4, num_heads=2),
 }
 

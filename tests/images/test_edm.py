@@ -23,6 +23,21 @@ class Returns(nn.Module):
         return self.answer(x)
 
 
+@pytest.mark.parametrize(("mean", "std"), [(-1.2, 1.2), (-0.507, 1.2), (-0.8, 1.4)])
+def test_a_monotonic_weight_is_the_plain_one_up_to_its_peak_and_constant_above(mean, std):
+    config = EDMConfig(P_mean=mean, P_std=std, is_monotonic=True)
+    log_sigma = torch.linspace(-6, 5, 1101, dtype=torch.float64)
+    density = (-((log_sigma - mean) ** 2) / (2 * std**2)).exp()
+    weight = density * ((2 * log_sigma).exp() + config.sigma_data**2)
+    held = weight * config.monotonic_factor(log_sigma.exp())
+    peak = int(weight.argmax())
+    torch.testing.assert_close(held[:peak], weight[:peak])
+    torch.testing.assert_close(held[peak:], weight.max().expand_as(held[peak:]), rtol=1e-4, atol=0)
+    assert weight[-1] < 0.9 * weight.max()
+    plain = config.model_copy(update={"is_monotonic": False})
+    assert (plain.monotonic_factor(log_sigma.exp()) == 1).all()
+
+
 def test_inputs_and_targets_of_the_network_have_unit_variance():
     for sigma_data in (0.3, 0.5, 1.0):
         scales = preconditioning(SIGMAS, sigma_data)

@@ -60,7 +60,9 @@ def stage_one(images, network="unet", groups=BOOKS, **run):
                 "codes": {
                     "groups": groups,
                     "encoder": {"patch_size": 4, "channels": 16, "depth": 1},
-                },
+                }
+                if groups
+                else None,
             },
         },
         "run": {"max_steps": 4, "accelerator": "cpu", "checkpoint_every": 2, "validate_every": 4, "log_every": 1} | run,
@@ -99,6 +101,21 @@ def test_resumed_run_is_the_uninterrupted_one(images, tmp_path, network):
         changed = stage_one(images, network)
         data = changed.data.model_copy(update={"seed": 5})
         train_images(changed.model_copy(update={"data": data}), tmp_path / "parts")
+
+
+def test_a_model_with_codes_starts_from_a_denoiser_without(images, tmp_path):
+    plain = train_images(stage_one(images, groups=()), tmp_path / "plain")
+    started = ImageStageConfig.model_validate({**stage_one(images).model_dump(), "start_from": plain})
+    begun = load_images_checkpoint(plain).weights
+    still = started.task.optimizer.model_copy(update={"learning_rate": 1e-12})
+    started = started.model_copy(update={"task": started.task.model_copy(update={"optimizer": still})})
+    found = load_images_checkpoint(train_images(started, tmp_path / "codes")).weights
+    assert len(found) > len(begun)
+    for name, value in begun.items():
+        torch.testing.assert_close(found[name], value, msg=name)
+    with pytest.raises(CheckpointError, match="cannot start from it"):
+        other = stage_one(images, "transformer").model_copy(update={"start_from": plain})
+        train_images(other, tmp_path / "other")
 
 
 def test_stage_one_is_not_trained_on_while_the_prior_is(trained):
