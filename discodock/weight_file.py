@@ -71,7 +71,6 @@ def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> No
         logger.info("%s: not in it, begun afresh: %s", source, ", ".join(new))
 
 
-
 def write_weight_file(
     path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any], metadata: dict[str, str]
 ) -> None:

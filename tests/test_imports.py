@@ -22,7 +22,7 @@ ARROWS = {
     "data": {"geometry"},
     "tasks": {"models", "diffusion", "latents", "data", "training"},
     "inference": {"models", "diffusion", "latents", "data", "chem", "physics"},
-    "evaluation": {"inference", "chem"},
+    "evaluation": {"inference", "chem", "geometry"},
     "report": {"inference", "chem"},
     "images": {"latents", "training", "diffusion"},
     "config": {"tasks", "inference", "evaluation", "images"},

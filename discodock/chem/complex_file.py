@@ -4,7 +4,8 @@ import os
 import string
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -16,14 +17,16 @@ from discodock.chem.protein import MovedAtoms, Receptor, Residue
 from discodock.chem.residues import is_standard_atom
 
 LIGAND_NAME: Final = "LIG"
-_CHAIN_NAMES: Final = "LXZ" + string.ascii_uppercase + string.ascii_lowercase + string.digits
+_LIGAND_CHAINS: Final = "LXZ"
+_LETTERS: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
 
 
 def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     """Write a receptor and a pose as a PDB file; the ligand is residue `LIG` in a chain of its own, with its bonds.
 
     Chain names, residue numbers and insertion codes are those of the input; modified amino acids that carry no atoms
-    beyond their parent's have the parent's name. The file appears complete or not at all.
+    beyond their parent's have the parent's name. Beyond 62 chains names have two characters, of which the first is in
+    the column before, as gemmi reads them. The file appears complete or not at all.
 
     Args:
         receptor: as read.
@@ -34,7 +37,7 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     model = gemmi.Model(1)
     _add_receptor(model, receptor, range(len(receptor.residues)))
     used = {chain.name for chain in model}
-    ligand_chain = next(name for name in _CHAIN_NAMES if name not in used)
+    ligand_chain = next(name for name in _chain_names(_LIGAND_CHAINS) if name not in used)
     model.add_chain(_ligand_chain(pose, ligand_chain))
     structure.add_model(model)
     structure.setup_entities()
@@ -65,7 +68,7 @@ def write_side_chains(receptor: Receptor, moved: Sequence[MovedAtoms | None], pa
 
 
 def _add_receptor(model: gemmi.Model, receptor: Receptor, residues: Iterable[int]) -> None:
-    """Add residues of a receptor in chains; names longer than the one column PDB has are replaced."""
+    """Add residues of a receptor in chains; long names are replaced, by one character as long as there are any left."""
     short = _short_chain_names(receptor)
     chains: dict[str, gemmi.Chain] = {}
     atoms: dict[int, list[int]] = defaultdict(list)
@@ -82,11 +85,17 @@ def _add_receptor(model: gemmi.Model, receptor: Receptor, residues: Iterable[int
 def _short_chain_names(receptor: Receptor) -> dict[str, str]:
     names = dict.fromkeys(residue.chain for residue in receptor.residues)
     short = {name: name for name in names if len(name) == 1}
-    free = [name for name in string.ascii_uppercase + string.ascii_lowercase + string.digits if name not in short]
+    free = (name for name in _chain_names() if name not in names)
     for name in names:
         if name not in short:
-            short[name] = free.pop(0) if free else "A"
+            short[name] = next(free)
     return short
+
+
+def _chain_names(first: str = "") -> Iterator[str]:
+    """Names of chains in order of preference: those of one character in `first`, any of one, any of two."""
+    yield from first + _LETTERS
+    yield from map("".join, product(_LETTERS, repeat=2))
 
 
 def _gemmi_residue(receptor: Receptor, residue: Residue, atoms: list[int]) -> gemmi.Residue:

@@ -56,18 +56,18 @@ def load_text(path: Path) -> str:
     Raises:
         InputError: missing, unreadable, empty, truncated gzip, or binary.
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such ligand file; check the path")
-    if not path.is_file():
-        raise InputError(f"{path}: is a folder, not a ligand file; name the file in it")
     try:
+        if not path.exists():
+            raise InputError(f"{path}: no such ligand file; check the path")
+        if not path.is_file():
+            raise InputError(f"{path}: is a folder, not a ligand file; name the file in it")
         data = path.read_bytes()
         if data.startswith(b"\x1f\x8b"):
             data = gzip.decompress(data)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError(f"{path}: truncated or damaged gzip file; copy or download it again") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if b"\x00" in data:
         raise InputError(f"{path}: binary data, not a ligand file; give SDF, MOL2, PDB or SMILES")
     text = data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")

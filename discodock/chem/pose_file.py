@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 from rdkit import Chem, rdBase
@@ -22,7 +23,7 @@ def read_poses(path: Path) -> list[Chem.Mol]:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8", errors="replace")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({type(error).__name__}); write it again") from None
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs():

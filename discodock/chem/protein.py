@@ -99,6 +99,7 @@ class Receptor:
         residue_idx: residue of each atom, shape (R,), non-decreasing.
         residues: the N residues.
         changes: every change made to what the file says, one line each.
+        warnings: what was asked for and could not be done, one line each.
     """
 
     source: str
@@ -108,11 +109,7 @@ class Receptor:
     residue_idx: np.ndarray
     residues: tuple[Residue, ...]
     changes: tuple[str, ...] = ()
-
-    @property
-    def residue_name(self) -> tuple[str, ...]:
-        """Parent name of each residue."""
-        return tuple(residue.parent for residue in self.residues)
+    warnings: tuple[str, ...] = ()
 
     @property
     def residue_labels(self) -> tuple[str, ...]:
@@ -186,7 +183,8 @@ def read_receptor(
         keep: residues to keep although a rule would drop them, as names (`HOH`) or chain:number (`A:301`).
         drop: residues to drop whatever they are, in the same spelling.
         reference_ligands: ligands whose own copies leave the receptor: hetero groups at the same positions (molecule
-            with 3-D coordinates, or positions), or of the same composition (molecule).
+            with 3-D coordinates, or positions), or of the same composition (molecule). A metal at the position of an
+            atom leaves only if the ligand is known to have that metal, or is a single atom.
 
     Raises:
         InputError: a file cannot be used, or holds no protein residue.
@@ -195,8 +193,10 @@ def read_receptor(
     references = [_Reference.of(ligand) for ligand in reference_ligands]
     residues: list[Residue] = []
     atoms: list[_Atoms] = []
+    seen: list[Residue] = []
     for file in [path] if extra is None else [path, extra]:
         for residue, residue_atoms in _file_residues(Path(file), changes):
+            seen.append(residue)
             reason = _reason_to_drop(residue, residue_atoms, keep=keep, drop=drop, references=references)
             if reason is None:
                 residues.append(residue)
@@ -207,9 +207,18 @@ def read_receptor(
         raise InputError(f"{path}: no protein residues found; give a structure with a protein chain")
     _log_missing_atoms(residues, atoms, changes)
     receptor = _assemble(str(path), residues, atoms, changes.lines())
+    receptor = replace(receptor, warnings=_unmatched("keep", keep, seen) + _unmatched("drop", drop, seen))
     for line in receptor.changes:
         logger.info("%s: %s", path, line)
     return receptor
+
+
+def _unmatched(what: str, selectors: Sequence[str], residues: list[Residue]) -> tuple[str, ...]:
+    return tuple(
+        f"nothing to {what}: no residue is {selector!r}"
+        for selector in selectors
+        if not any(residue.matches(selector) for residue in residues)
+    )
 
 
 def _assemble(source: str, residues: list[Residue], atoms: list[_Atoms], changes: tuple[str, ...]) -> Receptor:
@@ -362,6 +371,12 @@ class _Reference:
         distance = np.linalg.norm(pos[:, None] - self.pos[None], axis=-1)
         return bool((distance.min(1) < limit).mean() >= 0.5)
 
+    def may_hold(self, metal: str) -> bool:
+        """Whether a metal ion may be the ligand's, rather than one of the protein that the pose came close to."""
+        if self.composition is not None:
+            return metal in self.composition or self.composition.total() == 1
+        return self.pos is not None and len(self.pos) == 1
+
     def has_composition(self, atoms: _Atoms) -> bool:
         """Whether the atoms have the ligand's heavy-atom composition."""
         if self.composition is None or len(atoms.names) < MIN_COMPOSITION_ATOMS:
@@ -380,11 +395,17 @@ def _reason_to_drop(
         return WATERS
     is_hetero = residue.kind in ("cofactor", "metal")
     limit = HETERO_OVERLAP if is_hetero else POLYMER_OVERLAP
-    if any(reference.overlaps(atoms, limit) for reference in references):
+    if any(_is_copy(reference, residue, atoms, limit) for reference in references):
         return "copy of the ligand dropped (same position)"
     if is_hetero and any(reference.has_composition(atoms) for reference in references):
         return "copy of the ligand dropped (same composition)"
     return "crystallisation additives dropped" if is_hetero and is_additive(residue.name) else None
+
+
+def _is_copy(reference: _Reference, residue: Residue, atoms: _Atoms, limit: float) -> bool:
+    """Whether a residue lies where the ligand does and may be it."""
+    is_ion = residue.kind == "metal" and len(atoms.names) == 1
+    return reference.overlaps(atoms, limit) and (not is_ion or reference.may_hold(atoms.elements[0]))
 
 
 def _log_missing_atoms(residues: list[Residue], atoms: list[_Atoms], changes: _ChangeLog) -> None:

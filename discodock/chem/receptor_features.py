@@ -1,4 +1,4 @@
-"""Receptor fields of a prepared complex, and the receptor with a pose written as one PDB file."""
+"""Receptor fields of a prepared complex."""
 
 from typing import Final
 

@@ -55,10 +55,18 @@ def undefined_stereo(mol: Chem.Mol) -> tuple[str, ...]:
             found.append(f"atom {info.centeredOn + 1} ({mol.GetAtomWithIdx(info.centeredOn).GetSymbol()})")
         elif info.type == Chem.StereoType.Bond_Double:
             bond = mol.GetBondWithIdx(info.centeredOn)
-            if _is_bare_imine(bond):
+            if _is_bare_imine(bond) or _is_cumulated(bond):
                 continue
             found.append(f"bond {bond.GetBeginAtomIdx() + 1}={bond.GetEndAtomIdx() + 1}")
     return tuple(found)
+
+
+def _is_cumulated(bond: Chem.Bond) -> bool:
+    """Whether an end is linear, with a second double bond (allenes, azides, isocyanates): it has no two sides."""
+    return any(
+        atom.GetAtomicNum() in (6, 7) and sum(b.GetBondType() == Chem.BondType.DOUBLE for b in atom.GetBonds()) > 1
+        for atom in (bond.GetBeginAtom(), bond.GetEndAtom())
+    )
 
 
 def _is_bare_imine(bond: Chem.Bond) -> bool:

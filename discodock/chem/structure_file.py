@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gemmi
 
+from discodock.chem.residues import parent_amino_acid
 from discodock.errors import InputError
 
 _ATOM_RECORDS = ("ATOM  ", "HETATM")
@@ -30,7 +31,7 @@ def read_structure(path: Path) -> gemmi.Structure:
 
 
 def read_text(path: Path) -> str:
-    """Text of a file, unzipped when its content says gzip.
+    """Text of a file, unzipped when its content says gzip, without the byte-order mark that Windows editors write.
 
     Raises:
         InputError: the file cannot be read, is a truncated gzip file, or is binary.
@@ -48,7 +49,7 @@ def read_text(path: Path) -> str:
             raise InputError(f"{path}: damaged or truncated gzip file; copy or download it again") from None
     if b"\0" in data:
         raise InputError(f"{path}: binary file; give a PDB or mmCIF text file (or one packed with gzip)")
-    return data.decode("utf-8", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def _looks_like_mmcif(text: str) -> bool:
@@ -98,19 +99,48 @@ def _is_finite(pos: gemmi.Position) -> bool:
 def _parse_pdb(text: str, path: Path) -> gemmi.Structure:
     """Parse PDB text; gemmi reads unreadable coordinates as zero, so the columns are checked first."""
     num_atoms = 0
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
         if line.startswith(_ATOM_RECORDS):
             num_atoms += 1
             _check_atom_line(line, number, path)
     if num_atoms == 0:
         raise InputError(f"{path}: no ATOM or HETATM records found; give a PDB or mmCIF file")
     try:
-        structure = gemmi.read_pdb_string(text)
+        structure = gemmi.read_pdb_string("\n".join(map(_with_hydrogen, _without_ends(lines))) + "\n")
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: malformed PDB file ({reason}); repair it or download it again") from None
     structure.merge_chain_parts()  # hetero groups stand after all chains in PDB files, with their chain in mmCIF
     return structure
+
+
+def _without_ends(lines: list[str]) -> list[str]:
+    """Lines without END, at which gemmi stops although hetero groups may follow, as where files were joined.
+
+    What follows an END and has an atom that was there before, as the further frames of a trajectory have, is left out.
+    """
+    kept: list[str] = []
+    seen: set[str] = set()
+    section: list[str] = []
+    for line in [*lines, "END"]:
+        if line.strip() != "END":
+            section.append(line)
+            continue
+        atoms = {other[12:27] for other in section if other.startswith(_ATOM_RECORDS)}
+        if not atoms & seen:
+            kept += section
+            seen |= atoms
+        section = []
+    return kept
+
+
+def _with_hydrogen(line: str) -> str:
+    """An atom line without an element, as hydrogen if it is one of an amino acid: gemmi would read HG as mercury."""
+    is_hydrogen = line.startswith(_ATOM_RECORDS) and not line[76:78].strip() and line[12:16].strip().startswith("H")
+    if not is_hydrogen or parent_amino_acid(line[17:21].strip()) is None:
+        return line
+    return f"{line[:76]:<76} H{line[78:]}"
 
 
 def _check_atom_line(line: str, number: int, path: Path) -> None:

@@ -50,7 +50,8 @@ def write_poses(
     Args:
         record: the ligand as read.
         poses: heavy-atom coordinates in the molecule's order, Å, shape (N, L, 3).
-        tags: SD tags of each pose; an input tag of the same name is kept as `input_<name>`.
+        tags: SD tags of each pose; an input tag of the same name is kept as `input_<name>`, one of that name as
+            `input_input_<name>`, and so on.
         path: `.sdf` or `.sdf.gz`; replaced in one step, so that an interrupted run leaves no half-written file.
 
     Returns:
@@ -148,7 +149,10 @@ def _bond_difference(reference: Chem.Mol, pose: Chem.Mol) -> str | None:
 
 def _tag_difference(reference: Chem.Mol, pose: Chem.Mol) -> str | None:
     for tag in reference.GetPropNames():
-        kept = [pose.GetProp(name) for name in (tag, f"input_{tag}") if pose.HasProp(name)]
+        name, kept = tag, []
+        while pose.HasProp(name):
+            kept.append(pose.GetProp(name))
+            name = f"input_{name}"
         if reference.GetProp(tag) not in kept:
             return f"SD tag {tag} is lost or changed"
     return None
@@ -174,12 +178,18 @@ def _atom_name(atom: Chem.Atom) -> str:
 def _tagged(mol: Chem.Mol, tags: Mapping[str, Tag]) -> Chem.Mol:
     """The molecule with SD tags added, atom names as RDKit's property list."""
     for name, value in tags.items():
-        if mol.HasProp(name):
-            mol.SetProp(f"input_{name}", mol.GetProp(name))
+        _set_aside(mol, name)
         mol.SetProp(name, _tag_text(value))
     if any(atom.HasProp(ATOM_NAME) for atom in mol.GetAtoms()):
         Chem.CreateAtomStringPropertyList(mol, ATOM_NAME)
     return mol
+
+
+def _set_aside(mol: Chem.Mol, name: str) -> None:
+    """Keep a tag as `input_<name>`, after what is there has been set aside in the same way."""
+    if mol.HasProp(name):
+        _set_aside(mol, f"input_{name}")
+        mol.SetProp(f"input_{name}", mol.GetProp(name))
 
 
 def _tag_text(value: Tag) -> str:

@@ -16,7 +16,6 @@ from discodock.cli.options import modern_spelling
 from discodock.cli.runtime import keep_ctrl_c_from_rdkit, raise_allocator_thresholds
 from discodock.errors import DiscodockError
 
-EXIT_FAILED: Final = 1
 EXIT_UNUSABLE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 

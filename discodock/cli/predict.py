@@ -27,7 +27,9 @@ summary.csv has a row for each ligand. Finished ligands are kept when the comman
 Poses that agree are one binding mode; for a single ligand the modes are listed, with their share of all samples and
 their best pose.
 
-rank_score combines the agreement between samples with Vina's score: neither an affinity nor a probability.
+Poses are ranked by rank_score: the log-odds of p_rmsd_lt_2 where the checkpoint has a confidence model, as the packaged
+one has; else the agreement between samples with Vina's score. With --rescore vina it is Vina's score, its sign changed.
+It is never an affinity.
 
 Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is unusable."""
 
@@ -68,12 +70,16 @@ def predict(
     """Dock what the command line says; returns the exit code."""
     hide_reader_notes()
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
-    _check_inputs(jobs_table, protein, ligand)
+    _check_inputs(jobs_table, protein, ligand, name)
     sampling = options.sampling_config(
         samples, exhaustiveness, steps, solver, seed=seed, batch_size=batch_size, guidance=guidance
     )
-    pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius)
-    jobs = _jobs(jobs_table, protein, ligand, pocket, name, template_smiles)
+    pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius, needs_place=jobs_table is None)
+    if jobs_table is not None:
+        jobs = _table_jobs(jobs_table, pocket, pocket_radius, template_smiles)
+    else:
+        assert protein is not None and ligand is not None
+        jobs = _ligand_jobs(protein, ligand, pocket, name, template_smiles)
     from discodock.inference.batch import RunOptions
     from discodock.inference.relax import RelaxConfig
     from discodock.inference.rescore import checked_rescore
@@ -96,8 +102,10 @@ def predict(
     return 0 if are_reported and all(outcome.is_ok for outcome in outcomes) else 1
 
 
-def _check_inputs(jobs_table: Path | None, protein: Path | None, ligand: str | None) -> None:
+def _check_inputs(jobs_table: Path | None, protein: Path | None, ligand: str | None, name: str | None) -> None:
     """Exactly one of a table of jobs and a protein with its ligand."""
+    if jobs_table is not None and name is not None:
+        raise ConfigError("--name is for --ligand; rows of --input have names of their own, in the column name")
     if jobs_table is not None and (protein is not None or ligand is not None):
         raise ConfigError("--input names proteins and ligands itself; leave out --protein and --ligand")
     if jobs_table is None and (protein is None or ligand is None):
@@ -110,29 +118,32 @@ def _pocket(
     center: tuple[float, float, float] | None,
     residues: str | None,
     radius: float,
+    *,
+    needs_place: bool,
 ) -> PocketSpec | None:
-    """The pocket of the command line; None if it names none."""
+    """The pocket of the command line; None if it names none. A radius alone will do where rows may name places."""
     from discodock.inference.dock import pocket_spec
 
     selectors = [selector.strip() for selector in (residues or "").split(",") if selector.strip()]
+    if not needs_place and ligand is None and center is None and not selectors:
+        return None
     return pocket_spec(ligand, center, selectors, radius)
 
 
-def _jobs(
-    table: Path | None,
-    protein: Path | None,
-    ligand: str | None,
-    pocket: PocketSpec | None,
-    name: str | None,
-    template_smiles: str | None,
-) -> list[Job]:
-    from discodock.inference.jobs import check_names, jobs_of_ligand, read_jobs
+def _table_jobs(table: Path, pocket: PocketSpec | None, radius: float, template_smiles: str | None) -> list[Job]:
+    from discodock.inference.jobs import check_names, read_jobs
 
-    if table is not None:
-        jobs = read_jobs(table, pocket)
-    else:
-        assert protein is not None and ligand is not None
-        jobs = jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles)
+    jobs = read_jobs(table, pocket, default_radius=radius, template_smiles=template_smiles)
+    check_names(jobs)
+    return jobs
+
+
+def _ligand_jobs(
+    protein: Path, ligand: str, pocket: PocketSpec | None, name: str | None, template_smiles: str | None
+) -> list[Job]:
+    from discodock.inference.jobs import check_names, jobs_of_ligand
+
+    jobs = jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles)
     check_names(jobs)
     return jobs
 

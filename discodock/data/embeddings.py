@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +150,7 @@ def read_chains(folder: Path, complex_id: str) -> ResidueChains | None:
         with np.load(_chains_path(folder, complex_id)) as fields:
             sequences = tuple(str(each) for each in fields["sequences"] if each)
             return ResidueChains(sequences, fields["chain"], fields["position"], str(fields["key"]))
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -152,7 +153,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
         receptor = _unpack_receptor(packed)
     except FileNotFoundError:
         raise PreparedDataError(f"{path}: no such prepared complex; {_REMEDY}") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise PreparedDataError(f"{path}: damaged prepared complex ({error}); delete it and {_REMEDY}") from None
     arrays = {name: array for name, array in packed.items() if not name.startswith("receptor_")} | receptor
     missing = FIELDS.keys() - arrays.keys()

@@ -20,10 +20,9 @@ from discodock.data.workers import run_all
 from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.evaluate import EvaluationConfig, choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
-from discodock.evaluation.sources import evaluation_pocket
+from discodock.evaluation.sources import complex_fingerprint, evaluation_pocket
 from discodock.inference.complexes import SourceComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker
-from discodock.inference.outputs import fingerprint
 from discodock.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)
@@ -105,7 +104,7 @@ def collect_poses(
                 if isinstance(entry, Unusable):
                     note(FailureRow(entry.id, entry.stage, entry.reason))
                     continue
-                key = fingerprint(settings, entry.id, *(entry.files[name] for name in sorted(entry.files)))
+                key = complex_fingerprint(entry, settings)
                 row = ledger.earlier(entry.id, key, split=entry.split, cluster=entry.cluster or entry.id)
                 if row is None:
                     yield _Task(entry, out, config, checkpoint, device, key)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-import gemmi
 import numpy as np
+import torch
 
 from discodock.chem.protein import Receptor
+from discodock.geometry.alignment import RigidMotion, align
 
 CONTACT: Final = 5.0
 """Å between a ligand and the residues that make its site."""
@@ -78,18 +79,18 @@ def _site_residues(receptor: Receptor, pos: np.ndarray) -> set[tuple[str, Residu
     return {(residue.chain, (residue.number, residue.icode, residue.parent)) for residue in near}
 
 
-def _superposition(home: dict[ResidueKey, np.ndarray], other: dict[ResidueKey, np.ndarray]) -> gemmi.SupResult | None:
+def _superposition(home: dict[ResidueKey, np.ndarray], other: dict[ResidueKey, np.ndarray]) -> RigidMotion | None:
     """What moves a chain onto another one; None if they are not alike."""
     shared = [key for key in home if key in other]
     if len(shared) < max(MIN_ALIGNED, MIN_SHARED * min(len(home), len(other))):
         return None
-    fixed, mobile = ([gemmi.Position(*chain[key]) for key in shared] for chain in (other, home))
-    return gemmi.superpose_positions(fixed, mobile)
+    fixed, mobile = (torch.from_numpy(np.stack([chain[key] for key in shared]))[None] for chain in (other, home))
+    return align(mobile, fixed, torch.ones(1, len(shared), dtype=torch.bool))
 
 
-def _moved(motion: gemmi.SupResult, pos: np.ndarray) -> np.ndarray:
-    rotation = np.array(motion.transform.mat.tolist())
-    return pos @ rotation.T + np.array(motion.transform.vec.tolist())
+def _moved(motion: RigidMotion, pos: np.ndarray) -> np.ndarray:
+    moved: np.ndarray = motion.apply(torch.from_numpy(pos)[None])[0].numpy()
+    return moved
 
 
 def _nearest(pos: np.ndarray, others: list[np.ndarray]) -> float:

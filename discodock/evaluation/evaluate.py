@@ -75,8 +75,8 @@ def evaluate(
 
     In pocket mode the centre is the crystal ligand's centroid moved by `config.offset` in a direction that depends on
     the seed and the complex's id alone; in blind mode the site model searches the whole protein. Starting conformers
-    are always built afresh. Complexes that an earlier run with the same settings and checkpoint has finished are not
-    done again.
+    are always built afresh. Complexes that an earlier run with the same settings, checkpoint and files has finished are
+    not done again.
 
     Args:
         poses: docking, or a folder of poses.
@@ -91,18 +91,18 @@ def evaluate(
     """
     listener = listener or EvaluationListener()
     record = poses.record(config) | {"source": str(source)}
-    rows = _earlier_rows(out, record, poses)
+    rows = _earlier_rows(out, record)
     entries = list_complexes(source, config.split, table)
     chosen = choose_complexes(entries, config.limit, config.sampling.seed)
     listener.planned(len(chosen))
     if not chosen:
-        raise InputError(f"{source}: no complexes{f' of split {config.split}' if config.split else ''}; check the path")
+        raise InputError(_nothing_there(source, config.split, table))
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RUN_FILE, record)
     last_written = time.monotonic()
     try:
         for entry in chosen:
-            is_kept = entry.id in rows
+            is_kept = _is_done(rows.get(entry.id), entry, poses)
             row = rows[entry.id] if is_kept else _cells(redock(poses, entry, config))
             rows[entry.id] = row | _cells(_labels(entry, table))
             listener.finished(rows[entry.id], is_kept=is_kept)
@@ -112,6 +112,15 @@ def evaluate(
     finally:
         write_table(out / TABLE_FILE, COLUMNS, rows.values())
     return _summarise([rows[entry.id] for entry in chosen], out, record)
+
+
+def _nothing_there(source: Path, split: str | None, table: SplitTable | None) -> str:
+    """That there is nothing to evaluate, and what to do."""
+    if split is None:
+        return f"{source}: no complexes; check the path"
+    if table is not None:
+        return f"{source}: no complexes that --splits puts into {split}; check its ids and the path"
+    return f"{source}: no complexes of split {split}; give --splits, which says what belongs to it, or another --split"
 
 
 def choose_complexes(
@@ -143,14 +152,14 @@ def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: Predictio
     started, cpu_started = time.monotonic(), time.process_time()
     seconds = cpu_seconds = math.nan
     if isinstance(entry, Unusable):
-        values, seconds, cpu_seconds = failure_values(entry.reason), 0.0, 0.0
+        values = failure_values(entry.reason)
     else:
         try:
             crystal = read_complex(entry)
             predicted = poses.predict(entry.id, crystal, config)
             seconds, cpu_seconds = predicted.seconds, predicted.cpu_seconds
             values = complex_values(crystal, predicted, blind=config.mode == "blind")
-            values |= {"status": "ok", "stamp": poses.stamp(entry.id)}
+            values |= {"status": "ok", "stamp": poses.stamp(entry)}
         except (DiscodockError, ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
             is_known = isinstance(error, DiscodockError)
             values = failure_values(str(error) if is_known else f"unexpected {type(error).__name__}: {error}")
@@ -162,7 +171,7 @@ def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: Predictio
 def _labels(entry: SourceComplex | Unusable, table: SplitTable | None) -> dict[str, Any]:
     """What is known of a complex beforehand."""
     if isinstance(entry, Unusable):
-        return {}
+        return {"split": entry.split}
     seen = {} if table is None else {"is_seen": table.is_seen(entry.id, entry.cluster)}
     return {"split": entry.split, "cluster": entry.cluster} | seen
 
@@ -184,7 +193,12 @@ def _summarise(rows: list[dict[str, str]], out: Path, record: Mapping[str, Any])
     return found
 
 
-def _earlier_rows(out: Path, record: Mapping[str, Any], poses: PoseSource) -> dict[str, dict[str, str]]:
+def _is_done(row: Mapping[str, str] | None, entry: SourceComplex | Unusable, poses: PoseSource) -> bool:
+    """Whether an earlier row is of the very same files."""
+    return row is not None and isinstance(entry, SourceComplex) and row.get("stamp") == poses.stamp(entry)
+
+
+def _earlier_rows(out: Path, record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Finished rows of an earlier run with the same settings and checkpoint; failures are tried again.
 
     Raises:
@@ -196,8 +210,7 @@ def _earlier_rows(out: Path, record: Mapping[str, Any], poses: PoseSource) -> di
         return {}
     if _identity(earlier) != _identity(record):
         raise InputError(f"{out}: holds an evaluation with other settings or another checkpoint; choose another --out")
-    rows = (row for row in read_table(out / TABLE_FILE) if row["status"] == "ok")
-    return {row["id"]: row for row in rows if row.get("stamp", "") == poses.stamp(row["id"])}
+    return {row["id"]: row for row in read_table(out / TABLE_FILE) if row["status"] == "ok"}
 
 
 def _identity(record: Any) -> Any:

@@ -31,7 +31,7 @@ class Redocking:
         id: name of the complex.
         rmsds: symmetry-corrected RMSD of its poses, best-ranked first, Å; empty if docking failed.
         centroid_distance: of the top-ranked pose's centroid from the crystal's, Å; infinite if docking failed.
-        seconds: wall-clock time of docking alone; of everything if it failed.
+        seconds: wall-clock time of docking alone; of everything if it failed; not a number if it was not begun.
         cluster: protein family, empty if not known.
         site_distances: of the sites that were found, most probable first, from the crystal centroid, Å; empty if the
             pocket was given, or if docking failed.
@@ -222,11 +222,17 @@ def copies(redockings: Sequence[Redocking]) -> dict[str, float]:
 
 
 def timing(redockings: Sequence[Redocking]) -> dict[str, float]:
-    """Mean wall-clock and CPU seconds of a complex, all its samples together; not a number where not measured."""
+    """Mean wall-clock and CPU seconds of a complex, all its samples together, over those where it was measured."""
     return {
-        "seconds_per_complex": float(np.mean([r.seconds for r in redockings])),
-        "cpu_seconds_per_complex": float(np.mean([r.cpu_seconds for r in redockings])),
+        "seconds_per_complex": _known_mean([r.seconds for r in redockings]),
+        "cpu_seconds_per_complex": _known_mean([r.cpu_seconds for r in redockings]),
     }
+
+
+def _known_mean(values: Sequence[float]) -> float:
+    """Mean of what is known; not a number if nothing is."""
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.mean(known)) if known else math.nan
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:

@@ -86,11 +86,6 @@ def ligand_rmsd(mol: Chem.Mol, reference: np.ndarray, poses: np.ndarray) -> Symm
     return symmetric_rmsd(reference, poses, numbers, adjacency)
 
 
-def plain_rmsd(reference: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """RMSD atom by atom, no symmetry, no superposition; Å, shape (N,)."""
-    return _smallest(reference, poses, np.arange(len(reference))[None])
-
-
 def _smallest(reference: np.ndarray, poses: np.ndarray, permutations: np.ndarray) -> np.ndarray:
     squares = [((poses[:, permutation] - reference) ** 2).sum(axis=2).mean(axis=1) for permutation in permutations]
     return np.sqrt(np.min(squares, axis=0))

@@ -19,7 +19,7 @@ from discodock.chem.validity import Validity, check_validity
 from discodock.chem.write import check_chemistry, pose_mols
 from discodock.errors import InputError
 from discodock.evaluation.displacement import displaced_center
-from discodock.inference.complexes import CrystalComplex
+from discodock.inference.complexes import CrystalComplex, SourceComplex
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import fingerprint, package_versions, run_record
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
@@ -81,8 +81,8 @@ class PoseSource(Protocol):
     def record(self, config: PredictionConfig) -> dict[str, Any]:
         """What goes into `run.json`; rows are taken over only between equal `settings`, `checkpoint` and `poses`."""
 
-    def stamp(self, complex_id: str) -> str:
-        """Changes when the poses of a complex would, though the record does not."""
+    def stamp(self, entry: SourceComplex) -> str:
+        """Changes when the poses of a complex or their judgement would, though the record does not."""
 
     def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
         """Poses of a complex.
@@ -106,9 +106,9 @@ class DockedPoses:
         """Settings and checkpoint."""
         return run_record(self.docker.network, config.model_dump(mode="json"), ())
 
-    def stamp(self, complex_id: str) -> str:
-        """Nothing beyond the record."""
-        return ""
+    def stamp(self, entry: SourceComplex) -> str:
+        """Hash of the complex's files."""
+        return complex_fingerprint(entry)
 
     def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
         """Dock the complex's ligand."""
@@ -159,9 +159,9 @@ class JudgedPoses:
         ranked_by = {"sha256": self.docker.network.sha256}
         return self.source.record(config) | {"checkpoint": ranked_by}
 
-    def stamp(self, complex_id: str) -> str:
+    def stamp(self, entry: SourceComplex) -> str:
         """The source's."""
-        return self.source.stamp(complex_id)
+        return self.source.stamp(entry)
 
     def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
         """The source's poses in a new order; the time to judge them is added to theirs."""
@@ -195,13 +195,15 @@ class PoseFolder:
 
     def record(self, config: PredictionConfig) -> dict[str, Any]:
         """The folder and what its judgement depends on."""
-        settings = {"validity": config.validity}
+        settings = {
+            "validity": config.validity,
+            "mode": config.mode,
+        }  # blind: also by copies of the site
         return {"versions": package_versions(), "command": [], "settings": settings, "poses": str(self.folder)}
 
-    def stamp(self, complex_id: str) -> str:
-        """Hash of the complex's file and its timing."""
-        path = self._find(complex_id)
-        return "" if path is None else fingerprint(path, self._timings.get(complex_id))
+    def stamp(self, entry: SourceComplex) -> str:
+        """Hash of the complex's files, its poses and their timing."""
+        return complex_fingerprint(entry, self._find(entry.id), self._timings.get(entry.id))
 
     def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
         """Read the complex's poses."""
@@ -226,6 +228,16 @@ class PoseFolder:
     def _find(self, complex_id: str) -> Path | None:
         paths = (self.folder / name.format(complex_id) for name in POSE_FILES)
         return next((path for path in paths if path.is_file()), None)
+
+
+def complex_fingerprint(entry: SourceComplex, *parts: object) -> str:
+    """Hash of a complex's id and files, and of anything else that what is made from it depends on.
+
+    Args:
+        entry: the complex.
+        parts: as `fingerprint` takes them, hashed before the complex.
+    """
+    return fingerprint(*parts, entry.id, *(entry.files[name] for name in sorted(entry.files)))
 
 
 def evaluation_pocket(complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> Pocket | None:

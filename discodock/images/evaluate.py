@@ -59,7 +59,7 @@ class RealImages:
     Attributes:
         train: training images in a fixed random order, as many as are generated.
         train_labels: their classes.
-        reference_features: of reference images, shape (n, F).
+        reference_features: of reference images in a fixed random order, shape (n, F).
         features: the extractor.
     """
 
@@ -121,8 +121,9 @@ def load_real(generator: ImageGenerator, config: ImageEvaluationConfig) -> RealI
     features = FEATURES[config.features](config.classifier, train, shape)
     order = np.random.default_rng(1).permutation(len(train))[: config.num_samples]
     batch = train.batch(order.tolist())
-    real = reference.batch(range(len(reference)))
-    return RealImages(batch.images, batch.labels, features(real.images), features)
+    real = features(reference.batch(range(len(reference))).images)
+    shuffled = torch.randperm(len(real), generator=torch.Generator().manual_seed(1))  # folders are sorted by class
+    return RealImages(batch.images, batch.labels, real[shuffled.to(real.device)], features)
 
 
 def code_sources(generator: ImageGenerator, real: RealImages) -> dict[str, Draw]:
@@ -158,7 +159,12 @@ def measure_steps(
 
 
 def compare(features: Tensor, reference: Tensor) -> dict[str, float]:
-    """Fréchet distance from all of the reference; precision and recall against as many of it as there are images."""
+    """Fréchet distance from all of the reference; precision and recall against as many of it as there are images.
+
+    Args:
+        features: of images, shape (n, F).
+        reference: of real images in random order, shape (m, F).
+    """
     distance = frechet_distance(fit_gaussian(features), fit_gaussian(reference))
     both = precision_recall(reference[: len(features)], features)
     return {"distance": distance, "precision": both.precision, "recall": both.recall}

@@ -25,7 +25,7 @@ from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.settings import Settings
-from discodock.training.run import RunConfig, fit, write_config
+from discodock.training.run import RunConfig, fit, refuse_compile, write_config
 from discodock.weight_file import WeightFile, part_of, prefixed, start_from
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,11 @@ class ImagePriorStageConfig(Settings):
     data: ImageDataConfig = Field(default_factory=ImageDataConfig, description="images and batches")
     task: ImagePriorTaskConfig = Field(default_factory=ImagePriorTaskConfig, description="network, optimiser")
     run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
+
+    @model_validator(mode="after")
+    def _cannot_be_compiled(self) -> Self:
+        refuse_compile(self.run, "not for priors of codes")
+        return self
 
 
 def train_images(config: ImageStageConfig, folder: Path) -> Path:

@@ -270,11 +270,12 @@ def _step(
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LambdaLR,
     parameters: Sequence[nn.Parameter],
-    clip: float,
+    clip: float | None,
 ) -> None:
     optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(parameters, clip)
+    if clip is not None:
+        nn.utils.clip_grad_norm_(parameters, clip)
     optimizer.step()
     scheduler.step()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,15 @@ from typing import Any, Final
 from discodock.errors import DiscodockError, InputError
 from discodock.inference.dock import Docker, read_docking_receptor
 from discodock.inference.jobs import Job
-from discodock.inference.outputs import fingerprint, read_run, read_table, run_record, write_result, write_table
+from discodock.inference.outputs import (
+    RESULT_FILES,
+    fingerprint,
+    read_run,
+    read_table,
+    run_record,
+    write_result,
+    write_table,
+)
 from discodock.inference.pocket import resolve_pocket
 from discodock.inference.relax import RelaxConfig
 from discodock.inference.rescore import RescoreMethod
@@ -107,7 +116,7 @@ class JobListener:
         """A job begins."""
 
     def stepped(self, num_pose_steps: int) -> None:
-        """Some pose steps of the current job are done, of samples times solver steps in all."""
+        """Some pose steps of the current job are done, of candidates times solver steps in all."""
 
     def finished(self, job: Job, outcome: JobOutcome) -> None:
         """A job is done, failed, or was done before."""
@@ -150,16 +159,18 @@ def _run_job(docker: Docker, job: Job, out: Path, options: RunOptions, listener:
     try:
         if job.ligand is None:
             raise InputError(job.problem or "the ligand could not be read")
-        key = _job_key(docker, job, options)
-        earlier = read_run(out / job.name)
+        with _reading():
+            key = _job_key(docker, job, options)
+        earlier = _finished_run(out / job.name)
         if not options.overwrite and earlier.get("key") == key:
             return JobOutcome(earlier["summary"], is_kept=True)
-        result = _dock(docker, job, options, listener)
+        with _reading():
+            result = _dock(docker, job, options, listener)
         row = _summary_row(job, result)
         record = run_record(docker.network, options.as_record(), options.command) | {"key": key, "summary": row}
         write_result(result, out / job.name, record)
         return JobOutcome(row)
-    except OSError:
+    except OSError:  # of writing, which would stop the other jobs as well
         raise
     except DiscodockError as error:
         if options.strict:
@@ -170,6 +181,28 @@ def _run_job(docker: Docker, job: Job, out: Path, options: RunOptions, listener:
             raise
         logger.warning("%s: unexpected failure", job.name, exc_info=True)
         return JobOutcome(_failure_row(job, options, f"unexpected {type(error).__name__}: {error}"))
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turns inputs that cannot be read into a failure of their job alone.
+
+    Raises:
+        InputError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or 'an input'}: cannot be read ({error.strerror or error}); check the path and its"
+            " permissions"
+        ) from error
+
+
+def _finished_run(folder: Path) -> dict[str, Any]:
+    """The record of a result whose files are all there; empty otherwise."""
+    is_whole = all((folder / name).is_file() for name in RESULT_FILES)
+    return read_run(folder) if is_whole else {}
 
 
 def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) -> DockingResult:
@@ -228,7 +261,7 @@ def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, objec
         "message": " ".join(message.split()),
         "num_poses": 0,
         "seed": options.sampling.seed,
-        "protein": str(job.protein),
+        "protein": "" if job.protein == Path() else str(job.protein),
         "ligand": job.ligand.source if job.ligand is not None else "",
     }
 

@@ -46,7 +46,7 @@ class CrystalComplex:
 def list_complexes(
     source: Path, split: str | None = None, table: SplitTable | None = None
 ) -> Iterator[SourceComplex | Unusable]:
-    """Complexes of a folder (`<id>/protein.pdb`, or PDBBind's names), of a folder of shards, or of one shard.
+    """Complexes of a folder (`<id>/protein.pdb`, or PDBBind's names), else of its shards, or of one shard.
 
     Args:
         source: folder or `.tar.xz` shard; an `index.csv` beside the complexes gives splits and families.
@@ -54,23 +54,20 @@ def list_complexes(
         table: splits and families that replace those of the source.
 
     Yields:
-        Complexes, and those that are incomplete with the reason; ones that the index leaves out are passed over.
+        Complexes, and those that are incomplete with the reason; ones that the index leaves out are passed over. With
+        a split, an incomplete complex counts if it is in it, or if its split is not known.
 
     Raises:
         InputError: the source holds no complexes or cannot be read.
     """
-    dataset: ComplexesDataset | PDBBindDataset
-    try:
-        dataset = ComplexesDataset(source)
-    except InputError:
-        if not source.is_dir():
-            raise
-        dataset = PDBBindDataset(source)
+    dataset = _dataset(source)
     if split is not None and table is None and isinstance(dataset, ComplexesDataset):
         dataset.archives = [path for path in dataset.archives if split_of_name(path.name) in (None, split)]
     for entry in dataset:
         if isinstance(entry, Unusable):
-            if entry.stage != EXCLUDED:
+            if table is not None:
+                entry = replace(entry, split=table.split.get(entry.id, ""))
+            if entry.stage != EXCLUDED and (split is None or entry.split in ("", split)):
                 yield entry
             continue
         if table is not None:
@@ -78,6 +75,22 @@ def list_complexes(
             entry = replace(entry, split=table.split.get(entry.id, ""), cluster=cluster)
         if split is None or entry.split == split:
             yield entry
+
+
+def _dataset(source: Path) -> ComplexesDataset | PDBBindDataset:
+    """The layout of a source; folders of either layout before archives, such as the download that they came in."""
+    try:
+        complexes = ComplexesDataset(source)
+    except InputError:
+        if not source.is_dir():
+            raise
+        return PDBBindDataset(source, needs_splits=False)
+    if complexes.folders or not source.is_dir():
+        return complexes
+    try:
+        return PDBBindDataset(source, needs_splits=False)
+    except InputError:
+        return complexes
 
 
 def read_complex(source: SourceComplex) -> CrystalComplex:

@@ -95,7 +95,7 @@ class Docker:
             chosen = None if belief is None else belief[kept]
             drawn, confidence = self._finish(candidates[kept], chosen, ligand, receptor, relax)
         poses = _rank(drawn, [facts[index] for index in kept], confidence, ligand, receptor)
-        warnings = [*ligand.warnings, *_size_warning(ligand), *drawn.relaxed.warnings]
+        warnings = [*receptor.warnings, *ligand.warnings, *_size_warning(ligand), *drawn.relaxed.warnings]
         warnings += [] if confidence is None else confidence.warnings()
         if rescore == "vina":
             poses = rescored(poses, ligand, receptor)

@@ -17,7 +17,6 @@ from discodock.inference.pocket import DEFAULT_RADIUS, PocketSpec
 
 REQUIRED_COLUMNS: Final = ("name", "protein", "ligand")
 POCKET_COLUMNS: Final = ("pocket_ligand", "pocket_center", "pocket_residues", "pocket_radius")
-OPTIONAL_COLUMNS: Final = ("template_smiles", *POCKET_COLUMNS)
 MAX_NAME_LENGTH: Final = 120
 
 
@@ -75,27 +74,39 @@ def jobs_of_ligand(
     return jobs
 
 
-def read_jobs(table: Path, default_pocket: PocketSpec | None) -> list[Job]:
+def read_jobs(
+    table: Path,
+    default_pocket: PocketSpec | None,
+    *,
+    default_radius: float = DEFAULT_RADIUS,
+    template_smiles: str | None = None,
+) -> list[Job]:
     """Jobs of a CSV table; paths in it are relative to its folder.
 
     Columns are name, protein, ligand and optionally pocket_ligand, pocket_center ("x y z"), pocket_residues
     ("A:12 A:15"), pocket_radius and template_smiles; further ones that do not begin with "pocket" are ignored.
-    A row whose ligand or pocket cannot be used becomes a job with a `problem`, so that the others can run.
+    A row whose ligand or pocket cannot be used, or that lacks a value, becomes a job with a `problem`, so that the
+    others can run; one without a name is called after its number.
 
     Args:
         table: the CSV file.
         default_pocket: for rows that name none; None docks them blindly.
+        default_radius: of the pockets of rows that name a place but no radius, Å.
+        template_smiles: for rows without one of their own.
 
     Raises:
         InputError: the table itself cannot be used.
     """
     jobs: list[Job] = []
-    for row in _read_rows(table):
-        name = folder_name(row["name"])
-        protein = Path(_resolve(row["protein"], table))
+    for number, row in enumerate(_read_rows(table), start=1):
+        name = folder_name(row["name"] or f"row_{number}")
+        protein = Path(_resolve(row["protein"], table)) if row["protein"] else Path()
+        empty = next((column for column in REQUIRED_COLUMNS if not row[column]), None)
         try:
-            pocket = _row_pocket(row, table, default_pocket)
-            template = row.get("template_smiles") or None
+            if empty is not None:
+                raise InputError(f"{table}: row {number} has no {empty}; fill it in or delete the row")
+            pocket = _row_pocket(row, table, default_pocket, default_radius)
+            template = row.get("template_smiles") or template_smiles
             jobs += jobs_of_ligand(protein, _resolve(row["ligand"], table), pocket, name=name, template_smiles=template)
         except InputError as error:
             jobs.append(Job(name, protein, default_pocket, None, str(error)))
@@ -143,14 +154,12 @@ def _read_rows(table: Path) -> list[dict[str, str]]:
     rows = [row for row in rows if any(row.values())]
     if not rows:
         raise InputError(f"{table}: has no rows; give one job a row")
-    for number, row in enumerate(rows, start=1):
-        empty = [column for column in REQUIRED_COLUMNS if not row[column]]
-        if empty:
-            raise InputError(f"{table}: row {number} has no {empty[0]}; fill it in or delete the row")
     return rows
 
 
-def _row_pocket(row: Mapping[str, str], table: Path, default: PocketSpec | None) -> PocketSpec | None:
+def _row_pocket(
+    row: Mapping[str, str], table: Path, default: PocketSpec | None, default_radius: float
+) -> PocketSpec | None:
     """The pocket of a row, or the default one for a row without."""
     ligand, center, residues = (row.get(column) or "" for column in POCKET_COLUMNS[:3])
     radius = _numbers(row.get("pocket_radius") or "", "pocket_radius", 1)
@@ -160,7 +169,7 @@ def _row_pocket(row: Mapping[str, str], table: Path, default: PocketSpec | None)
         _resolve(ligand, table) if ligand else None,
         _numbers(center, "pocket_center", 3) or None,
         re.split(r"[\s,;]+", residues) if residues else (),
-        radius[0] if radius else DEFAULT_RADIUS,
+        radius[0] if radius else default_radius,
     )
 
 

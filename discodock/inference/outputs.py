@@ -35,6 +35,9 @@ SIDE_CHAINS_FILE: Final = "side_chains.pdb"
 SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
 
+RESULT_FILES: Final = (POSES_FILE, BEST_FILE, COMPLEX_FILE, SCORES_FILE, RUN_FILE)
+"""What every finished folder has."""
+
 TAG_COLUMNS: Final = (
     "rank", "sample", "rank_score", "confidence", "p_rmsd_lt_2", "expected_rmsd", "agreement", "vina_score", "strain",
     "relax_shift", "side_chain_shift", "vina_rescore", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid",

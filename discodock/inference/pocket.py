@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from discodock.chem.ligand import heavy_positions, read_ligands
+from discodock.chem.ligand import heavy_positions, iter_ligands
 from discodock.chem.protein import Receptor
 from discodock.chem.structure_file import read_structure
 from discodock.errors import InputError
@@ -115,7 +115,9 @@ def reference_positions(path: Path) -> np.ndarray:
         atoms = [site.atom for site in structure[0].all()] if len(structure) else []
         pos = np.array([atom.pos.tolist() for atom in atoms if not atom.is_hydrogen()], dtype=np.float64)
     else:
-        record = read_ligands(path)[0]
+        record = next(iter_ligands(path))
+        if isinstance(record, InputError):
+            raise record
         if not record.has_3d:
             raise InputError(f"{path}: the reference ligand has no 3-D coordinates, so it cannot mark the pocket")
         pos = heavy_positions(record.mol)

@@ -94,7 +94,7 @@ def input_information(probs: Tensor) -> float:
     Returns:
         0 for a code that ignores its input; log N at most.
     """
-    probs = probs.double()
+    probs = probs.detach().cpu().double()
     return float(entropy(probs.mean(0)) - entropy(probs).mean())
 
 

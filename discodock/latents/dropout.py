@@ -25,8 +25,8 @@ class CodeDropout(Settings):
     def draw(self, num_samples: int, num_codes: int, noise: NoiseLike, device: torch.device) -> Tensor:
         """Which codes stay, bool, shape (B, num_codes); false with probability 1 - (1 - whole) (1 - each)."""
         like = torch.empty(0, dtype=torch.float64)  # float32 would round one in 10^7 up to 1
-        drawn = uniform(noise, (num_samples, num_codes + 1), like).to(device)
-        return (drawn[:, :1] >= self.whole) & (drawn[:, 1:] >= self.each)
+        drawn = uniform(noise, (num_samples, num_codes + 1), like)  # on the CPU: some devices have no float64
+        return ((drawn[:, :1] >= self.whole) & (drawn[:, 1:] >= self.each)).to(device)
 
 
 def drop_weights(weights: Sequence[Tensor], kept: Tensor) -> tuple[Tensor, ...]:

@@ -52,4 +52,5 @@ def gather_nodes(weights: Tensor, values: Tensor) -> Tensor:
     Returns:
         Shape (B, ...); zero for the null code.
     """
-    return torch.einsum("bn,bn...->b...", weights.to(values), values)
+    with torch.autocast(values.device.type, enabled=False):  # coordinates must not be rounded to half precision
+        return torch.einsum("bn,bn...->b...", weights.to(values), values)

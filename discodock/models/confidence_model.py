@@ -38,9 +38,9 @@ class ConfidencePrediction:
     """What the model says of P poses.
 
     Attributes:
-        logits: over the bins of the RMSD from the true pose, shape (P, len(BIN_CENTERS)).
-        atom_logits: over the bins of each atom's distance from its true place, shape (P, L, len(BIN_CENTERS));
-            meaningless in the padding.
+        logits: over the bins of the RMSD from the true pose, never in half precision, shape (P, len(BIN_CENTERS)).
+        atom_logits: over the bins of each atom's distance from its true place, likewise, shape
+            (P, L, len(BIN_CENTERS)); meaningless in the padding.
     """
 
     logits: Tensor
@@ -104,9 +104,9 @@ class ConfidenceModel(PoseTrunk):
         pose = torch.arange(len(pos), device=pos.device).repeat_interleave(mask.sum(dim=1))
         pooled = [scatter(scalars, pose, dim_size=len(pos), reduce=kind) for kind in ("mean", "max")]
         size = mask.sum(dim=1, keepdim=True).to(scalars.dtype).log()
-        atom_logits = scalars.new_zeros(*mask.shape, len(BIN_CENTERS))
-        atom_logits[mask] = self.atom_head(scalars)
-        return ConfidencePrediction(self.pose_head(torch.cat([*pooled, size], dim=1)), atom_logits)
+        atom_logits = pos.new_zeros(*mask.shape, len(BIN_CENTERS))
+        atom_logits[mask] = self.atom_head(scalars).to(pos.dtype)
+        return ConfidencePrediction(self.pose_head(torch.cat([*pooled, size], dim=1)).to(pos.dtype), atom_logits)
 
     def domain_features(self, context: ComplexContext) -> dict[str, Tensor]:
         """What B complexes are like, for `domain`: means over ligand and pocket atoms, each of shape (B, S)."""

@@ -75,7 +75,8 @@ def rigid_rotation(field: Tensor, pos: Tensor, mask: Tensor) -> Tensor:
     arm = (pos - (mean_over_atoms(pos * weight, mask))[:, None]) * weight
     torque = mean_over_atoms(torch.linalg.cross(arm, field), mask)
     eye = torch.eye(3, dtype=pos.dtype, device=pos.device)
-    second_moment = torch.einsum("pli,plj->pij", arm, arm) / mask.sum(dim=1)[:, None, None]
+    with torch.autocast(pos.device.type, enabled=False):  # coordinates must not be rounded to half precision
+        second_moment = torch.einsum("pli,plj->pij", arm, arm) / mask.sum(dim=1)[:, None, None]
     trace = second_moment.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
     inertia = (trace + _INERTIA_FLOOR) * eye - second_moment
     return torch.linalg.solve(inertia, torque)
@@ -89,7 +90,8 @@ def torsion_rates(field: Tensor, pos: Tensor, topology: LigandTopology) -> Tenso
     arm = pos[:, None] - moving[:, :, None]  # (P, T, L, 3)
     sweep = torch.linalg.cross(axis[:, :, None].expand_as(arm), arm) * side[..., None]
     num_moving = side.sum(dim=-1).clamp(min=1)
-    torque = torch.einsum("ptli,pli->pt", sweep, field) / num_moving
+    with torch.autocast(pos.device.type, enabled=False):  # as above
+        torque = torch.einsum("ptli,pli->pt", sweep, field) / num_moving
     return torque * (sweep.square().sum(dim=(2, 3)) / num_moving + _INERTIA_FLOOR).rsqrt()
 
 

@@ -23,7 +23,7 @@ class Site:
     """One distinct site.
 
     Attributes:
-        center: mean of its residues' predicted centres, weighted by probability, Å, shape (3,).
+        center: mean of its residues' predicted centres, weighted by probability, Å, float64, on the CPU, shape (3,).
         prob: total probability of its residues.
         residue_idx: its most probable residue, which names it.
     """
@@ -66,8 +66,9 @@ def distinct_sites(
         max_sites: at most so many.
         merge_radius: Å.
     """
+    probs, center = probs.detach().cpu().double(), center.detach().cpu().double()  # not all devices have float64
     likely = (probs > 1e-4 * probs.max()).nonzero().squeeze(1)  # the rest changes nothing and costs N x N
-    prob, center = probs[likely].double(), center[likely].double()
+    prob, center = probs[likely], center[likely]
     near = torch.cdist(center, center) <= merge_radius
     sites: list[Site] = []
     free = torch.ones_like(likely, dtype=torch.bool)

@@ -109,7 +109,7 @@ class FactorisedFullyConnected(FullyConnectedProduct):
                 self.irreps_out[each.i_out].ir.l,
             )
             coupling = each.path_weight * o3.wigner_3j(*degrees, dtype=torch.float64)
-            self.register_buffer(paths[-1].coupling, coupling, persistent=False)
+            self.register_buffer(paths[-1].coupling, coupling.float(), persistent=False)  # not all devices have float64
             start = stop
         self.paths = sorted(paths, key=lambda path: path.i_in)
 

@@ -23,7 +23,7 @@ from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline
 from discodock.tasks.codes import cross_entropy_at, encode_unbound, random_positions
 from discodock.tasks.redocking import RedockingConfig, redock, repeat_complexes
-from discodock.tasks.score import ScoreTask, ScoreTaskConfig
+from discodock.tasks.score import FIRST_VALIDATION_DRAW, ScoreTask, ScoreTaskConfig
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
 
@@ -93,7 +93,7 @@ class PriorTask(pl.LightningModule):
         `entropy` is the encoder's own, which no prior can beat; `uniform` and `marginal` know nothing of this complex.
         """
         num_complexes = batch.ligand_pos.shape[0]
-        generator = self.stage_one.generator(-1 - batch_idx)
+        generator = self.stage_one.generator(FIRST_VALIDATION_DRAW + batch_idx)
         pose_complex = repeat_complexes(batch, self.config.draws_per_complex)
         drawn = self.draw(batch, pose_complex, generator)
         context = encode_unbound(self.prior, batch)
@@ -142,7 +142,7 @@ class PriorTask(pl.LightningModule):
         """Success without codes, with codes of the prior, and with codes read off the answer, from the same noise."""
         config, task = self.config.redocking, self.stage_one
         pose_complex = repeat_complexes(batch, config.num_samples)
-        generator = task.generator(-1 - batch_idx)
+        generator = task.generator(FIRST_VALIDATION_DRAW + batch_idx)
         prior = self.prior_of(batch, context, pose_complex, generator)
         sample = prior.sample(len(pose_complex), GeneratorNoise(generator), self.config.sampling)
         oracle = self.draw(batch, pose_complex, generator).weights

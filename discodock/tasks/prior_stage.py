@@ -6,11 +6,11 @@ import logging
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
 from discodock.data.module import DataConfig
@@ -29,7 +29,7 @@ from discodock.settings import Settings
 from discodock.tasks.prior import PriorTask, PriorTaskConfig
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.tasks.stages import score_data, start_score_task
-from discodock.training.run import RunConfig, fit, write_config
+from discodock.training.run import RunConfig, fit, refuse_compile, write_config
 from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,11 @@ class PriorStageConfig(Settings):
     data: DataConfig = Field(default_factory=DataConfig, description="prepared complexes and batches")
     task: PriorTaskConfig = Field(default_factory=PriorTaskConfig, description="network, optimiser")
     run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
+
+    @model_validator(mode="after")
+    def _cannot_be_compiled(self) -> Self:
+        refuse_compile(self.run, "not for priors of codes")
+        return self
 
 
 def train_prior(config: PriorStageConfig, folder: Path) -> Path:

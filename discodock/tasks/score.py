@@ -29,6 +29,9 @@ from discodock.training.optim import OptimizerConfig, learning_rate_factor
 COMPONENTS = ("tr", "rot", "tor")
 NUM_TIME_BINS = 5
 
+FIRST_VALIDATION_DRAW = 1 << 40
+"""Number of the first random stream of validation, beyond those of all steps; hash() cannot tell -1 from -2."""
+
 
 class ScoreTaskConfig(Settings):
     """The score model, its diffusion process, and how they are trained."""
@@ -80,9 +83,21 @@ class ScoreTask(pl.LightningModule):
         self.model = make_score_model(config.model, None if codes is None else codes.layout)
         self.code_encoder = None if codes is None else make_code_encoder(codes.encoder, codes.layout)
         self.code_prior = None if codes is None else codes.joint_prior(config.model)
-        if self.code_encoder is not None and codes is not None and codes.learning_rate_factor == 0:
-            self.code_encoder.requires_grad_(False)
+        if self.code_encoder is not None and self.has_frozen_encoder:
+            self.code_encoder.requires_grad_(False).eval()
         self.process = PoseProcess(config.process)
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`, but a frozen encoder stays in evaluation mode, without dropout and batch statistics."""
+        super().train(mode)
+        if self.code_encoder is not None and self.has_frozen_encoder:
+            self.code_encoder.eval()
+        return self
+
+    @property
+    def has_frozen_encoder(self) -> bool:
+        """Whether there is a code encoder that is left alone."""
+        return self.config.codes is not None and self.config.codes.learning_rate_factor == 0
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
         """Mean loss of `poses_per_complex` fresh noise draws of each complex, each with codes of its own."""
@@ -108,7 +123,7 @@ class ScoreTask(pl.LightningModule):
         `val` is without codes; `val_oracle` has the same noise, and the codes that the encoder reads off the answer.
         """
         num_complexes = batch.ligand_pos.shape[0]
-        generator = self.generator(-1 - batch_idx)
+        generator = self.generator(FIRST_VALIDATION_DRAW + batch_idx)
         context = encode(self.model, batch)
         for time_bin in range(NUM_TIME_BINS):
             t = (time_bin + torch.rand(2 * num_complexes, generator=generator)) / NUM_TIME_BINS
@@ -132,7 +147,7 @@ class ScoreTask(pl.LightningModule):
         """AdamW with the trapezoidal schedule."""
         config = self.config.optimizer
         groups: list[dict[str, Any]] = [{"params": list(self.model.parameters())}]
-        if self.config.codes is not None and self.config.codes.learning_rate_factor > 0:
+        if self.config.codes is not None and not self.has_frozen_encoder:
             assert self.code_encoder is not None
             rate = config.learning_rate * self.config.codes.learning_rate_factor
             groups.append({"params": list(self.code_encoder.parameters()), "lr": rate})

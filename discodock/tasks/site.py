@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytorch_lightning as pl
@@ -39,10 +40,6 @@ class SiteTask(pl.LightningModule):
         self.config, self.max_steps = config, max_steps
         self.model = SiteModel(config.model)
 
-    def encode_receptor(self, receptor: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Residue features of one receptor, for the data set to keep."""
-        return self.model.encode_receptor(ReceptorGraph(**receptor))
-
     def training_step(self, batch: SiteBatch, batch_idx: int) -> Tensor:
         """Loss of a batch of complexes."""
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
@@ -77,17 +74,37 @@ class SiteTask(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def losses(self, prediction: SitePrediction, batch: SiteBatch) -> dict[str, Tensor]:
-        """Mean cross-entropy in nats (`code`), and mean error of the predicted centres of near residues (`offset`)."""
+        """Mean cross-entropy in nats (`code`), and mean error of the predicted centres of near residues (`offset`).
+
+        The latter is 0 if no residue is near.
+        """
         distance = (batch.residues["pos"] - batch.ligand_center[:, None]).norm(dim=-1)
         distance = distance.masked_fill(~prediction.mask, torch.inf)
         target = site_targets(distance, self.config.width, self.config.reach)
         code = prediction.prior().cross_entropy(target.argmax(dim=1, keepdim=True), (target,)).mean()
         near = distance < self.config.offset_reach
         goal = batch.ligand_center[:, None].expand_as(prediction.center)[near]
-        return {"code": code, "offset": F.huber_loss(prediction.center[near], goal)}
+        error = F.huber_loss(prediction.center[near], goal, reduction="sum")
+        return {"code": code, "offset": error / max(1, goal.numel())}
 
     def _predict(self, batch: SiteBatch) -> SitePrediction:
         return self.model(ResidueGraph(**batch.residues), LigandGraph(**batch.ligand, topology=batch.topology))
+
+
+class FrozenReceptorEncoder:
+    """An `EncodeReceptor` of features without dropout, for the data set to compute once for each receptor and keep.
+
+    Args:
+        model: its receptor encoder, which is not trained, is copied as it is now; the copy stays on the CPU, wherever
+            the model is trained.
+    """
+
+    def __init__(self, model: SiteModel) -> None:
+        self.model = copy.deepcopy(model).cpu().eval()
+
+    def __call__(self, receptor: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Residue features of one receptor; see `SiteModel.encode_receptor`."""
+        return self.model.encode_receptor(ReceptorGraph(**receptor))
 
 
 def site_targets(distance: Tensor, width: float, reach: float) -> Tensor:
@@ -121,5 +138,5 @@ def site_distances(prediction: SitePrediction, ligand_center: Tensor) -> Tensor:
         mask = prediction.mask[row]
         probs = torch.softmax(prediction.logits[row, mask].float(), dim=0)
         for rank, site in enumerate(distinct_sites(probs, prediction.center[row, mask])):
-            distance[row, rank] = (site.center - center).norm()
+            distance[row, rank] = float((site.center - center.cpu()).norm())
     return distance

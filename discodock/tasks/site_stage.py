@@ -18,7 +18,7 @@ from discodock.errors import CheckpointError
 from discodock.models.checkpoint import SCORE_PART, SITE_PART, load_checkpoint, prefixed, save_checkpoint
 from discodock.models.site_model import SiteModel
 from discodock.settings import Settings
-from discodock.tasks.site import SiteTask, SiteTaskConfig
+from discodock.tasks.site import FrozenReceptorEncoder, SiteTask, SiteTaskConfig
 from discodock.training.run import RunConfig, fit, write_config
 from discodock.weight_file import part_of
 
@@ -64,7 +64,7 @@ def train_site(config: SiteStageConfig, folder: Path) -> Path:
         info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
         save_checkpoint(weights, by_name, {SITE_PART: resolved["task"]["model"]}, info)
 
-    data = SiteDataModule(config.data, task.encode_receptor)
+    data = SiteDataModule(config.data, FrozenReceptorEncoder(task.model))
     fit(task, data, folder, config.run, config.task.optimizer, write)
     return weights
 

@@ -30,7 +30,7 @@ from discodock.models.residue_score_model import ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModel
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
-from discodock.training.run import RunConfig, fit, write_config
+from discodock.training.run import RunConfig, fit, refuse_compile, write_config
 from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ class ScoreStageConfig(Settings):
 
     @model_validator(mode="after")
     def _can_be_compiled(self) -> Self:
-        if self.run.compile and self.task.model.kind != "all_atom":
-            raise ValueError(f"run.compile is for models of kind all_atom, not {self.task.model.kind}; set it to false")
+        if self.task.model.kind != "all_atom":
+            refuse_compile(self.run, f"for models of kind all_atom, not {self.task.model.kind}")
         return self
 
 

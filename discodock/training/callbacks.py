@@ -1,4 +1,4 @@
-"""Lightning callbacks shared by all stages: weights written beside every checkpoint, and log lines with time left."""
+"""Lightning callbacks shared by all stages: averaged weights, files beside every checkpoint, time limit, log lines."""
 
 from __future__ import annotations
 
@@ -9,13 +9,45 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, Timer, WeightAveraging
 from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
 WriteWeights = Callable[[dict[str, Tensor], dict[str, Any]], None]
 """(averaged weights by name in the task, summary: step, hours, latest metrics) -> None; writes a file."""
+
+
+class AveragedWeights(WeightAveraging):
+    """Lightning's averaging, which validates with the averaged weights, and also puts them back when that breaks off.
+
+    Must come before what saves a checkpoint on an exception: that would take one kind of weights for the other.
+    """
+
+    _is_swapped = False
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the averaged weights to the module."""
+        super().on_validation_epoch_start(trainer, pl_module)
+        self._is_swapped = True
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give its own weights back to the module."""
+        super().on_validation_epoch_end(trainer, pl_module)
+        self._is_swapped = False
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give its own weights back to the module if validation was interrupted."""
+        if self._is_swapped:
+            self.on_validation_epoch_end(trainer, pl_module)
+
+
+class SessionTimer(Timer):
+    """Stops training after a time, counted from the start of this session."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: Lightning would add the time of earlier sessions."""
+        return {}
 
 
 class ExportWeights(Callback):

@@ -11,12 +11,19 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from pydantic import Field, ValidationError
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from discodock.errors import ConfigError
 from discodock.settings import Settings
-from discodock.training.callbacks import ExportWeights, ProgressLog, SaveAtEnd, WriteWeights
+from discodock.training.callbacks import (
+    AveragedWeights,
+    ExportWeights,
+    ProgressLog,
+    SaveAtEnd,
+    SessionTimer,
+    WriteWeights,
+)
 from discodock.training.optim import OptimizerConfig, moving_average
 
 logger = logging.getLogger(__name__)
@@ -28,11 +35,13 @@ class RunConfig(Settings):
     """Length, hardware and book-keeping of a run."""
 
     max_steps: int = Field(20_000, gt=0, description="optimiser steps; the learning rate falls to 0 towards the last")
-    max_hours: float | None = Field(None, gt=0, description="stop (and keep a checkpoint) after this time, h")
+    max_hours: float | None = Field(None, gt=0, description="stop a session (and keep a checkpoint) after this time, h")
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="as in Lightning's Trainer")
     devices: int | Literal["auto"] = Field("auto", description="processes (CPU) or GPUs per node")
     num_nodes: int = Field(1, gt=0, description="machines")
-    strategy: str = Field("auto", description="as in Lightning's Trainer: ddp, fsdp, …")
+    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
+        "auto", description="of several processes, as in Lightning's Trainer; auto: ddp if there is more than one"
+    )
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = Field(
         "auto", description="auto: bf16-mixed on GPUs that have it, else 32-true"
     )
@@ -66,7 +75,6 @@ def fit(
     last = folder / LAST_CHECKPOINT
     trainer = pl.Trainer(
         max_steps=config.max_steps,
-        max_time=None if config.max_hours is None else timedelta(hours=config.max_hours),
         accelerator=config.accelerator,
         devices=config.devices if config.devices != "auto" or config.accelerator != "cpu" else 1,
         num_nodes=config.num_nodes,
@@ -100,6 +108,20 @@ def resolve_precision(config: RunConfig) -> Any:
     return "bf16-mixed" if uses_gpu and torch.cuda.is_bf16_supported() else "32-true"
 
 
+def refuse_compile(run: RunConfig, reason: str) -> None:
+    """For the validators of stages that have nothing to compile.
+
+    Args:
+        run: what is asked for.
+        reason: goes on from "run.compile is".
+
+    Raises:
+        ValueError: it is to be compiled.
+    """
+    if run.compile:
+        raise ValueError(f"run.compile is {reason}; set it to false")
+
+
 def write_config(folder: Path, config: Settings) -> dict[str, Any]:
     """Write the resolved configuration of a run to `folder/config.yaml`, and return it as plain data.
 
@@ -114,7 +136,8 @@ def write_config(folder: Path, config: Settings) -> dict[str, Any]:
     if (folder / LAST_CHECKPOINT).is_file():
         given = yaml.safe_load(path.read_text()) if path.is_file() else {}
         try:
-            began_with = type(config).model_validate(given).model_dump(mode="json")
+            given_now = {**given, "run": resolved["run"]}  # what runs may not have any more is no reason to stop
+            began_with = type(config).model_validate(given_now).model_dump(mode="json")
         except ValidationError:
             began_with = {}
         changed = [key for key in resolved if key != "run" and resolved[key] != began_with.get(key)]
@@ -138,9 +161,10 @@ def _callbacks(
         enable_version_counter=False,
         save_on_exception=True,
     )
-    ema = WeightAveraging(multi_avg_fn=moving_average(optimizer.ema_decay))
+    ema = AveragedWeights(multi_avg_fn=moving_average(optimizer.ema_decay))
     # the order matters: the end is saved while the averaged weights are still apart from the current ones
     return [
+        *([] if config.max_hours is None else [SessionTimer(timedelta(hours=config.max_hours))]),
         SaveAtEnd(folder / LAST_CHECKPOINT),
         ema,
         ExportWeights(write_weights),

@@ -175,3 +175,14 @@ def test_swapped_atoms_missing_atoms_and_unreadable_poses_are_noticed() -> None:
     assert check_chemistry(record.mol, Chem.RenumberAtoms(pose, [3, 2, 1, 0])) is not None
     assert "4 atoms became" in str(check_chemistry(record.mol, Chem.AddHs(pose)))
     assert "cannot be read back" in str(check_chemistry(record.mol, None))
+
+
+def test_tags_survive_any_number_of_generations(tmp_path: Path) -> None:
+    record = shuffled_record(CRYSTAL_LIGANDS[0], 0, tmp_path)
+    pos = heavy_positions(record.mol)[None]
+    for generation in range(4):
+        path = tmp_path / f"{generation}.sdf"
+        assert write_poses(record, pos, [{"rank": generation}], path) == [None]
+        record = read_ligand(path)
+    tags = [record.mol.GetProp(f"{'input_' * number}rank") for number in range(5)]
+    assert tags == ["3", "2", "1", "0", "old"]

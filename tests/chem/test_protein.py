@@ -208,6 +208,45 @@ def test_hydrogens_and_unnamed_elements(tmp_path: Path) -> None:
     assert_same_arrays(read_receptor(text_of(KINASE, tmp_path, "\n".join(shifted))), plain)
 
 
+@pytest.mark.parametrize("end", ["END", "END   ", "END" + " " * 77])
+def test_hetero_groups_after_an_end_line_stay(end: str, tmp_path: Path) -> None:
+    lines = atom_lines(KINASE)
+    protein = [line for line in lines if line.startswith("ATOM")]
+    hetero = [line for line in lines if line.startswith("HETATM")]
+    plain = read_receptor(text_of(KINASE, tmp_path, "\n".join([*protein, *hetero, "END"]) + "\n"))
+    joined = read_receptor(text_of(KINASE, tmp_path, "\n".join([*protein, end, *hetero, end]) + "\n"))
+    assert kinds(joined) == kinds(plain) != {}
+    assert_same_arrays(joined, plain)
+
+
+def test_frames_of_a_trajectory_are_not_read_on_top_of_each_other(tmp_path: Path) -> None:
+    text = KINASE.read_text()
+    assert_same_arrays(read_receptor(text_of(KINASE, tmp_path, text + text)), read_receptor(KINASE))
+
+
+@pytest.mark.parametrize("path", [KINASE, SELENO], ids=lambda path: path.suffix)
+def test_a_byte_order_mark_changes_nothing(path: Path, tmp_path: Path) -> None:
+    text = path.read_text() if path.suffix == ".cif" else "\n".join(atom_lines(path)) + "\n"
+    plain = read_receptor(text_of(path, tmp_path, text))
+    assert_same_arrays(read_receptor(text_of(path, tmp_path, "\ufeff" + text)), plain)
+
+
+@pytest.mark.parametrize("name", ["HG", "HE", "HO", "HG1", "HF", "1HB"])
+def test_hydrogens_named_from_the_first_column_are_not_metals(name: str, tmp_path: Path) -> None:
+    lines = [line[:76].rstrip() for line in atom_lines(TRYPSIN)]
+    at = next(number for number, line in enumerate(lines) if line[12:16].strip() == "OG" and line[17:20] == "SER")
+    hydrogen = f"{lines[at][:12]}{name:<4}{lines[at][16:]}"
+    plain = read_receptor(text_of(TRYPSIN, tmp_path, "\n".join(lines) + "\n"))
+    found = read_receptor(text_of(TRYPSIN, tmp_path, "\n".join([*lines[: at + 1], hydrogen, *lines[at + 1 :]]) + "\n"))
+    assert_same_arrays(found, plain)
+
+
+def test_mercury_without_an_element_stays_mercury_outside_of_amino_acids(tmp_path: Path) -> None:
+    atom = "HETATM 9999 HG    HG A 900      10.000  20.000  30.000  1.00 20.00"
+    receptor = read_receptor(text_of(TRYPSIN, tmp_path, "\n".join([*atom_lines(TRYPSIN), atom]) + "\n"))
+    assert kinds(receptor)["A:HG900"] == "metal"
+
+
 def test_ligand_copy_is_dropped_by_position() -> None:
     whole = read_receptor(KINASE)
     of_atp = whole.residue_idx == whole.find_residues("ATP")[0]
@@ -216,6 +255,24 @@ def test_ligand_copy_is_dropped_by_position() -> None:
     assert "copy of the ligand dropped (same position): 1 (E:ATP355)" in changes(receptor)
     elsewhere = read_receptor(KINASE, reference_ligands=[whole.pos[of_atp] + 8.0])
     assert "E:ATP355" in kinds(elsewhere)
+
+
+@pytest.mark.parametrize("as_molecule", [True, False])
+@pytest.mark.parametrize(("smiles", "stays"), [("CCO", True), ("CC[Mn]", False), ("[Mn+2]", False), ("[Zn+2]", False)])
+def test_a_metal_under_the_ligand_stays_unless_it_may_be_the_ligands(
+    smiles: str, stays: bool, as_molecule: bool
+) -> None:
+    whole = read_receptor(KINASE)
+    metal = whole.pos[whole.residue_idx == whole.find_residues("E:351")[0]][0]
+    ligand = Chem.MolFromSmiles(smiles)
+    conformer = Chem.Conformer(ligand.GetNumAtoms())
+    conformer.Set3D(True)
+    conformer.SetPositions(np.arange(ligand.GetNumAtoms())[::-1, None] * 1.5 + metal + [0.3, 0.0, 0.0])
+    ligand.AddConformer(conformer)
+    reference = ligand if as_molecule else conformer.GetPositions()
+    assert ("E:MN351" in kinds(read_receptor(KINASE, reference_ligands=[reference]))) == (
+        stays or (not as_molecule and ligand.GetNumAtoms() > 1)
+    )
 
 
 def test_ligand_copy_is_dropped_by_composition() -> None:
@@ -240,6 +297,16 @@ def test_drop(selector: str, gone: int | None) -> None:
     expected = gone or sum(residue.chain == "I" for residue in whole.residues)
     assert len(whole.residues) - len(receptor.residues) == expected > 0
     assert "dropped as asked" in changes(receptor)
+
+
+def test_selectors_that_mean_nothing_are_told_of() -> None:
+    assert read_receptor(KINASE, keep=["HOH"], drop=["E:MN351"]).warnings == ()
+    receptor = read_receptor(KINASE, keep=["HOH", "XYZ"], drop=["E:999", "SO4"])
+    assert receptor.warnings == (
+        "nothing to keep: no residue is 'XYZ'",
+        "nothing to drop: no residue is 'E:999'",
+        "nothing to drop: no residue is 'SO4'",
+    )
 
 
 def test_extra_file_is_appended(tmp_path: Path) -> None:

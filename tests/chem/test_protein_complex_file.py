@@ -1,5 +1,7 @@
 """The receptor with a pose in one PDB file, read back by an independent reader."""
 
+import dataclasses
+import string
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from discodock.chem.complex_file import write_complex
 from discodock.chem.ligand import read_ligand
 from discodock.chem.protein import read_receptor
 from discodock.chem.receptor_features import receptor_arrays
+from discodock.chem.view import ViewedPose, view_receptor
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -67,3 +70,31 @@ def test_long_chain_names_and_unwritable_folder(tmp_path: Path) -> None:
     )
     with pytest.raises(OSError):
         write_complex(receptor, pose, tmp_path / "none" / "complex.pdb")
+
+
+@pytest.mark.parametrize(("num_chains", "prefix"), [(62, ""), (70, "long")])
+def test_more_chains_than_letters_read_back_one_by_one(num_chains: int, prefix: str, tmp_path: Path) -> None:
+    one = read_receptor(DATA / "complexes" / "2azr_982" / "protein.pdb")
+    size = int((one.residue_idx < 2).sum())
+    letters = (string.ascii_letters + string.digits)[:num_chains]
+    names = [f"{prefix}{number}" for number in range(num_chains)] if prefix else list(letters)
+    receptor = dataclasses.replace(
+        one,
+        pos=np.concatenate([one.pos[:size] + 40.0 * number for number in range(num_chains)]),
+        element=np.tile(one.element[:size], num_chains),
+        atom_name=np.tile(one.atom_name[:size], num_chains),
+        residue_idx=np.concatenate([one.residue_idx[:size] + 2 * number for number in range(num_chains)]),
+        residues=tuple(dataclasses.replace(residue, chain=name) for name in names for residue in one.residues[:2]),
+    )
+    pose = read_ligand(DATA / "complexes" / "2azr_982" / "ligand.sdf").mol
+    write_complex(receptor, pose, tmp_path / "complex.pdb")
+    again = read_receptor(tmp_path / "complex.pdb", reference_ligands=[pose])
+    assert len({residue.chain for residue in again.residues}) == num_chains
+    assert "LIG" not in {residue.name for residue in again.residues}
+    order = [[r.chain for r in again.residues].index(chain) for chain in dict.fromkeys(r.chain for r in again.residues)]
+    assert order == list(range(0, 2 * num_chains, 2)), "chains are contiguous"
+    np.testing.assert_allclose(again.pos, receptor.pos, atol=1e-3)
+    if not prefix:
+        assert again.residue_labels == receptor.residue_labels
+    viewed = view_receptor(tmp_path / "complex.pdb", [ViewedPose(pose, "")])
+    assert viewed.ligand_chain not in {residue.chain for residue in again.residues}

@@ -219,7 +219,6 @@ TABLES = {
     "wrong columns": "complex,receptor\nx,y\n",
     "mistyped pocket column": "name,protein,ligand,pocket_centre\na,p.pdb,l.sdf,1 2 3\n",
     "same names": f"name,protein,ligand\na,{PROTEIN},{LIGAND}\nA,{PROTEIN},{LIGAND}\n",
-    "empty cell": f"name,protein,ligand\na,,{LIGAND}\n",
     "binary": "\x00\x01\x02",
 }
 

@@ -1,7 +1,9 @@
 """`discodock evaluate` end to end: fair subsets, failures that count, resuming, agreement with an own computation."""
 
 import csv
+import gzip
 import json
+import logging
 import shutil
 import signal
 import subprocess
@@ -15,7 +17,7 @@ from rdkit import Chem
 from discodock.evaluation.displacement import displaced_center
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import METRICS
-from discodock.inference.complexes import list_complexes, read_complex
+from discodock.inference.complexes import list_complexes, read_complex, read_split_table
 from tests.tiny import COMPLEXES, write_tiny_checkpoint
 
 IDS = sorted(path.name for path in COMPLEXES.iterdir())
@@ -156,6 +158,16 @@ def test_poses_of_any_program_are_judged_by_the_same_measure(cli, two, tmp_path)
     assert "no poses of 2azr_982" in rows_of(out)["2azr_982"]["message"]
 
 
+def test_damaged_gzip_poses_fail_their_complex_alone(cli, two, tmp_path):
+    write_poses_of_another_program(tmp_path / "poses" / "1cbs_REA.sdf", "1cbs_REA", (0.0,))
+    packed = bytearray(gzip.compress((tmp_path / "poses" / "1cbs_REA.sdf").read_bytes()))
+    packed[10:200] = b"\xff" * 190  # the header stays, the stream behind it is none
+    (tmp_path / "poses" / "2azr_982.sdf.gz").write_bytes(packed)
+    assert cli("evaluate", two, "--poses", tmp_path / "poses", "--out", tmp_path / "out", "--no-validity")[0] == 1
+    rows = rows_of(tmp_path / "out")
+    assert rows["1cbs_REA"]["status"] == "ok" and "2azr_982.sdf.gz: cannot be read" in rows["2azr_982"]["message"]
+
+
 def test_calibration_is_drawn_where_poses_carry_a_probability(cli, two, tmp_path):
     write_poses_of_another_program(tmp_path / "poses" / "1cbs_REA.sdf", "1cbs_REA", (0.0, 3.0))
     write_poses_of_another_program(tmp_path / "poses" / "2azr_982.sdf", "2azr_982", (4.0,))
@@ -205,6 +217,45 @@ def test_an_evaluation_goes_on_and_never_mixes_settings(evaluate, two, tmp_path)
     assert code == 2 and "other settings" in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("source_of_poses", ["docked", "given"])
+def test_rows_of_other_files_are_not_taken_over(cli, evaluate, two, tmp_path, source_of_poses):
+    poses, out = tmp_path / "poses", tmp_path / "out"
+    for name in ("1cbs_REA", "2azr_982"):
+        write_poses_of_another_program(poses / f"{name}.sdf", name, (0.5,))
+
+    def run(source):
+        if source_of_poses == "docked":
+            return evaluate(source, "--relax", "none", "--no-validity")
+        return cli("evaluate", source, "--poses", poses, "--out", out, "--no-validity")
+
+    run(two)
+    before = rows_of(out)
+    other = tmp_path / "another" / "folder"
+    shutil.copytree(two, other)
+    (other / "1cbs_REA" / "ligand.sdf").write_bytes((COMPLEXES / "1bju_GP6" / "ligand.sdf").read_bytes())
+    run(other)
+    after = rows_of(out)
+    assert after["2azr_982"] == before["2azr_982"], "the same files elsewhere"
+    assert after["1cbs_REA"]["stamp"] != before["1cbs_REA"]["stamp"]
+    shutil.rmtree(other / "2azr_982")
+    (other / "2azr_982").mkdir()
+    (other / "2azr_982" / "ligand.sdf").write_bytes((two / "2azr_982" / "ligand.sdf").read_bytes())
+    run(other)
+    assert rows_of(out)["2azr_982"]["status"] == "failed", "its protein is gone"
+
+
+def test_given_poses_of_the_two_modes_are_not_mixed(cli, two, tmp_path):
+    for name in ("1cbs_REA", "2azr_982"):
+        write_poses_of_another_program(tmp_path / "poses" / f"{name}.sdf", name, (0.5,))
+    given = ("evaluate", two, "--poses", tmp_path / "poses", "--no-validity", "--out", tmp_path / "out")
+    assert cli(*given)[0] == 0
+    code, _, error = cli(*given, "--mode", "blind")
+    assert code == 2 and "other settings" in error
+    shutil.rmtree(tmp_path / "out")
+    cli(*given, "--mode", "blind")
+    assert all(row["num_copies"] for row in rows_of(tmp_path / "out").values())
+
+
 def test_complexes_that_cannot_be_docked_count_as_failures(evaluate, two, tmp_path):
     (two / "1cbs_REA" / "ligand.sdf").write_text("damaged\n")
     shutil.copytree(COMPLEXES / "1bju_GP6", two / "half")
@@ -214,6 +265,28 @@ def test_complexes_that_cannot_be_docked_count_as_failures(evaluate, two, tmp_pa
     assert code == 1 and (metrics["n"], metrics["failed"]) == (3, 2) and metrics["median_top1_rmsd"] is None
     rows = rows_of(tmp_path / "out")
     assert "ligand.sdf" in rows["1cbs_REA"]["message"] and "protein.pdb" in rows["half"]["message"]
+
+
+def test_incomplete_complexes_count_in_their_own_split_alone_and_take_no_time(evaluate, two, tmp_path):
+    for name in ("half", "other_half"):
+        (two / name).mkdir()
+        (two / name / "ligand.sdf").write_bytes((two / "1cbs_REA" / "ligand.sdf").read_bytes())
+    (two / "index.csv").write_text("id,split,cluster\n1cbs_REA,val,1\nhalf,val,2\nother_half,train,3\n")
+    assert {entry.id for entry in list_complexes(two, "val")} == {"1cbs_REA", "half"}
+    evaluate(two, "--split", "val", "--relax", "none", "--no-validity")
+    rows = rows_of(tmp_path / "out")
+    assert rows.keys() == {"1cbs_REA", "half"}
+    assert (rows["half"]["split"], rows["half"]["seconds"]) == ("val", "")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["seconds_per_complex"] == float(rows["1cbs_REA"]["seconds"])
+    table = tmp_path / "splits.csv"
+    table.write_text("id,split\n1cbs_REA,test\nother_half,test\nhalf,train\n")
+    assert {entry.id for entry in list_complexes(two, "test", read_split_table(table))} == {"1cbs_REA", "other_half"}
+
+
+def test_a_split_that_is_not_known_asks_for_it(evaluate, two):
+    code, _, error = evaluate(two, "--split", "test")
+    assert code == 2 and "--splits" in error and error.count("\n") == 1
 
 
 def test_shards_and_folders_give_the_same_complexes(two, tmp_path):
@@ -230,12 +303,15 @@ def test_shards_and_folders_give_the_same_complexes(two, tmp_path):
     assert len(list(list_complexes(shard, "val"))) == 2 and not list(list_complexes(shard, "train"))
 
 
-def test_pdbbind_names_work_too(two, tmp_path):
+def test_pdbbind_names_work_too_beside_the_archive_they_came_in(two, tmp_path, caplog):
     folder = tmp_path / "pdbbind" / "1cbs"
     folder.mkdir(parents=True)
     shutil.copy(two / "1cbs_REA" / "protein.pdb", folder / "1cbs_protein_processed.pdb")
     shutil.copy(two / "1cbs_REA" / "ligand.sdf", folder / "1cbs_ligand.sdf")
-    (entry,) = list_complexes(tmp_path / "pdbbind")
+    (tmp_path / "pdbbind" / "download.tar.gz").write_bytes(b"not opened")
+    with caplog.at_level(logging.WARNING):
+        (entry,) = list_complexes(tmp_path / "pdbbind")
+    assert not caplog.records, "of splits nothing was asked"
     assert entry.id == "1cbs" and len(read_complex(entry).crystal_pos) == 22
 
 

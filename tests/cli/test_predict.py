@@ -168,6 +168,56 @@ def test_a_table_runs_to_its_end_whatever_fails_and_resumes(predict, tmp_path):
     assert {row["name"]: row for row in table(tmp_path / "out" / "summary.csv")} == rows
 
 
+def test_a_table_takes_a_radius_and_a_template_but_no_name(predict, tmp_path):
+    (tmp_path / "ligand.pdb").write_text(Chem.MolToPDBBlock(Chem.MolFromMolFile(str(LIGAND))))
+    smiles = Chem.MolToSmiles(Chem.MolFromMolFile(str(LIGAND)))
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text(f"name,protein,ligand,pocket_ligand\na,{PROTEIN},ligand.pdb,{LIGAND}\n")
+    common = ("--input", jobs, "--template-smiles", smiles, "--pocket-radius", "6", "--relax", "none", "--no-validity")
+    code, _, error = predict(*common, "--name", "mine")
+    assert code == 2 and "--name is for --ligand" in error and error.count("\n") == 1
+    assert predict(*common, "--drop", "A:9999")[0] == 0
+    run = json.loads((tmp_path / "out" / "a" / "run.json").read_text())
+    assert run["pocket"]["radius"] == 6.0 and "nothing to drop: no residue is 'A:9999'" in run["warnings"]
+
+
+def test_an_empty_cell_fails_its_own_row_because_one_row_must_not_stop_the_rest(predict, tmp_path):
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text(f"name,protein,ligand\na,,{LIGAND}\n,{PROTEIN},{LIGAND}\nc,{PROTEIN},\nd,{PROTEIN},{LIGAND}\n")
+    assert predict("--input", jobs, "--pocket-ligand", LIGAND)[0] == 1
+    rows = {row["name"]: row for row in table(tmp_path / "out" / "summary.csv")}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a": "failed", "row_2": "failed", "c": "failed", "d": "ok",
+    }  # fmt: skip
+    for number, (name, column) in enumerate((("a", "protein"), ("row_2", "name"), ("c", "ligand")), start=1):
+        assert f"row {number} has no {column}" in rows[name]["message"]
+    assert rows["a"]["protein"] == ""
+
+
+@pytest.mark.parametrize(
+    "bad", ["/" + "x" * 300, "x" * 300 + ".sdf", "/proc/self/mem", "{folder}"], ids=lambda p: p[-9:]
+)
+@pytest.mark.parametrize("column", ["protein", "ligand", "pocket_ligand"])
+def test_a_path_that_cannot_be_read_fails_its_own_row(predict, tmp_path, column, bad):
+    row = {"name": "bad", "protein": PROTEIN, "ligand": LIGAND, "pocket_ligand": LIGAND}
+    wrong = row | {column: bad.format(folder=tmp_path)}
+    lines = [",".join(row), *(",".join(map(str, values.values())) for values in (wrong, row | {"name": "good"}))]
+    (tmp_path / "jobs.csv").write_text("\n".join(lines) + "\n")
+    code, _, error = predict("--input", tmp_path / "jobs.csv", "--relax", "none", "--no-validity")
+    rows = {row["name"]: row for row in table(tmp_path / "out" / "summary.csv")}
+    assert code == 1 and {name: row["status"] for name, row in rows.items()} == {"bad": "failed", "good": "ok"}
+    assert "Traceback" not in error and "unexpected" not in rows["bad"]["message"]
+
+
+@pytest.mark.parametrize("lost", ["poses.sdf", "best.sdf", "complex_rank1.pdb", "scores.csv", "run.json"])
+def test_a_result_that_lost_a_file_is_docked_again(predict, tmp_path, lost):
+    files = ("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "a", "--relax", "none", "--no-validity")
+    predict(*files)
+    (tmp_path / "out" / "a" / lost).unlink()
+    assert "kept" not in predict(*files)[1]
+    assert (tmp_path / "out" / "a" / lost).is_file()
+
+
 @pytest.mark.parametrize("change", [("--seed", "5"), ("--steps", "3"), ("--overwrite",)])
 def test_a_changed_setting_docks_again(predict, tmp_path, change):
     files = ("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "a")

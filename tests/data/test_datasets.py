@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from discodock.data.datasets.complexes import ComplexesDataset
-from discodock.data.datasets.pdbbind import PDBBindDataset
+from discodock.data.datasets.pdbbind import PDBBindDataset, read_clusters
 from discodock.data.datasets.registry import DATASETS
 from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable, read_splits, split_of_name
+from discodock.data.datasets.split_table import read_split_table
 from discodock.errors import InputError
 
 COMPLEXES = Path(__file__).parent / "complexes"
@@ -73,11 +74,19 @@ def test_damaged_shard_is_named(tmp_path: Path) -> None:
         list(ComplexesDataset(path))
 
 
+def test_an_archive_beside_folders_does_not_hide_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_shard(tmp_path / "train-000.tar.xz", NAMES[:2])
+    shutil.copytree(COMPLEXES / NAMES[2], tmp_path / NAMES[2])
+    dataset = ComplexesDataset(tmp_path)
+    assert [entry.id for entry in dataset] == [NAMES[2]] and len(dataset) == 1
+    assert "archives beside them are not read: 1" in caplog.text
+
+
 def test_complex_without_a_file_is_left_out_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "protein.pdb").write_text("x")
     (entry,) = ComplexesDataset(tmp_path)
-    assert isinstance(entry, Unusable) and "no ligand.sdf" in entry.reason
+    assert isinstance(entry, Unusable) and "no ligand.sdf" in entry.reason and entry.split == "train"
 
 
 @pytest.mark.parametrize("layout", DATASETS)
@@ -116,7 +125,7 @@ def test_pdbbind_splits(tmp_path: Path) -> None:
     assert [entries[name].split for name in NAMES[:2]] == ["train", "val"]  # type: ignore[union-attr]
     assert entries[NAMES[0]].cluster == "5"  # type: ignore[union-attr]
     assert entries[NAMES[2]].stage == EXCLUDED  # type: ignore[union-attr]
-    assert "no such folder" in entries["9zzz"].reason  # type: ignore[union-attr]
+    assert "no such folder" in entries["9zzz"].reason and entries["9zzz"].split == "train"  # type: ignore[union-attr]
     assert sorted(dataset.split_clusters()) == [("", "train"), ("5", "train"), ("6", "val")]
 
 
@@ -145,3 +154,21 @@ def test_id_in_two_splits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no split files"):
         (tmp_path / "none").mkdir()
         read_splits(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["index.csv", "clusters.csv", "splits.csv"])
+def test_tables_in_another_encoding_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes("id,split,cluster\ncaf\u00e9,val,1\n".encode("latin-1"))
+    shutil.copytree(COMPLEXES / NAMES[0], tmp_path / NAMES[0])
+    readers = {"index.csv": ComplexesDataset, "clusters.csv": read_clusters}
+    with pytest.raises(InputError, match=f"{name}: is not UTF-8 text") as caught:
+        readers.get(name, read_split_table)(path if name == "splits.csv" else tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_in_the_index_is_no_part_of_its_first_column(tmp_path: Path) -> None:
+    shutil.copytree(COMPLEXES / NAMES[0], tmp_path / NAMES[0])
+    (tmp_path / "index.csv").write_text(f"\ufeffid,split,cluster\n{NAMES[0]},val,1\n", encoding="utf-8")
+    (entry,) = ComplexesDataset(tmp_path)
+    assert entry.split == "val"

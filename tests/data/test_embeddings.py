@@ -1,5 +1,6 @@
 import importlib.util
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,22 @@ from discodock.chem.protein import read_receptor
 from discodock.chem.sequences import chain_sequences
 from discodock.cli.main import run
 from discodock.data.batch import collate
-from discodock.data.embeddings import EMBEDDINGS_DIR, EmbeddingStore, read_chains
+from discodock.data.embeddings import (
+    CHAINS_DIR,
+    EMBEDDINGS_DIR,
+    EmbeddingStore,
+    ResidueChains,
+    embed_sequences,
+    read_chains,
+    write_chains,
+)
 from discodock.data.esm import EsmEmbedder, nearest_window, window_starts
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.data.prepare import PrepareConfig, prepare
 from discodock.data.prepare_embeddings import prepare_embeddings
 from discodock.data.store import PreparedStore
 from discodock.errors import ConfigError, InputError, PreparedDataError
+from tests.data.test_store import break_member
 from tests.data.tiny_esm import write_tiny_esm
 from tests.tiny import COMPLEXES
 
@@ -84,6 +94,25 @@ def test_residues_get_the_embedding_of_their_place_and_each_sequence_is_embedded
     again = Counting()
     assert prepare_embeddings(source, store, PrepareConfig(num_conformers=1), again) == 0
     assert again.sequences == []
+
+
+def cut(path: Path) -> None:
+    """Lose the second half of a file."""
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("damage", [cut, break_member])
+def test_damaged_chains_are_as_good_as_none(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    folder = tmp_path / EMBEDDINGS_DIR
+    embed_sequences(folder, ["AG"], Counting())
+    chains = ResidueChains(("AG",), np.zeros(2, dtype=np.int32), np.arange(2, dtype=np.int32), "key")
+    write_chains(folder, "1abc", chains)
+    assert EmbeddingStore(tmp_path).load("1abc").tolist() == [[0, ord("A")], [1, ord("G")]]
+    damage(folder / CHAINS_DIR / "1abc.npz")
+    assert read_chains(folder, "1abc") is None
+    with pytest.raises(PreparedDataError, match="no embeddings of 1abc"):
+        EmbeddingStore(tmp_path).load("1abc")
 
 
 def test_batches_of_whole_receptors_carry_embeddings_of_the_right_size(source, store):

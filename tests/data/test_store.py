@@ -104,6 +104,14 @@ def test_unknown_and_missing_fields_are_refused(arrays: dict[str, np.ndarray]) -
         check_arrays({name: array for name, array in arrays.items() if name != "ligand_pos"})
 
 
+def test_senseless_compressed_data_is_named(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    write_arrays(path, arrays)
+    break_member(path)
+    with pytest.raises(PreparedDataError, match="x.npz: damaged"):
+        load_arrays(path)
+
+
 @pytest.mark.parametrize("keep", [0, 10, 2000])
 def test_truncated_file_is_named(arrays: dict[str, np.ndarray], keep: int, tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
@@ -171,3 +179,11 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(
 def test_crossing_clusters() -> None:
     assert crossing_clusters([("1", "train"), ("1", "train"), ("2", "val"), ("", "val"), ("", "train")]) == {}
     assert crossing_clusters([("1", "train"), ("2", "val"), ("1", "test")]) == {"1": ("test", "train")}
+
+
+def break_member(path: Path) -> None:
+    """Make the compressed data of the first array in an npz file senseless."""
+    data = bytearray(path.read_bytes())
+    start = 30 + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
+    data[start : start + 8] = b"\xff" * 8
+    path.write_bytes(data)

@@ -46,6 +46,12 @@ def test_poses_shifted_by_three_angstroms_miss_two_but_not_five():
     assert values["median_top1_rmsd"] == 3.0
 
 
+def test_times_are_means_over_complexes_that_took_any():
+    never_begun = dataclasses.replace(FAILED, seconds=math.nan)
+    values = compute_metrics([PERFECT, SHIFTED, never_begun])
+    assert values["seconds_per_complex"] == 2.0 and math.isnan(values["cpu_seconds_per_complex"])
+
+
 def test_a_failure_counts_against_every_rate():
     values = compute_metrics([PERFECT, FAILED])
     assert all(values[name] == 0.5 for name in RATES)

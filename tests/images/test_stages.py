@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from discodock.config import load_config
@@ -101,6 +102,11 @@ def test_resumed_run_is_the_uninterrupted_one(images, tmp_path, network):
         changed = stage_one(images, network)
         data = changed.data.model_copy(update={"seed": 5})
         train_images(changed.model_copy(update={"data": data}), tmp_path / "parts")
+
+
+def test_compiling_the_prior_is_refused(tmp_path):
+    with pytest.raises(ValidationError, match=r"run\.compile is not for priors"):
+        ImagePriorStageConfig.model_validate({"start_from": str(tmp_path), "run": {"compile": True}})
 
 
 def test_a_model_with_codes_starts_from_a_denoiser_without(images, tmp_path):

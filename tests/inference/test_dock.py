@@ -64,7 +64,8 @@ def test_the_same_seed_gives_the_same_poses_and_another_one_others(docker, recep
 def test_the_crystal_pose_does_not_leak(docker, receptor, ligand, pocket):
     moved_mol = Chem.Mol(ligand.mol)
     conformer = moved_mol.GetConformer()
-    conformer.SetPositions(conformer.GetPositions() + 50.0 + np.random.default_rng(0).normal(size=(1, 3)))
+    pos = conformer.GetPositions()  # every atom moves by itself, so that no length or angle of the crystal is left
+    conformer.SetPositions(pos + 50.0 + np.random.default_rng(0).normal(size=pos.shape))
     moved = dataclasses.replace(ligand, mol=moved_mol)
     from_crystal = by_sample(docker.dock(receptor, ligand, pocket, config()))
     from_elsewhere = by_sample(docker.dock(receptor, moved, pocket, config()))

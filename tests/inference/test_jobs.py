@@ -1,6 +1,7 @@
 """Jobs from a table: where paths start, SMILES that look like paths, names as folders."""
 
 import pytest
+from rdkit import Chem
 
 from discodock.errors import InputError
 from discodock.inference.jobs import check_names, folder_name, jobs_of_ligand, read_jobs
@@ -54,6 +55,17 @@ def test_a_row_without_any_pocket_is_docked_blindly_and_a_radius_alone_is_refuse
     assert job.problem is None and job.pocket is None
     (job,) = read_jobs(write_table(tmp_path, "a,p.pdb,CCO,5", header="name,protein,ligand,pocket_radius"), None)
     assert "--pocket-center" in job.problem
+
+
+def test_what_the_command_line_gives_holds_for_rows_without_their_own(tmp_path):
+    (tmp_path / "ligand.pdb").write_text(Chem.MolToPDBBlock(Chem.MolFromMolFile(str(SMALL / "ligand.sdf"))))
+    smiles = Chem.MolToSmiles(Chem.MolFromMolFile(str(SMALL / "ligand.sdf")))
+    header = "name,protein,ligand,pocket_center,pocket_radius,template_smiles"
+    rows = ("a,p.pdb,ligand.pdb,1 2 3,,", "b,p.pdb,ligand.pdb,1 2 3,6,CC", "c,p.pdb,CCO,,,")
+    jobs = read_jobs(write_table(tmp_path, *rows, header=header), None, default_radius=4.0, template_smiles=smiles)
+    assert jobs[0].problem is None and jobs[0].pocket == PocketSpec(center=(1.0, 2.0, 3.0), radius=4.0)
+    assert jobs[1].problem is not None, "its own template does not fit"
+    assert "radius but no place" in jobs[2].problem
 
 
 @pytest.mark.parametrize(

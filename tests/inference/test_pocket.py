@@ -31,6 +31,15 @@ def test_a_reference_ligand_may_be_a_pdb_file(receptor, ligand, tmp_path):
     assert reference_positions(path) == pytest.approx(pos, abs=1e-3)
 
 
+def test_of_a_reference_file_the_first_record_alone_counts(ligand, tmp_path):
+    path = tmp_path / "reference.sdf"
+    path.write_text(LIGAND_FILE.read_text() + "broken\nrecord\n$$$$\n")
+    assert reference_positions(path) == pytest.approx(heavy_positions(ligand.mol))
+    path.write_text("broken\nrecord\n$$$$\n" + LIGAND_FILE.read_text())
+    with pytest.raises(InputError, match="record 1"):
+        reference_positions(path)
+
+
 def test_a_point_and_the_residues_around_it_mean_the_same_place(receptor, ligand):
     center = heavy_positions(ligand.mol).mean(axis=0)
     by_point = resolve_pocket(PocketSpec(center=tuple(center)), receptor)

@@ -158,6 +158,15 @@ def test_pointers_gather_what_their_node_has():
     assert torch.equal(gather_nodes(weights, pos), torch.stack([pos[0, 1], torch.zeros(3)]))
 
 
+def test_pointers_do_not_round_positions_to_half_precision():
+    pos = 100 + torch.randn(3, 7, 3, generator=generator(0))
+    weights = one_hot(torch.tensor([2, 0, 6]), 7, torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gather_nodes(weights, pos)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, pos[[0, 1, 2], [2, 0, 6]], rtol=0, atol=1e-5)
+
+
 def test_a_codebook_looks_up_the_row_of_its_table():
     embedding = CodebookEmbedding(Codebook(codebook_size=3), 2)
     weights = one_hot(torch.tensor([2, 0, NULL_CODE]), 3, torch.float32)

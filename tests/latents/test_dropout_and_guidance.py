@@ -1,6 +1,7 @@
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from discodock.diffusion.noise import PoseNoise
 from discodock.geometry.pose import PoseTangent
@@ -27,6 +28,21 @@ def test_codes_are_dropped_at_the_stated_rates(seed):
 def test_codes_are_dropped_together_or_one_by_one(settings, expected):
     kept = CodeDropout(**settings).draw(500, 3, generator(0), CPU)
     assert set(kept.sum(1).tolist()) == expected
+
+
+class NoDoubles(TorchDispatchMode):
+    """Refuses float64 on the meta device, as MPS does."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **kwargs or {})
+        assert not (isinstance(found, torch.Tensor) and found.is_meta and found.dtype == torch.float64), func
+        return found
+
+
+def test_nothing_is_sent_to_a_device_in_float64():
+    with NoDoubles():
+        kept = CodeDropout().draw(5, 3, generator(0), torch.device("meta"))
+    assert kept.shape == (5, 3) and kept.is_meta and kept.dtype == torch.bool
 
 
 def test_the_ends_of_the_rates_are_exact():

@@ -93,3 +93,15 @@ def test_both_groups_of_parameters_together_are_all():
     trunk, heads = model.trunk_parameters()
     assert {id(p) for p in trunk} | {id(p) for p in heads} == {id(p) for p in model.parameters()}
     assert not {id(p) for p in trunk} & {id(p) for p in heads} and heads
+
+
+def test_predictions_are_not_in_half_precision():
+    receptor, ligand, pos = random_complexes(0, SIZES)
+    model = make_model()
+    exact = judge(model, receptor, ligand, pos)
+    single = dataclasses.replace(receptor, pos=receptor.pos.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        found = judge(model.float(), single, ligand, pos.float())
+    for name in ("logits", "atom_logits"):
+        assert getattr(found, name).dtype == torch.float32
+        torch.testing.assert_close(getattr(found, name), getattr(exact, name).float(), rtol=0, atol=0.05)

@@ -32,3 +32,16 @@ def test_torsion_rate_has_the_sign_of_the_turn_and_ignores_the_fixed_side(seed):
     elsewhere = torch.randn(1, 10, 3, dtype=torch.float64)
     elsewhere[:, 5:] = 0
     assert torsion_rates(elsewhere, pos, topology)[0, torsion] == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_coordinates_are_not_rounded_to_half_precision(seed):
+    _, ligand, pos = random_complexes(seed, [(5, 30), (5, 22)], torch.float32)
+    mask = ligand.topology.atom_mask
+    pos, field = (pos + 20) * mask[..., None], torch.randn_like(pos) * mask[..., None]
+    expected = rigid_rotation(field, pos, mask), torsion_rates(field, pos, ligand.topology)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = rigid_rotation(field, pos, mask), torsion_rates(field, pos, ligand.topology)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)

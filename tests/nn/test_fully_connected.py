@@ -109,3 +109,9 @@ def test_training_normalises_messages_over_the_batch():
     scalars = out[:, IRREPS_OUT.slices()[0]]
     torch.testing.assert_close(scalars.mean(dim=0), torch.zeros(4, dtype=torch.float64), atol=1e-6, rtol=0)
     torch.testing.assert_close(scalars.var(dim=0, correction=0), torch.ones(4, dtype=torch.float64), atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("kind", FULLY_CONNECTED)
+def test_nothing_is_kept_in_float64(kind):
+    convolution = FullyConnectedConvolution(IRREPS_IN, IRREPS_SH, IRREPS_OUT, NUM_ATTR, dropout=0.5, kind=kind)
+    assert torch.float64 not in {each.dtype for each in (*convolution.parameters(), *convolution.buffers())}

@@ -13,6 +13,7 @@ from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
 from discodock.models.confidence_model import ConfidenceModel
 from discodock.tasks.confidence import evidence, pair_accuracy, pair_loss, predict
 from discodock.tasks.confidence_stage import ConfidenceStageConfig, calibrate_file, train_confidence
+from tests.tasks.half_precision import HALF, ONE_STEP, logged
 from tests.tiny import CONFIDENCE_CONFIG, write_tiny_checkpoint
 
 TINY = (
@@ -159,3 +160,11 @@ def test_without_pairs_there_is_no_loss_of_them():
     loss = pair_loss(score, torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.int64))
     loss.backward()
     assert loss.item() == 0.0 and not score.grad.any()
+
+
+def test_a_step_in_half_precision_is_close_to_one_in_single_precision(docked, tmp_path):
+    train_confidence(settings(docked, "data.batch_size=1", *ONE_STEP), tmp_path / "single")
+    train_confidence(settings(docked, "data.batch_size=1", *ONE_STEP, HALF), tmp_path / "half")
+    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
+    for name in ("train/pose", "train/atom", "val/pose", "val/atom"):
+        assert half[name] == pytest.approx(single[name], rel=0.05)

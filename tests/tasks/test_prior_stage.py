@@ -6,16 +6,18 @@ import torch
 from discodock.config import load_config
 from discodock.data.batch import collate
 from discodock.data.module import ComplexDataModule
-from discodock.errors import CheckpointError
+from discodock.errors import CheckpointError, ConfigError
 from discodock.inference.network import load_network
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import load_checkpoint
 from discodock.tasks.code_baseline import CategoryBaseline
-from discodock.tasks.prior_stage import PriorStageConfig, train_prior
+from discodock.tasks.prior import PriorTask
+from discodock.tasks.prior_stage import PriorStageConfig, load_stage_one, train_prior
 from discodock.tasks.redocking import graphs
 from discodock.tasks.stages import train_score
+from tests.tasks.half_precision import HALF, ONE_STEP, logged
 from tests.tasks.test_codes_stage import CODES
 from tests.tasks.test_score_stage import RIGID, settings
 
@@ -97,6 +99,30 @@ def test_a_network_without_codes_is_refused(config, prepared, tmp_path):
         train_prior(config(f"start_from={plain}"), tmp_path / "prior")
 
 
+def test_compiling_is_refused_when_the_configuration_is_read(config):
+    with pytest.raises(ConfigError, match="run.compile is not for priors of codes; set it to false"):
+        config("run.compile=true")
+
+
+def test_batches_of_validation_have_random_streams_of_their_own(config, with_codes, monkeypatch):
+    stage_one = load_stage_one(with_codes, 0)
+    task = PriorTask(config().task, stage_one, 1)
+    seeds = []
+
+    def encode_nothing(batch, pose_complex, generator):
+        seeds.append(generator.initial_seed())
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(task, "draw", encode_nothing)
+    data = ComplexDataModule(config().data)
+    data.setup()
+    batch = collate([data.val_set[0]])
+    for batch_idx in range(3):
+        with pytest.raises(ZeroDivisionError):
+            task.validation_step(batch, batch_idx)
+    assert len({*seeds, *(stage_one.generator(step).initial_seed() for step in range(100))}) == 103
+
+
 def test_the_marginal_baseline_is_the_frequency_of_categories(config):
     data = ComplexDataModule(config().data)
     data.setup()
@@ -118,3 +144,11 @@ def test_the_marginal_baseline_is_the_frequency_of_categories(config):
 def count_residues(batch):
     receptor, _ligand = graphs(batch)
     return [len(numbers[mask].unique()) for numbers, mask in zip(receptor.residue_idx, receptor.mask, strict=True)]
+
+
+def test_a_step_in_half_precision_is_close_to_one_in_single_precision(config, tmp_path):
+    train_prior(config(*ONE_STEP), tmp_path / "single")
+    train_prior(config(*ONE_STEP, HALF), tmp_path / "half")
+    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
+    for name in ("train/nats", "val/nats", "val/entropy"):
+        assert half[name] == pytest.approx(single[name], rel=0.05)

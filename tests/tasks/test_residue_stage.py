@@ -15,7 +15,9 @@ from discodock.inference.network import load_network
 from discodock.models.checkpoint import load_checkpoint
 from discodock.models.residue_score_model import ResidueScoreModel
 from discodock.tasks.redocking import RedockingConfig, redock
+from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import ScoreStageConfig, score_data, train_score
+from tests.tasks.half_precision import HALF, ONE_STEP, logged
 
 CONFIG = Path(__file__).parents[2] / "configs" / "disco_diffdock_s.yaml"
 IDS = ("2azr_982", "6rzx_KPQ")
@@ -100,6 +102,26 @@ def test_loss_falls_on_real_complexes(prepared, tmp_path):
     with open(tmp_path / "logs/version_0/metrics.csv", newline="") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
     assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:10])
+
+
+def test_a_frozen_encoder_keeps_its_batch_statistics_and_has_no_dropout(prepared, tmp_path):
+    first = train_score(settings(prepared, "run.max_steps=2"), tmp_path / "first")
+    frozen = ("task.codes.learning_rate_factor=0", f"start_from={first}")
+    config = settings(prepared, *frozen, "run.max_steps=2")
+    task = ScoreTask(config.task, 1)
+    assert not any(module.training for module in task.train().code_encoder.modules()) and task.model.training
+    then = train_score(config, tmp_path / "then")
+    before, after = load_checkpoint(first).part("codes"), load_checkpoint(then).part("codes")
+    assert any("running" in name for name in before)
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_step_in_half_precision_is_close_to_one_in_single_precision(prepared, tmp_path):
+    train_score(settings(prepared, *ONE_STEP), tmp_path / "single")
+    train_score(settings(prepared, *ONE_STEP, HALF), tmp_path / "half")
+    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
+    for name in ("train/loss", "val/tr", "val_codes/perplexity_0"):
+        assert half[name] == pytest.approx(single[name], rel=0.05)
 
 
 def test_contradictions_fail_when_read(prepared):

@@ -12,7 +12,9 @@ from discodock.errors import ConfigError
 from discodock.inference.network import load_network
 from discodock.models.checkpoint import load_checkpoint
 from discodock.tasks.redocking import RedockingConfig, redock, symmetric_rmsd
+from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import ScoreStageConfig, train_score
+from tests.tasks.half_precision import HALF, ONE_STEP, logged
 
 TINY = (
     "task.model.num_scalars=16",
@@ -68,6 +70,23 @@ def test_a_run_of_an_older_version_goes_on(prepared, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("".join(line for line in config.read_text().splitlines(True) if line != "  codes: null\n"))
     assert load_checkpoint(train_score(settings(prepared, RIGID, "run.max_steps=2"), tmp_path)).info["step"] == 2
+
+
+def test_batches_of_validation_have_random_streams_of_their_own(prepared, monkeypatch):
+    config = settings(prepared, RIGID)
+    task, data = ScoreTask(config.task, 1), ComplexDataModule(config.data)
+    data.setup()
+    batch, seeds = collate([data.val_set[0]]), []
+
+    def perturb(batch, t, generator):
+        seeds.append(generator.initial_seed())
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(task, "perturb", perturb)
+    for batch_idx in range(3):
+        with pytest.raises(ZeroDivisionError):
+            task.validation_step(batch, batch_idx)
+    assert len({*seeds, *(task.generator(step).initial_seed() for step in range(100))}) == 103
 
 
 def test_unknown_complex_is_refused(prepared, tmp_path):
@@ -138,3 +157,11 @@ def test_symmetric_rmsd_takes_the_best_atom_order(prepared):
     rmsd = symmetric_rmsd(shifted, batch.ligand_pos, batch.automorphisms, batch.topology)
     assert (rmsd <= 5.0 + 1e-4).all()
     assert (rmsd > 4.0).all()
+
+
+def test_a_step_in_half_precision_is_close_to_one_in_single_precision(prepared, tmp_path):
+    train_score(settings(prepared, RIGID, *ONE_STEP), tmp_path / "single")
+    train_score(settings(prepared, RIGID, *ONE_STEP, HALF), tmp_path / "half")
+    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
+    for name in ("train/loss", "val/tr", "val/rot", "val/tor"):
+        assert half[name] == pytest.approx(single[name], rel=0.05)

@@ -1,6 +1,6 @@
 """Folders or `.tar.xz` shards of `<id>/protein.pdb, ligand.sdf[, cofactors.pdb]`, with an optional `index.csv`."""
 
-import csv
+import logging
 import lzma
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from discodock.data.datasets.source import DEFAULT_SPLIT, EXCLUDED, SourceComplex, Unusable, read_splits, split_of_name
+from discodock.data.datasets.source import (
+    DEFAULT_SPLIT,
+    EXCLUDED,
+    SourceComplex,
+    Unusable,
+    read_csv,
+    read_splits,
+    split_of_name,
+)
 from discodock.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 PROTEIN_FILES: Final = ("protein.pdb", "protein.cif", "protein.pdb.gz", "protein.cif.gz")
 LIGAND_FILES: Final = ("ligand.sdf", "ligand.mol2")
@@ -35,7 +45,7 @@ class _Labels:
 
 
 class ComplexesDataset:
-    """Complexes in one folder each, or packed in shards; the layout of the project's own corpus.
+    """Complexes in one folder each, or else packed in shards; the layout of the project's own corpus.
 
     Shards are read side by side, one complex of each in turn, because a shard is sorted by protein family.
     """
@@ -44,11 +54,11 @@ class ComplexesDataset:
         if not source.exists():
             raise InputError(f"{source}: no such folder or archive; check the path")
         self.source = source
-        self.archives = _archives(source)
-        folders = [] if self.archives else sorted(path for path in source.iterdir() if path.is_dir())
-        self.folders = [
-            path for path in folders if any((path / name).is_file() for name in (*PROTEIN_FILES, *LIGAND_FILES))
-        ]
+        archives = _archives(source)
+        self.folders = _folders(source) if source.is_dir() else []
+        self.archives = [] if self.folders else archives
+        if self.folders and archives:
+            logger.warning("%s: complexes lie in folders, archives beside them are not read: %d", source, len(archives))
         if not self.archives and not self.folders:
             raise InputError(
                 f"{source}: no complexes found; expected <id>/protein.pdb and <id>/ligand.sdf, or *.tar.xz"
@@ -83,9 +93,16 @@ class ComplexesDataset:
         protein = next((name for name in PROTEIN_FILES if name in files), None)
         ligands = tuple(name for name in LIGAND_FILES if name in files)
         if protein is None or not ligands:
-            return Unusable(complex_id, f"no {'protein.pdb' if protein is None else 'ligand.sdf'} in {where}")
+            reason = f"no {'protein.pdb' if protein is None else 'ligand.sdf'} in {where}"
+            return Unusable(complex_id, reason, split=labels[0])
         cofactors = next((name for name in COFACTOR_FILES if name in files), None)
         return SourceComplex(complex_id, *labels, where, protein, ligands, cofactors, files)
+
+
+def _folders(source: Path) -> list[Path]:
+    names = (*PROTEIN_FILES, *LIGAND_FILES)
+    folders = sorted(path for path in source.iterdir() if path.is_dir())
+    return [path for path in folders if any((path / name).is_file() for name in names)]
 
 
 def _archives(source: Path) -> list[Path]:
@@ -100,8 +117,7 @@ def _read_labels(folder: Path, splits: Path | None) -> _Labels:
     path = folder / INDEX_FILE
     rows: list[dict[str, str]] = []
     if path.is_file():
-        with open(path, newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
+        rows = read_csv(path)
         if rows and "id" not in rows[0]:
             raise InputError(f"{path}: no column `id`; give columns id, split, cluster")
     cluster = {row["id"]: row.get("cluster") or "" for row in rows}

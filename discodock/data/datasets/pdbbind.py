@@ -1,12 +1,11 @@
 """PDBBind as downloaded: `<id>/<id>_protein[_processed].pdb` and `<id>/<id>_ligand.sdf|mol2`, nested or not."""
 
-import csv
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from discodock.data.datasets.source import DEFAULT_SPLIT, EXCLUDED, SourceComplex, Unusable, read_splits
+from discodock.data.datasets.source import DEFAULT_SPLIT, EXCLUDED, SourceComplex, Unusable, read_csv, read_splits
 from discodock.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -24,7 +23,7 @@ class PDBBindDataset:
     cluster) beside them adds protein families.
     """
 
-    def __init__(self, source: Path, splits: Path | None = None) -> None:
+    def __init__(self, source: Path, splits: Path | None = None, *, needs_splits: bool = True) -> None:
         if not source.is_dir():
             raise InputError(f"{source}: no such folder; give the folder that holds PDBBind's <id> folders")
         self.folder_by_id = {folder.name: folder for folder in _find(source, MAX_DEPTH)}
@@ -33,7 +32,7 @@ class PDBBindDataset:
         self.splits_from = splits
         self.split_by_id = read_splits(splits) if splits is not None else {}
         self.cluster_by_id = read_clusters(splits) if splits is not None else {}
-        if not self.split_by_id:
+        if needs_splits and not self.split_by_id:
             logger.warning("%s: no split files given, all complexes are in split %s", source, DEFAULT_SPLIT)
 
     def split_clusters(self) -> list[tuple[str, str]]:
@@ -52,7 +51,8 @@ class PDBBindDataset:
     def _complex(self, complex_id: str) -> SourceComplex | Unusable:
         folder = self.folder_by_id.get(complex_id)
         if folder is None:
-            return Unusable(complex_id, f"listed in {self.splits_from}, but there is no such folder in the source")
+            reason = f"listed in {self.splits_from}, but there is no such folder in the source"
+            return Unusable(complex_id, reason, split=self.split_by_id[complex_id])
         split = self.split_by_id.get(complex_id) if self.split_by_id else DEFAULT_SPLIT
         if split is None:
             return Unusable(complex_id, f"in no split file of {self.splits_from}", EXCLUDED)
@@ -61,7 +61,7 @@ class PDBBindDataset:
         protein = next((name for name in names[: len(PROTEIN_SUFFIXES)] if name in files), None)
         ligands = tuple(name for name in names[len(PROTEIN_SUFFIXES) :] if name in files)
         if protein is None:
-            return Unusable(complex_id, f"no {names[0]} or {names[1]} in {folder}")
+            return Unusable(complex_id, f"no {names[0]} or {names[1]} in {folder}", split=split)
         files = {name: files[name] for name in (protein, *ligands)}
         cluster = self.cluster_by_id.get(complex_id, "")
         return SourceComplex(complex_id, split, cluster, str(folder), protein, ligands, None, files)
@@ -80,13 +80,12 @@ def read_clusters(splits: Path) -> dict[str, str]:
     """Protein family by complex id from the `clusters.csv` of a folder of split files; empty if there is none.
 
     Raises:
-        InputError: the table lacks a column.
+        InputError: the table cannot be read or lacks a column.
     """
     path = splits / CLUSTER_FILE
     if not path.is_file():
         return {}
-    with open(path, newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_csv(path)
     if rows and not {"id", "cluster"} <= rows[0].keys():
         raise InputError(f"{path}: needs columns id and cluster")
     return {row["id"]: row["cluster"] for row in rows}

@@ -1,5 +1,6 @@
 """What a data set hands to preparation: the files of each complex, its split and its family."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,35 @@ class SourceComplex:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A complex the data set names but does not hand over, with the reason; `stage` as in `failures.csv`."""
+    """A complex the data set names but does not hand over.
+
+    Attributes:
+        id: name of the complex.
+        reason: why not.
+        stage: as in `failures.csv`.
+        split: train, val or test; "" when not known.
+    """
 
     id: str
     reason: str
     stage: str = "find"
+    split: str = ""
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV table with a header, in UTF-8, with or without a byte-order mark.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            return list(csv.DictReader(lines))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be read as a CSV table ({reason}); write it again") from None
 
 
 def split_of_name(name: str) -> str | None:

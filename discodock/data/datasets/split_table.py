@@ -1,13 +1,12 @@
 """Which complexes and proteins a network was trained on, from a user's own lists."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from discodock.data.datasets.pdbbind import read_clusters
-from discodock.data.datasets.source import read_splits
+from discodock.data.datasets.source import read_csv, read_splits
 from discodock.errors import InputError
 
 
@@ -42,13 +41,9 @@ def read_split_table(path: Path) -> SplitTable:
     """
     if path.is_dir():
         return SplitTable(read_splits(path), read_clusters(path))
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a CSV table with columns id, split and cluster") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a CSV table ({type(error).__name__})") from error
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give a CSV table with columns id, split and cluster")
+    rows = read_csv(path)
     if not rows or not {"id", "split"} <= rows[0].keys():
         raise InputError(f"{path}: needs columns id and split, and cluster where families are known")
     return SplitTable({row["id"]: row["split"] for row in rows}, {row["id"]: row.get("cluster") or "" for row in rows})
