@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -202,11 +203,17 @@ def within_bounds(
 def _energy_ratio(
     check: Check, parameters: Mapping[str, Any], poses: Sequence[Chem.Mol], surroundings: Chem.Mol
 ) -> list[Results]:
-    """The energy of a pose over the mean one of relaxed conformers, few of these where the verdict is clear."""
+    """The energy of a pose over the mean one of relaxed conformers, few of these where the verdict is clear.
+
+    A molecule that has no conformers, which takes a while to find out, has them for no pose, and is asked once.
+    """
     settings = dict(parameters) | {"num_threads": 1}
     few = settings | {"ensemble_number_conformations": QUICK_CONFORMERS}
     limit = settings["threshold_energy_ratio"] / CLEAR_MARGIN
-    results = _each_pose(check, few, poses, surroundings)
+    first = _each_pose(check, few, poses[:1], surroundings)
+    if first and math.isfinite(first[0]["mol_pred_energy"]) and math.isnan(first[0]["ensemble_avg_energy"]):
+        return first * len(poses)
+    results = first + _each_pose(check, few, poses[1:], surroundings)
     return [
         found if 0 <= found["energy_ratio"] <= limit else _each_pose(check, settings, [mol], surroundings)[0]
         for mol, found in zip(poses, results, strict=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from rdkit import Chem, rdBase
 
 from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.protein import read_receptor
-from discodock.chem.validity import check_validity, neighbourhood, within_bounds
+from discodock.chem.validity import _energy_ratio, check_validity, neighbourhood, within_bounds
 from discodock.chem.write import pose_mols, sdf_text
 from tests.tiny import COMPLEXES, SMALL
 
@@ -152,3 +153,14 @@ def test_atoms_of_unknown_element_do_not_end_the_checks(case):
     assert [atom.GetSymbol() for atom in neighbourhood(receptor, case.pos).GetAtoms()].count("*") == 1
     (found,) = check_validity(pose_mols(case.record, case.pos[None]), receptor)
     assert found.is_valid
+
+
+def test_a_molecule_without_conformers_is_asked_for_them_once():
+    asked = []
+
+    def check(mol_pred, **_settings):
+        asked.append(mol_pred)
+        return {"results": {"mol_pred_energy": 1.0, "ensemble_avg_energy": math.nan, "energy_ratio": math.nan}}
+
+    found = _energy_ratio(check, {"threshold_energy_ratio": 100.0}, [Chem.MolFromSmiles("C")] * 5, Chem.Mol())
+    assert len(asked) == 1 and len(found) == 5 and all(math.isnan(each["energy_ratio"]) for each in found)
