@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from discodock.images.layers import NoiseEmbedding, TransformerBlock
+from discodock.images.layers import NoiseEmbedding, TransformerBlock, TransformerSize
 from discodock.latents.categorical import NULL_CODE, one_hot
 from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.pointer import Pointer
@@ -43,18 +43,12 @@ class ImageShape(Settings):
     channels: int = Field(1, ge=1, description="1 grey, 3 colour")
 
 
-class CodeReaderConfig(Settings):
+class CodeReaderConfig(TransformerSize):
     """A transformer over the tokens of all codes, before the denoiser reads them by cross-attention."""
 
     channels: int = Field(192, ge=4, description="features of each token")
     depth: int = Field(6, ge=1, description="transformer blocks")
     num_heads: int = Field(6, ge=1, description="heads of attention; divides `channels`")
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Self:
-        if self.channels % self.num_heads:
-            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
-        return self
 
 
 @dataclass(frozen=True)

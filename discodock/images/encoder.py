@@ -5,21 +5,18 @@ Source: Dosovitskiy et al. 2021, arXiv 2010.11929; read-out tokens as in DisCo-D
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.errors import ConfigError
 from discodock.images.conditioning import ImageShape
-from discodock.images.layers import Patches, SpreadLinear, SpreadPointer, TransformerBlock
+from discodock.images.layers import Patches, SpreadLinear, SpreadPointer, TransformerBlock, TransformerSize
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
-from discodock.settings import Settings
 
 
-class ImageEncoderConfig(Settings):
+class ImageEncoderConfig(TransformerSize):
     """Size of the encoder."""
 
     patch_size: int = Field(4, ge=1, description="height and width of a patch, pixels")
@@ -29,12 +26,6 @@ class ImageEncoderConfig(Settings):
     logit_spread: float = Field(
         3.0, gt=0, description="standard deviation of each logit over images; 1.28 is that of the Gumbel noise"
     )
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Self:
-        if self.channels % self.num_heads:
-            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
-        return self
 
 
 class ImageEncoder(nn.Module):

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from discodock.latents.categorical import at_least_float32
+from discodock.settings import Settings
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class TransformerSize(Settings):
+    """Size of a transformer; those that have one give defaults."""
+
+    channels: int = Field(ge=4, description="features of each token")
+    depth: int = Field(ge=1, description="transformer blocks")
+    num_heads: int = Field(ge=1, description="heads of attention; divides `channels`")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.channels % self.num_heads:
+            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
+        return self
 
 
 def zero_init(module: ModuleT) -> ModuleT:

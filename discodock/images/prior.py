@@ -5,32 +5,23 @@ Source: DisCo-Diff, arXiv 2407.03300, stage two.
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.images.conditioning import ClassEmbedding, CodeTokens, code_masks, code_sizes
-from discodock.images.layers import TransformerBlock
+from discodock.images.layers import TransformerBlock, TransformerSize
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
-from discodock.settings import Settings
 
 
-class ImagePriorConfig(Settings):
+class ImagePriorConfig(TransformerSize):
     """Size of the prior."""
 
     channels: int = Field(128, ge=4, description="features of each token")
     depth: int = Field(4, ge=1, description="transformer blocks")
     num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
     dropout: float = Field(0.1, ge=0, lt=1, description="of what each block adds")
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Self:
-        if self.channels % self.num_heads:
-            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
-        return self
 
 
 class ImagePriorNetwork(nn.Module):

@@ -7,19 +7,18 @@ zero, U-ViT (Bao et al. 2023, arXiv 2209.12152) for the long skips; codes by cro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.errors import ConfigError
 from discodock.images.conditioning import Condition, Conditioning, ConditionSpace, ImageShape
-from discodock.images.layers import Attention, Patches, mlp, zero_init
-from discodock.settings import Settings
+from discodock.images.layers import Attention, Patches, TransformerSize, mlp, zero_init
 
 
-class TransformerConfig(Settings):
+class TransformerConfig(TransformerSize):
     """Size of the transformer; groups of codes are read by equal shares of the blocks, the first group first."""
 
     kind: Literal["transformer"] = "transformer"
@@ -27,12 +26,6 @@ class TransformerConfig(Settings):
     channels: int = Field(128, ge=8, description="features of each token")
     depth: int = Field(6, ge=1, description="number of blocks")
     num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Self:
-        if self.channels % self.num_heads:
-            raise ValueError(f"channels {self.channels} is not divisible by num_heads {self.num_heads}")
-        return self
 
 
 class ConditionedBlock(nn.Module):

@@ -1,14 +1,24 @@
-"""What a step of training gives in half precision and in single precision, for comparison."""
+"""A step of training in half precision beside the same one in single precision."""
 
 import csv
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-HALF = "run.precision=bf16-mixed"
-ONE_STEP = ("run.max_steps=1", "run.validate_every=1", "run.log_every=1")
+import pytest
+
+STEP = ("run.max_steps=1", "run.validate_every=1", "run.log_every=1")
 """One training step and one validation."""
 
 
-def logged(folder: Path) -> dict[str, float]:
+def compare_precisions(train: Callable[[Sequence[str], Path], object], folder: Path, metrics: Sequence[str]) -> None:
+    """Train by `train(overrides, run folder)` in both, and compare metrics to 5 %."""
+    train(STEP, folder / "single")
+    train((*STEP, "run.precision=bf16-mixed"), folder / "half")
+    single, half = _logged(folder / "single"), _logged(folder / "half")
+    assert {name: half[name] for name in metrics} == pytest.approx({name: single[name] for name in metrics}, rel=0.05)
+
+
+def _logged(folder: Path) -> dict[str, float]:
     """The last value of every metric of the first session of a run."""
     with open(folder / "logs/version_0/metrics.csv", newline="") as file:
         return {name: float(value) for row in csv.DictReader(file) for name, value in row.items() if value}

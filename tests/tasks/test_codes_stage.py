@@ -15,7 +15,7 @@ from discodock.models.code_encoder import CodeDraw
 from discodock.tasks.codes import CodesConfig
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import train_score
-from tests.tasks.half_precision import HALF, ONE_STEP, logged
+from tests.tasks.half_precision import compare_precisions
 from tests.tasks.test_score_stage import RIGID, settings
 
 CODES = ("task.codes.encoder.num_scalars=8", "task.codes.encoder.num_vectors=4", "task.poses_per_complex=2")
@@ -102,8 +102,7 @@ def test_an_encoder_without_a_learning_rate_stays_as_it_is(prepared, tmp_path):
 
 
 def test_a_step_in_half_precision_is_close_to_one_in_single_precision(prepared, tmp_path):
-    train_score(settings(prepared, RIGID, *CODES, *ONE_STEP), tmp_path / "single")
-    train_score(settings(prepared, RIGID, *CODES, *ONE_STEP, HALF), tmp_path / "half")
-    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
-    for name in ("train/loss", "val_oracle/tr", "val_codes/perplexity_0"):
-        assert half[name] == pytest.approx(single[name], rel=0.05)
+    def train(overrides, folder):
+        train_score(settings(prepared, RIGID, *CODES, *overrides), folder)
+
+    compare_precisions(train, tmp_path, ("train/loss", "val_oracle/tr", "val_codes/perplexity_0"))

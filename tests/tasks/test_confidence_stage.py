@@ -13,7 +13,7 @@ from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
 from discodock.models.confidence_model import ConfidenceModel
 from discodock.tasks.confidence import evidence, pair_accuracy, pair_loss, predict
 from discodock.tasks.confidence_stage import ConfidenceStageConfig, calibrate_file, train_confidence
-from tests.tasks.half_precision import HALF, ONE_STEP, logged
+from tests.tasks.half_precision import compare_precisions
 from tests.tiny import CONFIDENCE_CONFIG, write_tiny_checkpoint
 
 TINY = (
@@ -163,8 +163,7 @@ def test_without_pairs_there_is_no_loss_of_them():
 
 
 def test_a_step_in_half_precision_is_close_to_one_in_single_precision(docked, tmp_path):
-    train_confidence(settings(docked, "data.batch_size=1", *ONE_STEP), tmp_path / "single")
-    train_confidence(settings(docked, "data.batch_size=1", *ONE_STEP, HALF), tmp_path / "half")
-    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
-    for name in ("train/pose", "train/atom", "val/pose", "val/atom"):
-        assert half[name] == pytest.approx(single[name], rel=0.05)
+    def train(overrides, folder):
+        train_confidence(settings(docked, "data.batch_size=1", *overrides), folder)
+
+    compare_precisions(train, tmp_path, ("train/pose", "train/atom", "val/pose", "val/atom"))

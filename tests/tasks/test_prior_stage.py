@@ -17,7 +17,7 @@ from discodock.tasks.prior import PriorTask
 from discodock.tasks.prior_stage import PriorStageConfig, load_stage_one, train_prior
 from discodock.tasks.redocking import graphs
 from discodock.tasks.stages import train_score
-from tests.tasks.half_precision import HALF, ONE_STEP, logged
+from tests.tasks.half_precision import compare_precisions
 from tests.tasks.test_codes_stage import CODES
 from tests.tasks.test_score_stage import RIGID, settings
 
@@ -147,8 +147,7 @@ def count_residues(batch):
 
 
 def test_a_step_in_half_precision_is_close_to_one_in_single_precision(config, tmp_path):
-    train_prior(config(*ONE_STEP), tmp_path / "single")
-    train_prior(config(*ONE_STEP, HALF), tmp_path / "half")
-    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
-    for name in ("train/nats", "val/nats", "val/entropy"):
-        assert half[name] == pytest.approx(single[name], rel=0.05)
+    def train(overrides, folder):
+        train_prior(config(*overrides), folder)
+
+    compare_precisions(train, tmp_path, ("train/nats", "val/nats", "val/entropy"))

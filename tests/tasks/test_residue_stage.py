@@ -17,7 +17,7 @@ from discodock.models.residue_score_model import ResidueScoreModel
 from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import ScoreStageConfig, score_data, train_score
-from tests.tasks.half_precision import HALF, ONE_STEP, logged
+from tests.tasks.half_precision import compare_precisions
 
 CONFIG = Path(__file__).parents[2] / "configs" / "disco_diffdock_s.yaml"
 IDS = ("2azr_982", "6rzx_KPQ")
@@ -117,11 +117,10 @@ def test_a_frozen_encoder_keeps_its_batch_statistics_and_has_no_dropout(prepared
 
 
 def test_a_step_in_half_precision_is_close_to_one_in_single_precision(prepared, tmp_path):
-    train_score(settings(prepared, *ONE_STEP), tmp_path / "single")
-    train_score(settings(prepared, *ONE_STEP, HALF), tmp_path / "half")
-    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
-    for name in ("train/loss", "val/tr", "val_codes/perplexity_0"):
-        assert half[name] == pytest.approx(single[name], rel=0.05)
+    def train(overrides, folder):
+        train_score(settings(prepared, *overrides), folder)
+
+    compare_precisions(train, tmp_path, ("train/loss", "val/tr", "val_codes/perplexity_0"))
 
 
 def test_contradictions_fail_when_read(prepared):

@@ -14,7 +14,7 @@ from discodock.models.checkpoint import load_checkpoint
 from discodock.tasks.redocking import RedockingConfig, redock, symmetric_rmsd
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import ScoreStageConfig, train_score
-from tests.tasks.half_precision import HALF, ONE_STEP, logged
+from tests.tasks.half_precision import compare_precisions
 
 TINY = (
     "task.model.num_scalars=16",
@@ -160,8 +160,7 @@ def test_symmetric_rmsd_takes_the_best_atom_order(prepared):
 
 
 def test_a_step_in_half_precision_is_close_to_one_in_single_precision(prepared, tmp_path):
-    train_score(settings(prepared, RIGID, *ONE_STEP), tmp_path / "single")
-    train_score(settings(prepared, RIGID, *ONE_STEP, HALF), tmp_path / "half")
-    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
-    for name in ("train/loss", "val/tr", "val/rot", "val/tor"):
-        assert half[name] == pytest.approx(single[name], rel=0.05)
+    def train(overrides, folder):
+        train_score(settings(prepared, RIGID, *overrides), folder)
+
+    compare_precisions(train, tmp_path, ("train/loss", "val/tr", "val/rot", "val/tor"))

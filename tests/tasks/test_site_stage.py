@@ -14,7 +14,7 @@ from discodock.models.site_model import SiteModel, SiteModelConfig
 from discodock.tasks import site_stage
 from discodock.tasks.site import FrozenReceptorEncoder, SiteTask, site_targets
 from discodock.tasks.site_stage import SiteStageConfig, train_site
-from tests.tasks.half_precision import HALF, ONE_STEP, logged
+from tests.tasks.half_precision import compare_precisions
 from tests.tiny import write_tiny_checkpoint
 
 TINY = (
@@ -144,8 +144,7 @@ def test_targets_are_a_gaussian_of_the_distance_and_never_empty():
 
 
 def test_a_step_in_half_precision_is_close_to_one_in_single_precision(prepared, tmp_path):
-    train_site(settings(prepared, *ONE_STEP), tmp_path / "single")
-    train_site(settings(prepared, *ONE_STEP, HALF), tmp_path / "half")
-    single, half = logged(tmp_path / "single"), logged(tmp_path / "half")
-    for name in ("train/code", "train/offset", "val/code"):
-        assert half[name] == pytest.approx(single[name], rel=0.05)
+    def train(overrides, folder):
+        train_site(settings(prepared, *overrides), folder)
+
+    compare_precisions(train, tmp_path, ("train/code", "train/offset", "val/code"))
