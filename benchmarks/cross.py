@@ -110,7 +110,7 @@ def dock_all(options: argparse.Namespace) -> list[dict[str, str]]:
     Raises:
         InputError: there are no pairs, or the folder holds rows of other settings.
     """
-    docker = Docker(options.checkpoint, "cpu")
+    docker = Docker(options.checkpoint, "cpu", threads=1)
     settings = {name: getattr(options, name) for name in ("samples", "steps", "seed")}
     settings |= {"checkpoint": docker.network.sha256}
     stated = options.out / "settings.json"

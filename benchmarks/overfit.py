@@ -45,7 +45,7 @@ def main() -> None:
     minutes = (time.monotonic() - started) / 60
     sampling = SamplingConfig(samples=arguments.samples)
     found = evaluate(
-        DockedPoses(Docker(weights, "cpu")),
+        DockedPoses(Docker(weights, "cpu", threads=1)),
         ROOT / "tests/data/complexes",
         arguments.out / "redocked",
         EvaluationConfig(sampling=sampling),

@@ -100,7 +100,7 @@ def check_settings(options: argparse.Namespace) -> None:
 
 def measure_all(options: argparse.Namespace, table: Path) -> None:
     """Every method on every complex; what is in the table already stays."""
-    docker = Docker(options.checkpoint, "cpu")
+    docker = Docker(options.checkpoint, "cpu", threads=1)
     rows: list[dict[str, Any]] = [dict(row) for row in read_table(table)]
     done = {row["id"] for row in rows}
     for entry in choose_complexes(list_complexes(options.complexes, options.split), options.limit, options.seed):

@@ -50,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     raise_allocator_thresholds()
     torch.set_num_threads(1)
-    docker = Docker(arguments.checkpoint, "cpu")
+    docker = Docker(arguments.checkpoint, "cpu", threads=1)
     complexes = [read_complex(entry) for entry in list_complexes(COMPLEXES) if isinstance(entry, SourceComplex)]
     compare_docking(docker, complexes, arguments.repeats)
     compare_convolutions(docker, complexes[0], arguments.repeats)

@@ -142,7 +142,7 @@ def dock(complex_id: str, crystal: CrystalComplex, options: argparse.Namespace, 
 
 def judge(options: argparse.Namespace, config: EvaluationConfig) -> dict[str, Evaluation]:
     """Evaluations of discodock, Vina, and discodock's poses rescored by Vina."""
-    docker = Docker(options.checkpoint, "cpu")
+    docker = Docker(options.checkpoint, "cpu", threads=1)
     sources: dict[str, tuple[PoseSource, EvaluationConfig]] = {
         "discodock": (DockedPoses(docker), config),
         "AutoDock Vina": (PoseFolder(options.out / "vina"), config),

@@ -74,6 +74,7 @@ def evaluate(
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
     batch_size: options.BatchSize = None,
+    threads: options.Threads = None,
     relax: options.Relax = options.DEFAULT_RELAX,
     flexible_side_chains: options.FlexibleSideChains = 0.0,
 ) -> int:
@@ -109,7 +110,7 @@ def evaluate(
     )
     check_writable(out)
     table = None if splits is None else read_split_table(splits)
-    pose_source = _pose_source(poses, checkpoint, device, mode, rank_by_confidence)
+    pose_source = _pose_source(poses, checkpoint, device, threads, mode, rank_by_confidence)
     with WorkBar("judging" if poses is not None else "redocking", None) as bar:
         found = evaluate_complexes(pose_source, source, out, config, table=table, listener=_listener(bar))
     _print_metrics(found, out)
@@ -117,15 +118,20 @@ def evaluate(
 
 
 def _pose_source(
-    poses: Path | None, checkpoint: Path | None, device: str, mode: str, rank_by_confidence: bool
+    poses: Path | None,
+    checkpoint: Path | None,
+    device: str,
+    threads: int | None,
+    mode: str,
+    rank_by_confidence: bool,
 ) -> PoseSource:
     from discodock.evaluation.sources import DockedPoses, JudgedPoses, PoseFolder
     from discodock.inference.dock import Docker
 
     if poses is not None:
         folder = PoseFolder(poses)
-        return JudgedPoses(Docker(checkpoint, device), folder) if rank_by_confidence else folder
-    docker = Docker(checkpoint, device)
+        return JudgedPoses(Docker(checkpoint, device, threads), folder) if rank_by_confidence else folder
+    docker = Docker(checkpoint, device, threads)
     if mode == "blind":
         docker.check_pocket(None)
     return DockedPoses(docker)

@@ -133,9 +133,20 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option("--checkpoint", metavar="FILE", help="Weights (.safetensors) [default: those in the package]."),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        help="CPU cores to dock a ligand with; they change no pose [default: all, at most 4, or OMP_NUM_THREADS].",
+        min=1,
+    ),
+]
 BatchSize = Annotated[
     int | None,
-    typer.Option("--batch-size", metavar="N", help="Poses at a time [default: from the free memory].", min=1),
+    typer.Option(
+        "--batch-size", metavar="N", help="Poses at a time on a core or GPU [default: from the free memory].", min=1
+    ),
 ]
 Relax = Annotated[
     str,

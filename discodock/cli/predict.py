@@ -53,6 +53,7 @@ def predict(
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
     batch_size: options.BatchSize = None,
+    threads: options.Threads = None,
     relax: options.Relax = options.DEFAULT_RELAX,
     flexible_side_chains: options.FlexibleSideChains = 0.0,
     cofactors: options.Cofactors = None,
@@ -97,7 +98,7 @@ def predict(
         overwrite=overwrite,
         strict=jobs_table is None and len(jobs) == 1,
     )
-    outcomes = _run(jobs, out, run_options, checkpoint, device)
+    outcomes = _run(jobs, out, run_options, checkpoint, device, threads)
     are_reported = not report or write_reports([out / str(o.row["name"]) for o in outcomes if o.is_ok], out)
     return 0 if are_reported and all(outcome.is_ok for outcome in outcomes) else 1
 
@@ -148,14 +149,16 @@ def _ligand_jobs(
     return jobs
 
 
-def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str) -> list[JobOutcome]:
+def _run(
+    jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str, threads: int | None
+) -> list[JobOutcome]:
     """Load the network, dock everything with a progress bar, and print what became of it."""
     from discodock.cli.progress import WorkBar
     from discodock.inference.batch import SUMMARY_FILE, run_jobs
     from discodock.inference.dock import Docker
     from discodock.inference.outputs import check_writable, mode_lines, read_run
 
-    docker = Docker(checkpoint, device)
+    docker = Docker(checkpoint, device, threads)
     check_writable(out)
     num_steps = run_options.sampling.num_candidates * run_options.sampling.solver.steps
     with WorkBar("docking", len(jobs)) as bar:

@@ -183,7 +183,7 @@ def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
 @functools.lru_cache(maxsize=1)
 def _docker(checkpoint: Path | None, device: str) -> Docker:
     """The network, loaded once in each process; without the site model, as all pockets are given."""
-    docker = Docker(checkpoint, device)
+    docker = Docker(checkpoint, device, threads=1)
     docker.network = replace(docker.network, site_model=None)
     return docker
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 import torch
 
 from discodock.errors import InputError
+
+MAX_THREADS: Final = 4
+"""More than four batches are rarely there for one ligand, and Python keeps further threads waiting."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def choose_device(name: str) -> torch.device:
@@ -38,18 +46,39 @@ def choose_device(name: str) -> torch.device:
 
 
 @contextmanager
-def cpu_threads(num: int) -> Iterator[None]:
-    """Let torch use `num` threads on the CPU for a while.
+def one_thread_each() -> Iterator[None]:
+    """Let every operation of torch run in the thread that calls it, for a while.
 
-    The tensors of a docking are small: a second thread gains little on an idle core, and where another process is at
-    work, both threads wait for each other most of the time. On two busy cores, two threads took nine times as long.
+    The tensors of a docking are small: a second thread within an operation gains little on an idle core, and where
+    another process is at work, both wait for each other most of the time. On two busy cores it took nine times as long.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(num)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def default_threads(device: torch.device) -> int:
+    """Threads to dock with: as many as torch would use (its cores, or OMP_NUM_THREADS), `MAX_THREADS` at most."""
+    return min(torch.get_num_threads(), MAX_THREADS) if device.type == "cpu" else 1
+
+
+def map_in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], threads: int) -> list[_Result]:
+    """Results of all items in their order, with `threads` of them at work at a time.
+
+    Each runs on its own core, with operations that do not split any further. The first error ends the rest.
+    """
+    if threads == 1 or len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def free_memory(device: torch.device) -> int:

@@ -22,7 +22,7 @@ from discodock.data.crop import crop_site, move_origin
 from discodock.errors import ConfigError, InputError
 from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.confidence import PoseConfidence, judge_poses
-from discodock.inference.device import choose_device, cpu_threads
+from discodock.inference.device import choose_device, default_threads, one_thread_each
 from discodock.inference.drawn import DrawnPoses, given_poses
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, find_modes, surroundings
@@ -33,7 +33,7 @@ from discodock.inference.ranking import best_distinct, rank_scores
 from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, relax_poses
 from discodock.inference.rescore import RescoreMethod, checked_rescore, rescored
 from discodock.inference.result import DockedPose, DockingResult
-from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, sample_poses
+from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, joined, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
 from discodock.inference.validity import with_validity
 from discodock.models.sites import allot
@@ -47,12 +47,12 @@ class Docker:
 
     Attributes:
         network: the network, its process and its device.
-        threads: CPU threads to dock with.
+        threads: batches of poses to work on at the same time; they change no pose.
     """
 
-    def __init__(self, checkpoint: Path | None = None, device: str = "auto", threads: int = 1) -> None:
+    def __init__(self, checkpoint: Path | None = None, device: str = "auto", threads: int | None = None) -> None:
         self.network = load_network(checkpoint, choose_device(device))
-        self.threads = threads
+        self.threads = threads or default_threads(self.network.device)
 
     def dock(
         self,
@@ -87,7 +87,7 @@ class Docker:
         started = time.monotonic()
         relax = relax or RelaxConfig()
         candidates = self.draw(receptor, ligand, pocket, config, relax=relax.first, on_step=on_step)
-        with cpu_threads(self.threads):
+        with one_thread_each():
             belief = judge_poses(self.network, candidates)
             scores = _scores(candidates.relaxed, candidates.agreement(), belief)
             kept = best_distinct(scores, candidates.distances, config.samples)
@@ -128,11 +128,12 @@ class Docker:
         """Sample and relax all candidates, in no order yet; arguments and errors as of `dock`."""
         self.check_pocket(pocket)
         arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(self.network, receptor)
-        with cpu_threads(self.threads):
+        with one_thread_each():
             sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
             pose_site = np.repeat(np.arange(len(sites)), allot(config.num_candidates, [site.prob for site in sites]))
             sampled = self._sample(arrays, sites, pose_site, config, on_step)
-            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax or RelaxConfig(), self.network.device)
+            relax, device = relax or RelaxConfig(), self.network.device
+            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax, device, threads=self.threads)
         return DrawnPoses(arrays, sites, pose_site, sampled, relaxed)
 
     def rank_poses(self, receptor: Receptor, ligand: LigandRecord, pos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,7 +151,7 @@ class Docker:
             ConfigError: the checkpoint has no confidence model.
         """
         arrays = docking_arrays(receptor, ligand, SamplingConfig())
-        with cpu_threads(self.threads):
+        with one_thread_each():
             relaxed = relax_poses(pos, ligand, receptor, arrays, RelaxConfig(method="none"), self.network.device)
             relaxed = replace(relaxed, contact_energy=relaxed.vina_score)
             judged = judge_poses(self.network, given_poses(arrays, relaxed))
@@ -176,20 +177,17 @@ class Docker:
         on_step: StepCallback | None,
     ) -> SampledPoses:
         """Poses (N, L, 3), Å, and their codes, in the order of `pose_site`, the ascending index of the site of each."""
-        conformers = arrays["ligand_conformer_pos"]
-        parts = []
-        for index in np.unique(pose_site):
-            center = sites[index].pocket.center
-            if self.network.score_model.whole_receptor:
-                cropped = move_origin(arrays, center)
-            else:
-                cropped = crop_site(arrays, center)
-            cropped["ligand_conformer_pos"] = conformers.astype(np.float32)  # free of any site until a pose is drawn
+        conformers = arrays["ligand_conformer_pos"].astype(np.float32)  # free of any site until a pose is drawn
+        whole = self.network.score_model.whole_receptor
+        used = np.unique(pose_site)
+        centers = [sites[index].pocket.center for index in used]
+        places = []
+        for index, center in zip(used, centers, strict=True):
+            cropped = move_origin(arrays, center) if whole else crop_site(arrays, center)
             first, last = np.flatnonzero(pose_site == index)[[0, -1]]
-            numbers = range(int(first), int(last) + 1)
-            part = sample_poses(self.network, cropped, config, on_step, numbers)
-            parts.append(SampledPoses(part.pos + center, part.entries))
-        return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.entries for p in parts]))
+            places.append((cropped | {"ligand_conformer_pos": conformers}, range(int(first), int(last) + 1)))
+        parts = sample_poses(self.network, places, config, on_step, self.threads)
+        return joined([replace(part, pos=part.pos + center) for part, center in zip(parts, centers, strict=True)])
 
     def _finish(
         self,
@@ -263,6 +261,7 @@ def dock(
     flexible_side_chains: float = 0.0,
     seed: int = 0,
     device: str = "auto",
+    threads: int | None = None,
     checkpoint: str | Path | None = None,
 ) -> DockingResult:
     """Dock one ligand into a protein: into a pocket named by one of a ligand, a point or residues, or wherever it fits.
@@ -293,6 +292,7 @@ def dock(
         flexible_side_chains: with openmm, side chains with an atom this near to a pose move with it, Å; 0 for none.
         seed: of all random numbers.
         device: auto, cpu, cuda, cuda:N or mps.
+        threads: CPU cores to dock with; None takes all, at most four.
         checkpoint: weights; None takes those that ship with the package.
 
     Returns:
@@ -307,7 +307,7 @@ def dock(
     config = SamplingConfig.checked({**many, "seed": seed, "solver": walk})
     relaxation = RelaxConfig.checked(relax, flexible_side_chains)
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
-    docker = Docker(None if checkpoint is None else Path(checkpoint), device)
+    docker = Docker(None if checkpoint is None else Path(checkpoint), device, threads)
     docker.check_pocket(spec)
     extra = None if cofactors is None else Path(cofactors)
     receptor = read_docking_receptor(Path(protein), record, spec, extra=extra, keep=keep, drop=drop)

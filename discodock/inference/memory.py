@@ -31,15 +31,17 @@ RESIDUE_COPIES: Final = 12
 """Of networks of kind `residue`: 9 scalars wide is what an edge is embedded from, 3 what it is embedded as."""
 
 
-def poses_per_batch(network: DockingNetwork, arrays: dict[str, np.ndarray], num_poses: int) -> int:
+def poses_per_batch(network: DockingNetwork, arrays: dict[str, np.ndarray], num_poses: int, threads: int = 1) -> int:
     """Poses to denoise together: as many as fit, in batches of equal size.
 
     Args:
         network: tells the device and the size of the features.
         arrays: a complex cropped to its pocket.
         num_poses: poses wanted in all.
+        threads: batches in memory at the same time.
     """
-    fitting = int(MEMORY_SHARE * free_memory(network.device) / bytes_per_pose(network, arrays))
+    share = MEMORY_SHARE * free_memory(network.device) / threads
+    fitting = int(share / bytes_per_pose(network, arrays))
     limit = max(1, min(fitting, CPU_BATCH if network.device.type == "cpu" else GPU_BATCH))
     return math.ceil(num_poses / math.ceil(num_poses / limit))
 

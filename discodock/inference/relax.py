@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -18,6 +20,7 @@ from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, l
 from discodock.data.batch import Arrays, collate_ligands, move_tensors
 from discodock.errors import ConfigError
 from discodock.geometry.pose import LigandTopology
+from discodock.inference.device import map_in_threads
 from discodock.inference.relax_openmm import openmm_poses
 from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
 from discodock.physics.minimise import MinimiserConfig, minimise
@@ -127,6 +130,7 @@ def relax_poses(
     device: torch.device,
     *,
     done: RelaxedPoses | None = None,
+    threads: int = 1,
 ) -> RelaxedPoses:
     """Relax poses, or only judge them if the method is `none`.
 
@@ -138,10 +142,11 @@ def relax_poses(
         config: whether and how.
         device: where to compute.
         done: the same poses after what `config.first` does, which is then not done again.
+        threads: batches of poses relaxed at the same time.
     """
     if done is not None and config.first == config:
         return done
-    scorer = _Scorer(ligand, receptor, arrays, config, device)
+    scorer = _Scorer(ligand, receptor, arrays, config, device, threads)
     if done is None:
         found = scorer.relax_all(pos, is_moving=config.method != "none")
         strain = found.strain - scorer.free_energy()
@@ -168,9 +173,15 @@ class _Scorer:
     """One ligand and one receptor as tensors."""
 
     def __init__(
-        self, ligand: LigandRecord, receptor: Receptor, arrays: Arrays, config: RelaxConfig, device: torch.device
+        self,
+        ligand: LigandRecord,
+        receptor: Receptor,
+        arrays: Arrays,
+        config: RelaxConfig,
+        device: torch.device,
+        threads: int,
     ) -> None:
-        self.ligand, self.mol, self.config, self.device = ligand, ligand.mol, config, device
+        self.ligand, self.mol, self.config, self.device, self.threads = ligand, ligand.mol, config, device, threads
         self.tor_bond = arrays["ligand_tor_bond"]
         self.conformers = arrays["ligand_conformer_pos"]
         self.topology = move_tensors(collate_ligands([arrays])[1], device)
@@ -186,9 +197,9 @@ class _Scorer:
 
     def relax_all(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
         """Poses (N, L, 3), relaxed by the fast method or as they are; `strain` is the energy within the ligand."""
-        receptor_pos = self.receptor.pos
-        starts = range(0, len(pos), MAX_POSES)
-        return _joined([self._relax(pos[i : i + MAX_POSES], receptor_pos, is_moving=is_moving) for i in starts])
+        parts = np.array_split(pos, math.ceil(len(pos) / MAX_POSES))
+        relax = partial(self._relax, receptor_pos=self.receptor.pos, is_moving=is_moving)
+        return _joined(map_in_threads(relax, parts, self.threads))
 
     def judge(self, pos: np.ndarray, side_chains: Sequence[MovedAtoms | None]) -> RelaxedPoses:
         """Poses (N, L, 3) as they are, each in the receptor as its side chains are."""

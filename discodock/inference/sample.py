@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -12,19 +13,19 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from discodock.data.batch import collate
+from discodock.data.batch import Arrays, collate
 from discodock.diffusion.noise import PoseNoise
 from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.codes import PoseCodeConfig, PoseCodes, PoseCodeSampler
+from discodock.inference.device import map_in_threads
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
 from discodock.latents.guidance import guided
 from discodock.models.graphs import LigandGraph, receptor_graph
-from discodock.models.registry import AnyContext
 from discodock.settings import Settings
 
 NOT_FINITE: Final = "the sampler's poses are not finite; use more --steps, another --solver or another --checkpoint"
@@ -44,7 +45,9 @@ class SamplingConfig(Settings):
     )
     seed: int = Field(0, ge=0, description="of every random stream; equal seeds give equal poses on equal hardware")
     conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers to start from, taken in turn by the poses")
-    batch_size: int | None = Field(None, ge=1, description="poses denoised together; none: from the free memory")
+    batch_size: int | None = Field(
+        None, ge=1, description="poses that a thread denoises together; none: from the free memory"
+    )
     sites: SiteSearchConfig = Field(default_factory=SiteSearchConfig, description="where to dock if no pocket is given")
     codes: PoseCodeConfig = Field(default_factory=PoseCodeConfig, description="codes of poses, if the network has them")
     solver: SolverConfig = Field(
@@ -108,84 +111,122 @@ class SampledPoses:
 
 def sample_poses(
     network: DockingNetwork,
-    arrays: dict[str, np.ndarray],
+    places: Sequence[tuple[Arrays, range]],
     config: SamplingConfig,
     on_step: StepCallback | None = None,
-    numbers: range | None = None,
-) -> SampledPoses:
-    """Draw codes and poses; the receptor is encoded once, and every pose has its own random stream.
+    threads: int = 1,
+) -> list[SampledPoses]:
+    """Draw codes and poses of one ligand; receptors are encoded once, and every pose has its own random stream.
 
-    A pose depends on the seed and its own number alone, not on the batch it is in (up to rounding).
+    A pose depends on the seed and its own number alone, not on the batch it is in (up to rounding) nor on threads.
 
     Args:
         network: from `load_network`.
-        arrays: a complex cropped to the pocket, whose centre is the origin; conformers in `ligand_conformer_pos`.
-        config: how many poses, and how.
-        on_step: progress callback.
-        numbers: of the poses, which name their random streams; None takes all of the config's from 0 on.
+        places: complexes cropped to a pocket, whose centre is the origin, with conformers in `ligand_conformer_pos`;
+            and the numbers of the poses to draw there, which name their random streams.
+        config: how poses are drawn.
+        on_step: progress callback; only one thread calls it at a time.
+        threads: batches denoised at the same time.
 
     Returns:
-        As many poses as numbers, in the frame of `arrays`.
+        For each place as many poses as it has numbers, in the frame of its arrays.
 
     Raises:
         InputError: a single pose does not fit into memory, or poses are not finite.
     """
-    batch = collate([arrays]).to(network.device)
-    numbers = range(config.num_candidates) if numbers is None else numbers
-    batch_size = config.batch_size or poses_per_batch(network, arrays, len(numbers))
-    poses: list[np.ndarray] = []
-    entries: list[Sequence[int]] = []
-    with torch.inference_mode():
-        receptor, ligand = receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
-        context = network.score_model.encode(receptor, ligand)
-        conformers = batch.conformer_pos[0]
-        sampler = None if network.code_prior is None else PoseCodeSampler(network, receptor, ligand, conformers)
-        while len(poses) < len(numbers):
-            chosen = numbers[len(poses) : len(poses) + batch_size]
-            try:
-                codes = None if sampler is None else sampler.draw(chosen, config.seed, config.codes)
-                poses.extend(_denoise(network, context, conformers, chosen, codes, config, on_step))
-                entries.extend([()] * len(chosen) if codes is None else codes.entries.tolist())
-            except RuntimeError as error:
-                batch_size = _smaller_batch(error, len(chosen), network.device)
-    if not np.isfinite(poses).all():
-        raise InputError(NOT_FINITE)
-    return SampledPoses(np.stack(poses).astype(np.float64), np.array(entries, dtype=np.int64))
+    report = None if on_step is None else _one_at_a_time(on_step)
+    batches: list[tuple[_PlaceSampler, range]] = []
+    for arrays, numbers in places:
+        sampler = _PlaceSampler(network, arrays, config, report)
+        size = config.batch_size or poses_per_batch(network, arrays, len(numbers), threads)
+        batches += [(sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
+    drawn = iter(map_in_threads(lambda batch: batch[0].draw(batch[1]), batches, threads))
+    sampled = []
+    for _, numbers in places:
+        parts: list[SampledPoses] = []
+        while sum(len(part.pos) for part in parts) < len(numbers):
+            parts.append(next(drawn))
+        sampled.append(joined(parts))
+    return sampled
 
 
-def _denoise(
-    network: DockingNetwork,
-    context: AnyContext,
-    conformers: Tensor,
-    numbers: range,
-    codes: PoseCodes | None,
-    config: SamplingConfig,
-    on_step: StepCallback | None,
-) -> np.ndarray:
-    """One batch of poses, (len(numbers), L, 3); `conformers` (C, L, 3) are shared out by pose number."""
-    num_poses, device = len(numbers), conformers.device
-    pose_complex = torch.zeros(num_poses, dtype=torch.int64, device=device)
-    topology = context.ligand.topology.select(pose_complex)
-    noise = PoseNoise(config.seed, numbers)
-    start = conformers[[number % len(conformers) for number in numbers]]
-    pos = network.process.prior_sample(start, topology, start.new_zeros(num_poses, 3), noise)
+def joined(parts: Sequence[SampledPoses]) -> SampledPoses:
+    """All poses in a row."""
+    return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.entries for p in parts]))
 
-    weights = None if codes is None else codes.weights
-    guidance_weight = 0.0 if codes is None else config.codes.guidance_weight
 
-    def unit_score(pos: Tensor, t: Tensor) -> PoseTangent:
-        return guided(
-            lambda: network.score_model(context, pos, pose_complex, t, weights),
-            lambda: network.score_model(context, pos, pose_complex, t, None),
-            guidance_weight,
-        )
+class _PlaceSampler:
+    """A ligand at one place, encoded once and ready to draw any of its poses; several threads may do so."""
 
-    def report(_step: int, _pos: Tensor) -> None:
-        if on_step is not None:
+    def __init__(
+        self, network: DockingNetwork, arrays: Arrays, config: SamplingConfig, on_step: StepCallback | None
+    ) -> None:
+        self.network, self.config, self.on_step = network, config, on_step
+        batch = collate([arrays]).to(network.device)
+        with torch.inference_mode():
+            receptor, ligand = receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
+            self.context = network.score_model.encode(receptor, ligand)
+            self.conformers = batch.conformer_pos[0]
+            has_prior = network.code_prior is not None
+            self.codes = PoseCodeSampler(network, receptor, ligand, self.conformers) if has_prior else None
+
+    def draw(self, numbers: range) -> SampledPoses:
+        """The poses of these numbers; they are halved until they fit into memory.
+
+        Raises:
+            InputError: a single pose does not fit into memory, or poses are not finite.
+        """
+        try:
+            with torch.inference_mode():
+                codes = None if self.codes is None else self.codes.draw(numbers, self.config.seed, self.config.codes)
+                pos = self._denoise(numbers, codes)
+        except RuntimeError as error:
+            half = _smaller_batch(error, len(numbers), self.network.device)
+        else:
+            if not np.isfinite(pos).all():
+                raise InputError(NOT_FINITE)
+            entries = np.zeros((len(pos), 0), dtype=np.int64) if codes is None else codes.entries.cpu().numpy()
+            return SampledPoses(pos.astype(np.float64), entries)
+        return joined([self.draw(numbers[:half]), self.draw(numbers[half:])])
+
+    def _denoise(self, numbers: range, codes: PoseCodes | None) -> np.ndarray:
+        """One batch of poses, shape (len(numbers), L, 3); conformers are shared out by pose number."""
+        network, conformers, context = self.network, self.conformers, self.context
+        num_poses = len(numbers)
+        pose_complex = torch.zeros(num_poses, dtype=torch.int64, device=conformers.device)
+        topology = context.ligand.topology.select(pose_complex)
+        noise = PoseNoise(self.config.seed, numbers)
+        start = conformers[[number % len(conformers) for number in numbers]]
+        pos = network.process.prior_sample(start, topology, start.new_zeros(num_poses, 3), noise)
+
+        weights = None if codes is None else codes.weights
+        guidance_weight = 0.0 if codes is None else self.config.codes.guidance_weight
+
+        def unit_score(pos: Tensor, t: Tensor) -> PoseTangent:
+            return guided(
+                lambda: network.score_model(context, pos, pose_complex, t, weights),
+                lambda: network.score_model(context, pos, pose_complex, t, None),
+                guidance_weight,
+            )
+
+        def report(_step: int, _pos: Tensor) -> None:
+            if self.on_step is not None:
+                self.on_step(num_poses)
+
+        solver = self.config.solver
+        pos = denoise_poses(unit_score, network.process, topology, pos, noise, config=solver, on_step=report)
+        return pos.cpu().numpy()
+
+
+def _one_at_a_time(on_step: StepCallback) -> StepCallback:
+    """The same for several threads: it need not expect to be called while it runs."""
+    lock = Lock()
+
+    def report(num_poses: int) -> None:
+        with lock:
             on_step(num_poses)
 
-    pos = denoise_poses(unit_score, network.process, topology, pos, noise, config=config.solver, on_step=report)
-    return pos.cpu().numpy()
+    return report
 
 
 def _smaller_batch(error: RuntimeError, size: int, device: torch.device) -> int:

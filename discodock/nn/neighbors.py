@@ -1,4 +1,4 @@
-"""Neighbour lists between padded sets of points, in plain torch, so that no compiled graph extension is needed."""
+"""Neighbour lists between padded sets of points, in torch and SciPy, so that no compiled graph extension is needed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 MAX_DISTANCES: Final = 16_000_000
 """Distances computed at a time: 64 MB in float32, however large the sets of points are."""
+
+TREE_DISTANCES: Final = 2_000_000
+"""On a CPU, between larger sets of points a k-d tree finds the pairs sooner than all distances do."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ def radius_pairs(
         cutoff: in Å, one for all samples or of shape (G,).
         is_self: the two sets are one set; leave out pairs of a point with itself.
     """
-    blocks = _close_pairs(target_pos.detach(), target_mask, source_pos.detach(), source_mask, cutoff, is_self=is_self)
+    is_large = target_pos.shape[1] * source_pos.shape[1] > TREE_DISTANCES
+    search = _tree_pairs if is_large and target_pos.device.type == "cpu" else _close_pairs
+    blocks = search(target_pos.detach(), target_mask, source_pos.detach(), source_mask, cutoff, is_self=is_self)
     sample, target, source = (torch.cat(each) for each in zip(*blocks, strict=True))
     vec = target_pos[sample, target] - source_pos[sample, source]
     return PairList(sample, target, source, vec)
@@ -102,6 +109,32 @@ def _close_pairs(
                 close = close & (own[:, None] != torch.arange(num_sources, device=close.device))
             sample, target, source = close.nonzero(as_tuple=True)
             yield sample + first_sample, target + first_target, source
+
+
+def _tree_pairs(
+    target_pos: Tensor,
+    target_mask: Tensor,
+    source_pos: Tensor,
+    source_mask: Tensor,
+    cutoff: float | Tensor,
+    *,
+    is_self: bool,
+) -> Iterator[tuple[Tensor, ...]]:
+    """The same pairs as `_close_pairs` in the same order, by a k-d tree of each sample; tensors on the CPU."""
+    for index in range(len(target_pos)):
+        target_idx, source_idx = target_mask[index].nonzero().flatten(), source_mask[index].nonzero().flatten()
+        targets, sources = target_pos[index, target_idx], source_pos[index, source_idx]
+        largest = float(cutoff[index] if isinstance(cutoff, Tensor) else cutoff)
+        trees = [cKDTree(each.double().numpy()) for each in (targets, sources)]
+        # a little wider, because what counts is the distance in the tensors' own precision
+        near = trees[0].sparse_distance_matrix(trees[1], largest * (1 + 1e-4), output_type="ndarray")
+        order = np.lexsort((near["j"], near["i"]))
+        target, source = (torch.from_numpy(near[name][order]) for name in ("i", "j"))
+        close = (targets[target] - sources[source]).norm(dim=-1) < largest
+        if is_self:
+            close &= target_idx[target] != source_idx[source]
+        target, source = target_idx[target[close]], source_idx[source[close]]
+        yield torch.full_like(target, index), target, source
 
 
 def flat_index(mask: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -206,6 +207,29 @@ def test_docking_takes_its_own_number_of_threads_and_gives_them_back(docker, rec
         assert seen == {1} and torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_threads_change_no_pose(docker, receptor, ligand, pocket, monkeypatch):
+    def dock():
+        return docker.dock(receptor, ligand, pocket, config(samples=7, batch_size=2), on_step=steps.append)
+
+    steps: list[int] = []
+    monkeypatch.setattr("discodock.inference.relax.MAX_POSES", 3)
+    alone = dock()
+    num_alone, names = sum(steps), set()
+    forward = docker.network.score_model.forward
+
+    def watching(*arguments):
+        names.add(threading.current_thread().name)
+        assert torch.get_num_threads() == 1
+        return forward(*arguments)
+
+    monkeypatch.setattr(docker, "threads", 3)
+    monkeypatch.setattr(docker.network.score_model, "forward", watching)
+    together = dock()
+    assert sum(steps) == 2 * num_alone and names and threading.current_thread().name not in names
+    assert [pose.sample for pose in together.poses] == [pose.sample for pose in alone.poses]
+    assert (by_sample(together) == by_sample(alone)).all()
 
 
 def test_poses_rescored_by_vina_are_ranked_by_it(docker, receptor, ligand, pocket):

@@ -66,6 +66,22 @@ def test_large_sets_are_searched_in_blocks_with_the_same_result(monkeypatch, is_
         torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("is_self", [True, False])
+@pytest.mark.parametrize("cutoff", [2.5, torch.tensor([2.5, 1.0, 4.0])])
+def test_a_tree_finds_the_pairs_that_all_distances_find_in_the_same_order(monkeypatch, is_self, cutoff):
+    torch.manual_seed(0)
+    pos, other = torch.randn(3, 20, 3) * 2, torch.randn(3, 30, 3) * 2
+    mask, other_mask = torch.rand(3, 20) < 0.8, torch.rand(3, 30) < 0.8
+    mask[2] = False
+    sets = (pos, mask, pos, mask) if is_self else (pos, mask, other, other_mask)
+    whole = radius_pairs(*sets, cutoff, is_self=is_self)
+    monkeypatch.setattr(neighbors, "TREE_DISTANCES", 0)
+    monkeypatch.setattr(neighbors, "_close_pairs", None)
+    by_tree = radius_pairs(*sets, cutoff, is_self=is_self)
+    for name in ("sample", "target", "source", "vec"):
+        torch.testing.assert_close(getattr(by_tree, name), getattr(whole, name), rtol=0, atol=0)
+
+
 def test_nearest_pairs_are_the_nearest_of_the_radius_pairs():
     torch.manual_seed(0)
     pos = torch.randn(2, 12, 3) * 3
