@@ -12,6 +12,7 @@ from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 _THRESHOLDS: Final = (1 << 30, 32 << 20)
 """Bytes to try, largest first: glibc before 2.35 refuses an mmap threshold above half its heap size (32 MiB)."""
 
@@ -20,7 +21,8 @@ def raise_allocator_thresholds() -> bool:
     """Make glibc keep the memory of freed tensors for the next ones; true if it took the setting.
 
     By default glibc takes every large tensor fresh from the system and hands it straight back; the page faults then
-    cost about half of the time of a forward or training step on CPU. Does nothing on other C libraries.
+    cost about half of the time of a forward or training step on CPU. All threads share one heap, because glibc keeps
+    those of threads small and gives them back. Does nothing on other C libraries.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -29,7 +31,8 @@ def raise_allocator_thresholds() -> bool:
         return False
     mmap_raised = any(libc.mallopt(_M_MMAP_THRESHOLD, threshold) for threshold in _THRESHOLDS)
     trim_raised = libc.mallopt(_M_TRIM_THRESHOLD, _THRESHOLDS[0]) == 1
-    return mmap_raised and trim_raised
+    one_heap = libc.mallopt(_M_ARENA_MAX, 1) == 1
+    return mmap_raised and trim_raised and one_heap
 
 
 def hide_reader_notes() -> None:

@@ -41,6 +41,9 @@ from discodock.models.sites import allot
 TRAINED_HEAVY_ATOMS: Final = 60
 """Heavy atoms of the largest ligands in training; beyond, a warning."""
 
+TRAINED_RESIDUES: Final = 54
+"""Residues of the smallest protein in training; below, a warning."""
+
 
 class Docker:
     """A loaded network, ready to dock any number of ligands.
@@ -95,7 +98,7 @@ class Docker:
             chosen = None if belief is None else belief[kept]
             drawn, confidence = self._finish(candidates[kept], chosen, ligand, receptor, relax)
         poses = _rank(drawn, [facts[index] for index in kept], confidence, ligand, receptor)
-        warnings = [*receptor.warnings, *ligand.warnings, *_size_warning(ligand), *drawn.relaxed.warnings]
+        warnings = [*receptor.warnings, *ligand.warnings, *_size_warnings(ligand, receptor), *drawn.relaxed.warnings]
         warnings += [] if confidence is None else confidence.warnings()
         if rescore == "vina":
             poses = rescored(poses, ligand, receptor)
@@ -362,11 +365,16 @@ def read_docking_receptor(
     return read_receptor(protein, extra=extra, keep=keep, drop=drop, reference_ligands=references)
 
 
-def _size_warning(ligand: LigandRecord) -> list[str]:
-    num_atoms = len(heavy_indices(ligand.mol))
-    if num_atoms <= TRAINED_HEAVY_ATOMS:
-        return []
-    return [f"{num_atoms} heavy atoms: the network was trained on ligands of at most {TRAINED_HEAVY_ATOMS}"]
+def _size_warnings(ligand: LigandRecord, receptor: Receptor) -> list[str]:
+    warnings, num_atoms, num_residues = [], len(heavy_indices(ligand.mol)), len(receptor.residues)
+    if num_atoms > TRAINED_HEAVY_ATOMS:
+        warnings.append(f"{num_atoms} heavy atoms: the network was trained on ligands of at most {TRAINED_HEAVY_ATOMS}")
+    if num_residues < TRAINED_RESIDUES:
+        warnings.append(
+            f"a receptor of {num_residues} residues: the network was trained on {TRAINED_RESIDUES} and more; is the"
+            " file complete?"
+        )
+    return warnings
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,13 @@ def test_poses_outside_the_pocket_are_told_of(docker, receptor, ligand, pocket):
     assert any("no pose has its centroid" in warning for warning in result.warnings)
 
 
+def test_a_receptor_smaller_than_any_in_training_is_told_of(docker, receptor, ligand, pocket, monkeypatch):
+    assert not any("complete" in warning for warning in docker.dock(receptor, ligand, pocket, config()).warnings)
+    monkeypatch.setattr("discodock.inference.dock.TRAINED_RESIDUES", len(receptor.residues) + 1)
+    result = docker.dock(receptor, ligand, pocket, config())
+    assert any(f"a receptor of {len(receptor.residues)} residues" in warning for warning in result.warnings)
+
+
 def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, receptor, ligand, pocket, monkeypatch):
     expected = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED))
     forward, sizes = docker.network.score_model.forward, []
