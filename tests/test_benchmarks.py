@@ -12,6 +12,8 @@ from rdkit.Chem import rdMolTransforms
 
 from benchmarks.cross import first_fit
 from benchmarks.cross import main as cross
+from benchmarks.curves import main as draw_curves
+from benchmarks.curves import read_curves, smoothed
 from discodock.inference.complexes import list_complexes, read_complex
 from discodock.inference.outputs import read_table
 from tests.tiny import COMPLEXES, SMALL, write_tiny_checkpoint
@@ -195,3 +197,20 @@ def test_figures_of_relaxation_are_of_near_native_poses_and_of_first_ones():
     assert found["pb_valid_top1"] == found["top1_lt2"] == found["out_of_2"] == found["into_2"] == 0.5
     assert found["median_shift"] == pytest.approx(0.8) and found["median_rmsd_change"] == pytest.approx(0.45)
     assert found["cpu_seconds_per_pose"] == 0.5 and summary(rows, "openmm") == {}
+
+
+def test_curves_of_a_resumed_run_are_those_of_its_last_sessions(tmp_path, capsys):
+    sessions = {
+        0: "epoch,step,train/tr,val/tr,val/sample_lt2\n0,49,0.9,,\n0,99,0.8,0.85,0.125\n0,149,7,,\n",
+        1: "epoch,step,train/tr,val/tr,val/sample_lt2\n0,149,0.7,,\n0,199,0.6,0.65,0.25\n",
+    }
+    for number, text in sessions.items():
+        folder = tmp_path / "run" / "logs" / f"version_{number}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(text)
+    curves = read_curves(tmp_path / "run")
+    assert curves["train/tr"] == [(50, 0.9), (100, 0.8), (150, 0.7), (200, 0.6)]
+    assert smoothed([(step, float(step)) for step in range(1, 9)]) == [(6, 3.5), (7, 4.5), (8, 5.5)]
+    draw_curves([str(tmp_path / "run"), "--out", str(tmp_path / "curves.png")])
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "| 200 | 0.650 | 0.250 |" in capsys.readouterr().out
