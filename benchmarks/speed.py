@@ -2,9 +2,10 @@
 
     python -m benchmarks.speed [--corpus FOLDER] [--repeats 3]
 
-All figures are CPU-seconds of this process (one thread) and ratios between them; medians over the repeats, which
-interleave the things compared. Without a trained checkpoint the network's weights are random: speed does not depend on
-them, except that random poses keep leaving the pocket; give the default checkpoint for honest contact counts.
+All figures are CPU-seconds of this process (one thread) and ratios between them, but for the comparison of threads;
+medians over the repeats, which interleave the things compared. Without a trained checkpoint the network's weights are
+random: speed does not depend on them, except that random poses keep leaving the pocket; give the default checkpoint for
+honest contact counts.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def main() -> None:
     docker = Docker(arguments.checkpoint, "cpu", threads=1)
     complexes = [read_complex(entry) for entry in list_complexes(COMPLEXES) if isinstance(entry, SourceComplex)]
     compare_docking(docker, complexes, arguments.repeats)
+    compare_threads(docker, complexes[0], arguments.repeats)
     compare_convolutions(docker, complexes[0], arguments.repeats)
     compare_receptor_sharing(docker, complexes[0], arguments.repeats)
     measure_training(complexes, arguments.repeats)
@@ -72,6 +74,19 @@ def compare_docking(docker: Docker, complexes: list[CrystalComplex], repeats: in
         f" peak {peak:.2f} GiB"
     )
     print(f"  DiffDock-S, tuned, over this: {DIFFDOCK_S_SECONDS_PER_POSE / per_pose:.0f} times (published yardstick)")
+
+
+def compare_threads(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
+    """Docking on one core and on two, by the clock on the wall; honest only on a machine that is otherwise idle."""
+
+    def on_cores(number: int) -> None:
+        docker.threads = number
+        dock(docker, crystal)
+
+    seconds = median_seconds({str(n): (lambda n=n: on_cores(n)) for n in (1, 2)}, repeats, time.perf_counter)
+    docker.threads = 1
+    print(f"docking on one core / on two, wall seconds: {seconds['1']:.2f} / {seconds['2']:.2f}", end="")
+    print(f" = {seconds['1'] / seconds['2']:.2f}")
 
 
 def compare_convolutions(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
@@ -181,15 +196,17 @@ def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # n
     return batch, docker.network.process.perturb(clean, topology, t, noise).pos, t
 
 
-def median_seconds(actions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median CPU-seconds of each action over interleaved repeats, after one warm-up each."""
+def median_seconds(
+    actions: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, float]:
+    """Median seconds of each action over interleaved repeats, after one warm-up each; CPU-seconds by default."""
     times: dict[str, list[float]] = {name: [] for name in actions}
     for repeat in range(repeats + 1):
         for name, action in actions.items():
-            started = time.process_time()
+            started = clock()
             action()
             if repeat > 0:
-                times[name].append(time.process_time() - started)
+                times[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
