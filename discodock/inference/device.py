@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Event
 from typing import Final, TypeVar
 
 import torch
@@ -15,6 +16,9 @@ from discodock.errors import InputError
 
 MAX_THREADS: Final = 4
 """More than four batches are rarely there for one ligand, and Python keeps further threads waiting."""
+
+POLL_INTERVAL: Final = 0.1
+"""Seconds; how long Ctrl-C, which does not wake a waiting thread, goes unnoticed."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -65,18 +69,32 @@ def default_threads(device: torch.device) -> int:
     return min(torch.get_num_threads(), MAX_THREADS) if device.type == "cpu" else 1
 
 
-def map_in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], threads: int) -> list[_Result]:
+def map_in_threads(
+    function: Callable[[_Item], _Result], items: Sequence[_Item], threads: int, stop: Event | None = None
+) -> list[_Result]:
     """Results of all items in their order, with `threads` of them at work at a time.
 
-    Each runs on its own core, with operations that do not split any further. The first error ends the rest.
+    Each runs on its own core, with operations that do not split any further. The first error, or Ctrl-C, ends the rest.
+
+    Args:
+        function: what to do.
+        items: to what.
+        threads: at most.
+        stop: set when those at work should give up, for a function that looks at it now and then.
     """
     if threads == 1 or len(items) < 2:
         return [function(item) for item in items]
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
+            while wait(futures, timeout=POLL_INTERVAL, return_when=FIRST_EXCEPTION).not_done:
+                for future in futures:
+                    if future.done():
+                        future.result()
             return [future.result() for future in futures]
         except BaseException:
+            if stop is not None:
+                stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Final
 
 import numpy as np
@@ -134,13 +135,14 @@ def sample_poses(
     Raises:
         InputError: a single pose does not fit into memory, or poses are not finite.
     """
-    report = None if on_step is None else _one_at_a_time(on_step)
+    stop = Event()
+    report = _watchful(on_step, stop)
     batches: list[tuple[_PlaceSampler, range]] = []
     for arrays, numbers in places:
         sampler = _PlaceSampler(network, arrays, config, report)
         size = config.batch_size or poses_per_batch(network, arrays, len(numbers), threads)
         batches += [(sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
-    drawn = iter(map_in_threads(lambda batch: batch[0].draw(batch[1]), batches, threads))
+    drawn = iter(map_in_threads(lambda batch: batch[0].draw(batch[1]), batches, threads, stop))
     sampled = []
     for _, numbers in places:
         parts: list[SampledPoses] = []
@@ -158,9 +160,7 @@ def joined(parts: Sequence[SampledPoses]) -> SampledPoses:
 class _PlaceSampler:
     """A ligand at one place, encoded once and ready to draw any of its poses; several threads may do so."""
 
-    def __init__(
-        self, network: DockingNetwork, arrays: Arrays, config: SamplingConfig, on_step: StepCallback | None
-    ) -> None:
+    def __init__(self, network: DockingNetwork, arrays: Arrays, config: SamplingConfig, on_step: StepCallback) -> None:
         self.network, self.config, self.on_step = network, config, on_step
         batch = collate([arrays]).to(network.device)
         with torch.inference_mode():
@@ -210,21 +210,23 @@ class _PlaceSampler:
             )
 
         def report(_step: int, _pos: Tensor) -> None:
-            if self.on_step is not None:
-                self.on_step(num_poses)
+            self.on_step(num_poses)
 
         solver = self.config.solver
         pos = denoise_poses(unit_score, network.process, topology, pos, noise, config=solver, on_step=report)
         return pos.cpu().numpy()
 
 
-def _one_at_a_time(on_step: StepCallback) -> StepCallback:
-    """The same for several threads: it need not expect to be called while it runs."""
+def _watchful(on_step: StepCallback | None, stop: Event) -> StepCallback:
+    """A callback for several threads, which ends them when it is time, and is never called by two at a time."""
     lock = Lock()
 
     def report(num_poses: int) -> None:
-        with lock:
-            on_step(num_poses)
+        if stop.is_set():
+            raise CancelledError
+        if on_step is not None:
+            with lock:
+                on_step(num_poses)
 
     return report
 

@@ -43,6 +43,19 @@ def test_the_first_error_ends_the_rest():
     assert len(begun) < 100
 
 
+def test_those_at_work_are_told_to_stop():
+    stop, seen = threading.Event(), []
+
+    def wait_or_fail(number):
+        if number == 0:
+            raise ValueError("broken")
+        seen.append(stop.wait(60))
+
+    with pytest.raises(ValueError, match="broken"):
+        map_in_threads(wait_or_fail, [1, 0, 2, 3], 2, stop)
+    assert seen and all(seen)  # a thread may have begun another one before the error was noticed
+
+
 def test_threads_by_default_are_torchs_but_not_many(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     assert default_threads(torch.device("cpu")) == MAX_THREADS
