@@ -64,9 +64,16 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def default_threads(device: torch.device) -> int:
-    """Threads to dock with: as many as torch would use (its cores, or OMP_NUM_THREADS), `MAX_THREADS` at most."""
-    return min(torch.get_num_threads(), MAX_THREADS) if device.type == "cpu" else 1
+def docking_threads(device: torch.device, wanted: int | None) -> int:
+    """Threads to dock with on a device.
+
+    Args:
+        device: where; a GPU needs one.
+        wanted: by the user; None takes as many as torch would (the cores, or OMP_NUM_THREADS), `MAX_THREADS` at most.
+    """
+    if device.type != "cpu":
+        return 1
+    return min(torch.get_num_threads(), MAX_THREADS) if wanted is None else wanted
 
 
 def map_in_threads(

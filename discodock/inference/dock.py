@@ -22,7 +22,7 @@ from discodock.data.crop import crop_site, move_origin
 from discodock.errors import ConfigError, InputError
 from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.confidence import PoseConfidence, judge_poses
-from discodock.inference.device import choose_device, default_threads, one_thread_each
+from discodock.inference.device import choose_device, docking_threads, one_thread_each
 from discodock.inference.drawn import DrawnPoses, given_poses
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, find_modes, surroundings
@@ -55,7 +55,7 @@ class Docker:
 
     def __init__(self, checkpoint: Path | None = None, device: str = "auto", threads: int | None = None) -> None:
         self.network = load_network(checkpoint, choose_device(device))
-        self.threads = threads or default_threads(self.network.device)
+        self.threads = docking_threads(self.network.device, threads)
 
     def dock(
         self,

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from discodock.inference.device import MAX_THREADS, default_threads, map_in_threads, one_thread_each
+from discodock.inference.device import MAX_THREADS, docking_threads, map_in_threads, one_thread_each
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -57,8 +57,8 @@ def test_those_at_work_are_told_to_stop():
 
 
 def test_threads_by_default_are_torchs_but_not_many(monkeypatch):
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
-    assert default_threads(torch.device("cpu")) == MAX_THREADS
-    assert default_threads(torch.device("cuda")) == 1
+    assert (docking_threads(cpu, None), docking_threads(cpu, 7), docking_threads(gpu, 7)) == (MAX_THREADS, 7, 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert default_threads(torch.device("cpu")) == 1
+    assert docking_threads(cpu, None) == 1
