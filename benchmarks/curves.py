@@ -3,7 +3,8 @@
     python -m benchmarks.curves runs/without runs/with --out curves.png
 
 Losses are those that `discodock train score` logs, relative to predicting zero; success is that of the poses redocked
-in validation. `oracle` is with the codes that the encoder reads off the answer. Training losses are moving means.
+in validation: of samples, and (`oracle_lt2`) of the best of each complex. `val_oracle` is with the codes that the
+encoder reads off the answer. Training losses are moving means.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", type=Path, nargs="+", help="folders of `discodock train score`")
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="figure")
     options = parser.parse_args(arguments)
-    curves = {run.name: read_curves(run) for run in options.runs}
+    curves = {str(run): read_curves(run) for run in options.runs}
     for name, each in curves.items():
         print(f"\n{name}\n" + validation_table(each))
     draw(curves, options.out)
@@ -56,6 +57,8 @@ def validation_table(curves: Mapping[str, Curve]) -> str:
     names = [f"{source}/{kind}" for source in ("val", "val_oracle") for kind in (*LOSSES, SUCCESS, "oracle_lt2")]
     names = [name for name in names if name in curves]
     by_name = {name: dict(curves[name]) for name in names}
+    if not names:
+        return "no validation yet"
     lines = [f"| steps | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
     for step, _ in curves[names[0]]:
         cells = [f"{by_name[name][step]:.3f}" if step in by_name[name] else "" for name in names]

@@ -138,7 +138,7 @@ Threads = Annotated[
     typer.Option(
         "--threads",
         metavar="N",
-        help="CPU cores to dock a ligand with; they change no pose [default: all, at most 4, or OMP_NUM_THREADS].",
+        help="CPU cores to dock a ligand with; they change no pose [default: all or OMP_NUM_THREADS, at most 4].",
         min=1,
     ),
 ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
 
-from discodock.errors import InputError
+from discodock.errors import ConfigError, InputError
 
 MAX_THREADS: Final = 4
 """More than four batches are rarely there for one ligand, and Python keeps further threads waiting."""
@@ -70,7 +70,12 @@ def docking_threads(device: torch.device, wanted: int | None) -> int:
     Args:
         device: where; a GPU needs one.
         wanted: by the user; None takes as many as torch would (the cores, or OMP_NUM_THREADS), `MAX_THREADS` at most.
+
+    Raises:
+        ConfigError: fewer than one is wanted.
     """
+    if wanted is not None and wanted < 1:
+        raise ConfigError(f"threads: {wanted} are too few; give 1 or more")
     if device.type != "cpu":
         return 1
     return min(torch.get_num_threads(), MAX_THREADS) if wanted is None else wanted
@@ -87,13 +92,15 @@ def map_in_threads(
         function: what to do.
         items: to what.
         threads: at most.
-        stop: set when those at work should give up, for a function that looks at it now and then.
+        stop: set when those at work should give up, for functions that look at it now and then (`interruptible`).
     """
     if threads == 1 or len(items) < 2:
         return [function(item) for item in items]
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        futures = [pool.submit(function, item) for item in items]
+        futures = []
         try:
+            for item in items:
+                futures.append(pool.submit(function, item))
             while wait(futures, timeout=POLL_INTERVAL, return_when=FIRST_EXCEPTION).not_done:
                 for future in futures:
                     if future.done():
@@ -104,6 +111,17 @@ def map_in_threads(
                 stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def interruptible(function: Callable[..., _Result], stop: Event) -> Callable[..., _Result]:
+    """The same function, until `stop` is set; then it raises a CancelledError, which ends the thread that calls it."""
+
+    def call(*arguments: Any) -> _Result:
+        if stop.is_set():
+            raise CancelledError
+        return function(*arguments)
+
+    return call
 
 
 def free_memory(device: torch.device) -> int:

@@ -50,7 +50,7 @@ class Docker:
 
     Attributes:
         network: the network, its process and its device.
-        threads: batches of poses to work on at the same time; they change no pose.
+        threads: batches of poses to work on at the same time; they change no pose (but see `sample_poses`).
     """
 
     def __init__(self, checkpoint: Path | None = None, device: str = "auto", threads: int | None = None) -> None:
@@ -155,7 +155,10 @@ class Docker:
         """
         arrays = docking_arrays(receptor, ligand, SamplingConfig())
         with one_thread_each():
-            relaxed = relax_poses(pos, ligand, receptor, arrays, RelaxConfig(method="none"), self.network.device)
+            device = self.network.device
+            relaxed = relax_poses(
+                pos, ligand, receptor, arrays, RelaxConfig(method="none"), device, threads=self.threads
+            )
             relaxed = replace(relaxed, contact_energy=relaxed.vina_score)
             judged = judge_poses(self.network, given_poses(arrays, relaxed))
         if judged is None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -20,7 +21,7 @@ from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, l
 from discodock.data.batch import Arrays, collate_ligands, move_tensors
 from discodock.errors import ConfigError
 from discodock.geometry.pose import LigandTopology
-from discodock.inference.device import map_in_threads
+from discodock.inference.device import interruptible, map_in_threads
 from discodock.inference.relax_openmm import openmm_poses
 from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
 from discodock.physics.minimise import MinimiserConfig, minimise
@@ -193,13 +194,14 @@ class _Scorer:
         index = internal_pairs(ligand.mol, arrays["ligand_mask_rotate"])
         self.internal: InternalPairs = make_internal_pairs(self.atoms, torch.from_numpy(index).to(device))
         self.receptor, self.receptor_types = receptor, receptor_vina_types(receptor)
+        self.stop = Event()  # set when threads at work should give up
         self.notes: dict[str, None] = {}  # in the order of their first appearance
 
     def relax_all(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
         """Poses (N, L, 3), relaxed by the fast method or as they are; `strain` is the energy within the ligand."""
         parts = np.array_split(pos, math.ceil(len(pos) / MAX_POSES))
         relax = partial(self._relax, receptor_pos=self.receptor.pos, is_moving=is_moving)
-        return _joined(map_in_threads(relax, parts, self.threads))
+        return _joined(map_in_threads(relax, parts, self.threads, self.stop))
 
     def judge(self, pos: np.ndarray, side_chains: Sequence[MovedAtoms | None]) -> RelaxedPoses:
         """Poses (N, L, 3) as they are, each in the receptor as its side chains are."""
@@ -215,7 +217,7 @@ class _Scorer:
         energy, topology = self._energy(pos, start, pocket), self._topology(len(pos))
         moved, turned, weights = start, start.new_zeros(topology.tor_mask.shape), SOFTENED
         if is_moving:
-            found = minimise(energy, start, topology, self.config.minimiser)
+            found = minimise(interruptible(energy, self.stop), start, topology, self.config.minimiser)
             moved, turned, weights = found.pos, found.tor, VINA
         shift = (moved - start).square().sum(-1).mean(-1).sqrt()
         is_still = (shift == 0).cpu().numpy()[:, None, None]

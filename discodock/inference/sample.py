@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any, Final
@@ -21,7 +20,7 @@ from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.codes import PoseCodeConfig, PoseCodes, PoseCodeSampler
-from discodock.inference.device import map_in_threads
+from discodock.inference.device import interruptible, map_in_threads
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
@@ -119,7 +118,8 @@ def sample_poses(
 ) -> list[SampledPoses]:
     """Draw codes and poses of one ligand; receptors are encoded once, and every pose has its own random stream.
 
-    A pose depends on the seed and its own number alone, not on the batch it is in (up to rounding) nor on threads.
+    A pose depends on the seed and its own number alone, not on the batch it is in (up to rounding), and so not on
+    threads, unless memory is so short that they make batches smaller.
 
     Args:
         network: from `load_network`.
@@ -136,7 +136,7 @@ def sample_poses(
         InputError: a single pose does not fit into memory, or poses are not finite.
     """
     stop = Event()
-    report = _watchful(on_step, stop)
+    report = interruptible(_one_at_a_time(on_step), stop)
     batches: list[tuple[_PlaceSampler, range]] = []
     for arrays, numbers in places:
         sampler = _PlaceSampler(network, arrays, config, report)
@@ -217,13 +217,11 @@ class _PlaceSampler:
         return pos.cpu().numpy()
 
 
-def _watchful(on_step: StepCallback | None, stop: Event) -> StepCallback:
-    """A callback for several threads, which ends them when it is time, and is never called by two at a time."""
+def _one_at_a_time(on_step: StepCallback | None) -> StepCallback:
+    """A callback for several threads, of which no two call it at the same time; it may be none."""
     lock = Lock()
 
     def report(num_poses: int) -> None:
-        if stop.is_set():
-            raise CancelledError
         if on_step is not None:
             with lock:
                 on_step(num_poses)

@@ -54,7 +54,7 @@ def radius_pairs(
         cutoff: in Å, one for all samples or of shape (G,).
         is_self: the two sets are one set; leave out pairs of a point with itself.
     """
-    is_large = target_pos.shape[1] * source_pos.shape[1] > TREE_DISTANCES
+    is_large = len(target_pos) > 0 and target_pos.shape[1] * source_pos.shape[1] > TREE_DISTANCES
     search = _tree_pairs if is_large and target_pos.device.type == "cpu" else _close_pairs
     blocks = search(target_pos.detach(), target_mask, source_pos.detach(), source_mask, cutoff, is_self=is_self)
     sample, target, source = (torch.cat(each) for each in zip(*blocks, strict=True))
@@ -122,7 +122,10 @@ def _tree_pairs(
 ) -> Iterator[tuple[Tensor, ...]]:
     """The same pairs as `_close_pairs` in the same order, by a k-d tree of each sample; tensors on the CPU."""
     for index in range(len(target_pos)):
-        target_idx, source_idx = target_mask[index].nonzero().flatten(), source_mask[index].nonzero().flatten()
+        target_idx, source_idx = (
+            (mask[index] & pos[index].isfinite().all(dim=-1)).nonzero().flatten()  # NaN is near to nothing
+            for mask, pos in ((target_mask, target_pos), (source_mask, source_pos))
+        )
         targets, sources = target_pos[index, target_idx], source_pos[index, source_idx]
         largest = float(cutoff[index] if isinstance(cutoff, Tensor) else cutoff)
         trees = [cKDTree(each.double().numpy()) for each in (targets, sources)]

@@ -257,7 +257,7 @@ def test_ctrl_c_leaves_whole_results_only_and_the_rest_follows(checkpoint, tmp_p
     files = {name: (COMPLEXES / name / "protein.pdb", COMPLEXES / name / "ligand.sdf") for name in names}
     rows = [f"{name},{protein},{ligand},{ligand}" for name, (protein, ligand) in files.items()]
     (tmp_path / "jobs.csv").write_text("name,protein,ligand,pocket_ligand\n" + "\n".join(rows) + "\n")
-    options = "--input jobs.csv -o out -n 4 --steps 100 --device cpu --checkpoint"
+    options = "--input jobs.csv -o out -n 4 --steps 100 --threads 2 --batch-size 2 --device cpu --checkpoint"
     command = [sys.executable, "-m", "discodock.cli.main", "predict", *options.split(), str(checkpoint)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(

@@ -187,6 +187,7 @@ def test_relaxation_is_on_unless_told_otherwise(docker, receptor, ligand, pocket
         ({"relax": "magic"}, ConfigError),
         ({"flexible_side_chains": 4.0}, ConfigError),
         ({"device": "tpu"}, InputError),
+        ({"threads": 0}, ConfigError),
         ({"device": "cuda:99"}, InputError),
         ({"checkpoint": "nothing.safetensors"}, CheckpointError),
         ({"pocket_ligand": None, "pocket_center": (1.0, 2.0)}, InputError),
@@ -222,6 +223,7 @@ def test_threads_change_no_pose(docker, receptor, ligand, pocket, monkeypatch):
 
     steps: list[int] = []
     monkeypatch.setattr("discodock.inference.relax.MAX_POSES", 3)
+    monkeypatch.setattr(docker, "threads", 1)
     alone = dock()
     num_alone, names = sum(steps), set()
     forward = docker.network.score_model.forward

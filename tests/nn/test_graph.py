@@ -73,11 +73,13 @@ def test_a_tree_finds_the_pairs_that_all_distances_find_in_the_same_order(monkey
     pos, other = torch.randn(3, 20, 3) * 2, torch.randn(3, 30, 3) * 2
     mask, other_mask = torch.rand(3, 20) < 0.8, torch.rand(3, 30) < 0.8
     mask[2] = False
+    pos[0, 3, 1] = torch.nan
     sets = (pos, mask, pos, mask) if is_self else (pos, mask, other, other_mask)
     whole = radius_pairs(*sets, cutoff, is_self=is_self)
     monkeypatch.setattr(neighbors, "TREE_DISTANCES", 0)
     monkeypatch.setattr(neighbors, "_close_pairs", None)
     by_tree = radius_pairs(*sets, cutoff, is_self=is_self)
+    assert len(whole.sample) > 20
     for name in ("sample", "target", "source", "vec"):
         torch.testing.assert_close(getattr(by_tree, name), getattr(whole, name), rtol=0, atol=0)
 
