@@ -76,7 +76,7 @@ def draw(curves: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
     """One panel for each loss and one for success; a colour for each run, a line style for each source."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
     panels = figure.subplots(1, len(LOSSES) + 1)
     kinds: Sequence[str] = (*LOSSES, SUCCESS)
     for axes, kind in zip(panels, kinds, strict=True):
@@ -88,7 +88,7 @@ def draw(curves: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
                 if values:
                     axes.plot(steps, values, style, color=f"C{colour}", label=f"{run}, {label}", linewidth=1)
         axes.set(xlabel="steps", title=LOSSES.get(kind, "poses redocked < 2 Å"))
-    panels[0].legend(fontsize=6)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 

@@ -32,6 +32,9 @@ NUM_TIME_BINS = 5
 FIRST_VALIDATION_DRAW = 1 << 40
 """Number of the first random stream of validation, beyond those of all steps; hash() cannot tell -1 from -2."""
 
+FIRST_CODE_DRAW = 1 << 41
+"""Likewise of the codes in validation, so that a network without codes sees the same noise as one with them."""
+
 
 class ScoreTaskConfig(Settings):
     """The score model, its diffusion process, and how they are trained."""
@@ -124,23 +127,24 @@ class ScoreTask(pl.LightningModule):
         """
         num_complexes = batch.ligand_pos.shape[0]
         generator = self.generator(FIRST_VALIDATION_DRAW + batch_idx)
+        code_generator = self.generator(FIRST_CODE_DRAW + batch_idx)
         context = encode(self.model, batch)
         for time_bin in range(NUM_TIME_BINS):
             t = (time_bin + torch.rand(2 * num_complexes, generator=generator)) / NUM_TIME_BINS
             poses = self.perturb(batch, t.to(self.device), generator)
             self._log_losses("val", self.losses(context, poses), time_bin, num_complexes)
             if self.code_encoder is not None:
-                drawn = self.draw_codes(batch, poses.pose_complex, generator)
+                drawn = self.draw_codes(batch, poses.pose_complex, code_generator)
                 self._log_losses("val_oracle", self.losses(context, poses, drawn.weights), time_bin, num_complexes)
                 self._log_codes(drawn, num_complexes)
                 if self.code_prior is not None:
-                    rate = code_rate(self.code_prior, batch, poses.pose_complex, drawn, generator)
+                    rate = code_rate(self.code_prior, batch, poses.pose_complex, drawn, code_generator)
                     self.log("val_codes/rate", rate, batch_size=num_complexes)
         if not self.trainer.sanity_checking and self.config.redocking.num_samples > 0:
             self._log_redocking("val", batch, batch_idx, None)
             if self.code_encoder is not None:
                 pose_complex = repeat_complexes(batch, self.config.redocking.num_samples)
-                drawn = self.draw_codes(batch, pose_complex, generator)
+                drawn = self.draw_codes(batch, pose_complex, code_generator)
                 self._log_redocking("val_oracle", batch, batch_idx, drawn.weights)
 
     def configure_optimizers(self) -> Any:

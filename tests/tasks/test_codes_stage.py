@@ -57,13 +57,20 @@ def test_a_run_with_codes_starts_from_a_network_without(prepared, tmp_path, capl
         train_score(wrong, tmp_path / "wrong")
 
 
+def logged_metrics(folder):
+    with open(folder / "logs/version_0/metrics.csv", newline="") as file:
+        return {name: float(value) for row in csv.DictReader(file) for name, value in row.items() if value}
+
+
 def test_validation_compares_codes_with_none_on_the_same_noise(prepared, tmp_path):
     more = ("run.max_steps=2", "run.validate_every=2", "task.optimizer.learning_rate=1e-30", "run.log_every=1")
-    train_score(settings(prepared, RIGID, *CODES, *more, "task.redocking.num_samples=2"), tmp_path)
-    with open(tmp_path / "logs/version_0/metrics.csv", newline="") as file:
-        metrics = {name: float(value) for row in csv.DictReader(file) for name, value in row.items() if value}
+    redock = "task.redocking.num_samples=2"
+    weights = train_score(settings(prepared, RIGID, *more, redock), tmp_path / "without")
+    train_score(settings(prepared, RIGID, *CODES, *more, redock, f"start_from={weights}"), tmp_path / "with")
+    metrics, without = logged_metrics(tmp_path / "with"), logged_metrics(tmp_path / "without")
     for name in ("tr", "rot", "tor", "sample_rmsd"):  # a new network does not hear the codes yet
         assert metrics[f"val_oracle/{name}"] == pytest.approx(metrics[f"val/{name}"], rel=1e-3)
+        assert without[f"val/{name}"] == pytest.approx(metrics[f"val/{name}"], rel=1e-3)
     assert 1 < metrics["val_codes/perplexity_0"] <= metrics["val_codes/entries_0"]
     assert not any("nats" in name for name in metrics)  # entries of pointers differ between complexes
 
