@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 EMBED_TIMEOUT_S = 20
 """Wall-clock bound of one embedding stage, a backstop for chains of 100 atoms and more; others end by iterations."""
 
+READY_ITERATIONS = 30
 RELAX_ITERATIONS = 200
 RELAX_ATOMS = 150  # with more atoms than this, hydrogens included, fewer iterations
 RETRY_FACTOR = 4
@@ -72,6 +73,21 @@ def generate_conformers(mol: Chem.Mol, num: int, seed: int) -> np.ndarray:
     raise InputError(
         f"{Chem.MolToSmiles(heavy)}: no 3-D conformer can be built; check the structure, above all ring stereo centres"
     )
+
+
+def embeds_readily(mol: Chem.Mol) -> bool:
+    """Whether a conformer is found in `READY_ITERATIONS` tries; existing coordinates are never read.
+
+    Of strained cages it may take minutes, or there is none. Tries are counted, not timed, so that the answer is the
+    same on every machine.
+
+    Args:
+        mol: sanitised molecule, its stereo assigned; explicit hydrogens are ignored.
+    """
+    params: Any = _random_coordinates(_rdkit_seed(0))
+    params.maxIterations = READY_ITERATIONS
+    with rdBase.BlockLogs():
+        return int(rdDistGeom.EmbedMolecule(Chem.AddHs(heavy_molecule(mol)), params)) >= 0
 
 
 def _embed(full: Chem.Mol, num: int, params: rdDistGeom.EmbedParameters) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 import rdkit
 from rdkit import Chem, rdBase
 
+from discodock.chem.conformers import embeds_readily
 from discodock.chem.protein import Receptor
 
 CONFIG: Final = "dock"
@@ -205,13 +206,16 @@ def _energy_ratio(
 ) -> list[Results]:
     """The energy of a pose over the mean one of relaxed conformers, few of these where the verdict is clear.
 
-    A molecule that has no conformers, which takes a while to find out, has them for no pose, and is asked once.
+    There is no verdict for a molecule that has hardly any conformers: PoseBusters would look for them for minutes. If
+    it finds none all the same, there are none for any pose, and it is asked once.
     """
+    if not embeds_readily(poses[0]):
+        return [{}] * len(poses)
     settings = dict(parameters) | {"num_threads": 1}
     few = settings | {"ensemble_number_conformations": QUICK_CONFORMERS}
     limit = settings["threshold_energy_ratio"] / CLEAR_MARGIN
     first = _each_pose(check, few, poses[:1], surroundings)
-    if first and math.isfinite(first[0]["mol_pred_energy"]) and math.isnan(first[0]["ensemble_avg_energy"]):
+    if math.isfinite(first[0]["mol_pred_energy"]) and math.isnan(first[0]["ensemble_avg_energy"]):
         return first * len(poses)
     results = first + _each_pose(check, few, poses[1:], surroundings)
     return [

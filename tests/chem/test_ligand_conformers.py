@@ -7,7 +7,7 @@ from rdkit.Chem import rdMolTransforms
 from rdkit.Geometry import Point3D
 from scipy.spatial.transform import Rotation
 
-from discodock.chem.conformers import generate_conformers, match_conformers, matched_conformers
+from discodock.chem.conformers import embeds_readily, generate_conformers, match_conformers, matched_conformers
 from discodock.chem.ligand import heavy_molecule, heavy_positions, read_ligand
 from discodock.chem.ligand_features import torsion_topology
 from discodock.errors import InputError
@@ -93,8 +93,15 @@ def test_a_long_chain_embeds_when_the_fast_stage_fails() -> None:
 
 
 def test_impossible_stereo_is_an_input_error() -> None:
+    impossible = Chem.MolFromSmiles("C[C@]12CC[C@@](C)(C1)C2")
+    assert not embeds_readily(impossible)
     with pytest.raises(InputError, match="no 3-D conformer"):
-        generate_conformers(Chem.MolFromSmiles("C[C@]12CC[C@@](C)(C1)C2"), 1, 0)
+        generate_conformers(impossible, 1, 0)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_ordinary_ligands_embed_readily(name: str) -> None:
+    assert embeds_readily(read_ligand(DATA / f"{name}.sdf").mol)
 
 
 def test_far_conformers_are_replaced() -> None:

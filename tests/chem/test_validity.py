@@ -164,3 +164,11 @@ def test_a_molecule_without_conformers_is_asked_for_them_once():
 
     found = _energy_ratio(check, {"threshold_energy_ratio": 100.0}, [Chem.MolFromSmiles("C")] * 5, Chem.Mol())
     assert len(asked) == 1 and len(found) == 5 and all(math.isnan(each["energy_ratio"]) for each in found)
+
+
+def test_a_molecule_that_hardly_embeds_has_no_verdict_on_its_energy():
+    def check(**_settings):
+        raise AssertionError("PoseBusters would look for conformers for minutes")
+
+    impossible = Chem.MolFromSmiles("C[C@]12CC[C@@](C)(C1)C2")
+    assert _energy_ratio(check, {"threshold_energy_ratio": 100.0}, [impossible] * 3, Chem.Mol()) == [{}, {}, {}]
