@@ -22,7 +22,7 @@ from discodock.data.crop import crop_site, move_origin
 from discodock.errors import ConfigError, InputError
 from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.confidence import PoseConfidence, judge_poses
-from discodock.inference.device import choose_device, docking_threads, one_thread_each
+from discodock.inference.device import choose_device
 from discodock.inference.drawn import DrawnPoses, given_poses
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, find_modes, surroundings
@@ -35,6 +35,7 @@ from discodock.inference.rescore import RescoreMethod, checked_rescore, rescored
 from discodock.inference.result import DockedPose, DockingResult
 from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, joined, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
+from discodock.inference.threads import docking_threads, one_thread_each
 from discodock.inference.validity import with_validity
 from discodock.models.sites import allot
 

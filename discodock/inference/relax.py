@@ -21,8 +21,8 @@ from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, l
 from discodock.data.batch import Arrays, collate_ligands, move_tensors
 from discodock.errors import ConfigError
 from discodock.geometry.pose import LigandTopology
-from discodock.inference.device import interruptible, map_in_threads
 from discodock.inference.relax_openmm import openmm_poses
+from discodock.inference.threads import interruptible, map_in_threads
 from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
 from discodock.physics.minimise import MinimiserConfig, minimise
 from discodock.physics.openmm_relax import OpenMMConfig, check_openmm

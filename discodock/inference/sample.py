@@ -20,10 +20,10 @@ from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.codes import PoseCodeConfig, PoseCodes, PoseCodeSampler
-from discodock.inference.device import interruptible, map_in_threads
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
+from discodock.inference.threads import interruptible, map_in_threads
 from discodock.latents.guidance import guided
 from discodock.models.graphs import LigandGraph, receptor_graph
 from discodock.settings import Settings
@@ -137,19 +137,16 @@ def sample_poses(
     """
     stop = Event()
     report = interruptible(_one_at_a_time(on_step), stop)
-    batches: list[tuple[_PlaceSampler, range]] = []
-    for arrays, numbers in places:
+    batches: list[tuple[int, _PlaceSampler, range]] = []
+    for place, (arrays, numbers) in enumerate(places):
         sampler = _PlaceSampler(network, arrays, config, report)
         size = config.batch_size or poses_per_batch(network, arrays, len(numbers), threads)
-        batches += [(sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
-    drawn = iter(map_in_threads(lambda batch: batch[0].draw(batch[1]), batches, threads, stop))
-    sampled = []
-    for _, numbers in places:
-        parts: list[SampledPoses] = []
-        while sum(len(part.pos) for part in parts) < len(numbers):
-            parts.append(next(drawn))
-        sampled.append(joined(parts))
-    return sampled
+        batches += [(place, sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
+    drawn = map_in_threads(lambda batch: batch[1].draw(batch[2]), batches, threads, stop)
+    by_place: list[list[SampledPoses]] = [[] for _ in places]
+    for (place, _, _), part in zip(batches, drawn, strict=True):
+        by_place[place].append(part)
+    return [joined(parts) for parts in by_place]
 
 
 def joined(parts: Sequence[SampledPoses]) -> SampledPoses:

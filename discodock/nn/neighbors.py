@@ -35,6 +35,14 @@ class PairList:
     vec: Tensor
 
 
+@dataclass(frozen=True)
+class _Points:
+    """Padded sets of points: `pos` in Å (G, N, 3), `mask` true for real ones (G, N)."""
+
+    pos: Tensor
+    mask: Tensor
+
+
 def radius_pairs(
     target_pos: Tensor,
     target_mask: Tensor,
@@ -56,7 +64,8 @@ def radius_pairs(
     """
     is_large = len(target_pos) > 0 and target_pos.shape[1] * source_pos.shape[1] > TREE_DISTANCES
     search = _tree_pairs if is_large and target_pos.device.type == "cpu" else _close_pairs
-    blocks = search(target_pos.detach(), target_mask, source_pos.detach(), source_mask, cutoff, is_self=is_self)
+    targets, sources = _Points(target_pos.detach(), target_mask), _Points(source_pos.detach(), source_mask)
+    blocks = search(targets, sources, cutoff, is_self=is_self)
     sample, target, source = (torch.cat(each) for each in zip(*blocks, strict=True))
     vec = target_pos[sample, target] - source_pos[sample, source]
     return PairList(sample, target, source, vec)
@@ -82,28 +91,22 @@ def nearest_pairs(pos: Tensor, mask: Tensor, cutoff: float, max_neighbors: int) 
 
 
 def _close_pairs(
-    target_pos: Tensor,
-    target_mask: Tensor,
-    source_pos: Tensor,
-    source_mask: Tensor,
-    cutoff: float | Tensor,
-    *,
-    is_self: bool,
+    targets: _Points, sources: _Points, cutoff: float | Tensor, *, is_self: bool
 ) -> Iterator[tuple[Tensor, ...]]:
     """Blocks of (sample, target, source), in order; large sets of points are taken a few targets at a time."""
-    num_samples, num_targets, num_sources = len(target_pos), target_pos.shape[1], source_pos.shape[1]
+    (num_samples, num_targets), num_sources = targets.mask.shape, sources.mask.shape[1]
     is_small = num_samples * num_targets * num_sources <= MAX_DISTANCES
-    samples = num_samples if is_small else 1
-    targets = max(1, num_targets if is_small else MAX_DISTANCES // max(1, num_sources))
-    for first_sample in range(0, max(1, num_samples), max(1, samples)):
-        rows = slice(first_sample, first_sample + samples)
+    samples_at_once = num_samples if is_small else 1
+    targets_at_once = max(1, num_targets if is_small else MAX_DISTANCES // max(1, num_sources))
+    for first_sample in range(0, max(1, num_samples), max(1, samples_at_once)):
+        rows = slice(first_sample, first_sample + samples_at_once)
         largest = cutoff[rows, None, None] if isinstance(cutoff, Tensor) else cutoff
-        for first_target in range(0, max(1, num_targets), targets):
-            columns = slice(first_target, first_target + targets)
+        for first_target in range(0, max(1, num_targets), targets_at_once):
+            columns = slice(first_target, first_target + targets_at_once)
             distance = torch.cdist(
-                target_pos[rows, columns], source_pos[rows], compute_mode="donot_use_mm_for_euclid_dist"
+                targets.pos[rows, columns], sources.pos[rows], compute_mode="donot_use_mm_for_euclid_dist"
             )
-            close = (distance < largest) & target_mask[rows, columns, None] & source_mask[rows, None, :]
+            close = (distance < largest) & targets.mask[rows, columns, None] & sources.mask[rows, None, :]
             if is_self:
                 own = torch.arange(first_target, first_target + close.shape[1], device=close.device)
                 close = close & (own[:, None] != torch.arange(num_sources, device=close.device))
@@ -112,32 +115,26 @@ def _close_pairs(
 
 
 def _tree_pairs(
-    target_pos: Tensor,
-    target_mask: Tensor,
-    source_pos: Tensor,
-    source_mask: Tensor,
-    cutoff: float | Tensor,
-    *,
-    is_self: bool,
+    targets: _Points, sources: _Points, cutoff: float | Tensor, *, is_self: bool
 ) -> Iterator[tuple[Tensor, ...]]:
     """The same pairs as `_close_pairs` in the same order, by a k-d tree of each sample; tensors on the CPU."""
-    for index in range(len(target_pos)):
+    for sample in range(len(targets.mask)):
         target_idx, source_idx = (
-            (mask[index] & pos[index].isfinite().all(dim=-1)).nonzero().flatten()  # NaN is near to nothing
-            for mask, pos in ((target_mask, target_pos), (source_mask, source_pos))
+            (each.mask[sample] & each.pos[sample].isfinite().all(dim=-1)).nonzero().flatten()  # NaN is near to nothing
+            for each in (targets, sources)
         )
-        targets, sources = target_pos[index, target_idx], source_pos[index, source_idx]
-        largest = float(cutoff[index] if isinstance(cutoff, Tensor) else cutoff)
-        trees = [cKDTree(each.double().numpy()) for each in (targets, sources)]
+        target_pos, source_pos = targets.pos[sample, target_idx], sources.pos[sample, source_idx]
+        largest = float(cutoff[sample] if isinstance(cutoff, Tensor) else cutoff)
+        trees = [cKDTree(pos.double().numpy()) for pos in (target_pos, source_pos)]
         # a little wider, because what counts is the distance in the tensors' own precision
         near = trees[0].sparse_distance_matrix(trees[1], largest * (1 + 1e-4), output_type="ndarray")
         order = np.lexsort((near["j"], near["i"]))
         target, source = (torch.from_numpy(near[name][order]) for name in ("i", "j"))
-        close = (targets[target] - sources[source]).norm(dim=-1) < largest
+        close = (target_pos[target] - source_pos[source]).norm(dim=-1) < largest
         if is_self:
             close &= target_idx[target] != source_idx[source]
         target, source = target_idx[target[close]], source_idx[source[close]]
-        yield torch.full_like(target, index), target, source
+        yield torch.full_like(target, sample), target, source
 
 
 def flat_index(mask: Tensor) -> Tensor:
