@@ -1,6 +1,7 @@
 """Imports point one way: the arrows of CONTRIBUTING.md, read from the source; any other arrow fails."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,8 @@ ARROWS = {
     "chem": {"geometry"},
     "training": set(),
     "data": {"geometry"},
-    "tasks": {"models", "diffusion", "latents", "data", "training"},
-    "inference": {"models", "diffusion", "latents", "data", "chem", "physics"},
+    "tasks": {"models", "diffusion", "latents", "data", "training", "geometry"},
+    "inference": {"models", "diffusion", "latents", "data", "chem", "physics", "geometry"},
     "evaluation": {"inference", "chem", "geometry"},
     "report": {"inference", "chem"},
     "images": {"latents", "training", "diffusion"},
@@ -39,8 +40,6 @@ EXCEPTIONS = {
     ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
     ("report.write", "data.store.write_atomically"),  # pages appear whole or not at all, as results do
     ("evaluation.collect", "data"),  # the poses that it keeps are training data, in the store that training reads
-    ("inference", "geometry.pose"),  # the poses and tangent vectors that models and diffusion take and return
-    ("tasks", "geometry.pose"),  # likewise
 }
 """Single modules (or sub-packages) that may import one more; every one with its reason."""
 
@@ -66,9 +65,10 @@ def is_type_checking(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
-def imported_modules(tree):
-    """Every module imported anywhere, in functions too; `from a import b` counts as a.b and a. Types alone do not."""
-    skipped = {id(inner) for node in ast.walk(tree) if is_type_checking(node) for inner in ast.walk(node)}
+def imported_modules(tree, types=False):
+    """Every module imported anywhere, in functions too; `from a import b` counts as a.b. Types alone if so wished."""
+    guarded = [] if types else [node for node in ast.walk(tree) if is_type_checking(node)]
+    skipped = {id(inner) for node in guarded for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if id(node) in skipped:
             continue
@@ -109,6 +109,17 @@ def test_no_arrow_that_is_not_allowed():
         if not is_allowed(module_name(path), target)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    modules = {module_name(path) for path in FILES}
+    imported = {}
+    for path in FILES:
+        names = {
+            name.removeprefix("discodock.") for name, _ in imported_modules(ast.parse(path.read_text()), types=True)
+        }
+        imported[module_name(path)] = {own for n in names for own in (n, n.rpartition(".")[0]) if own in modules}
+    graphlib.TopologicalSorter(imported).prepare()  # CycleError names the circle
 
 
 def test_leaves_import_nothing_of_ours():

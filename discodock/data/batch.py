@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 
 Arrays = dict[str, np.ndarray]
 T = TypeVar("T")

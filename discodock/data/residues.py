@@ -11,7 +11,7 @@ from torch import Tensor
 
 from discodock.data.batch import Arrays, collate_ligands, collate_receptors, move_tensors, pad
 from discodock.geometry.cavities import cavity_features, residue_centroids
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 from discodock.schema import RESIDUE_TYPES
 
 EncodeReceptor = Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]]

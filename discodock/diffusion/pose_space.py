@@ -11,7 +11,8 @@ from discodock.diffusion.process import PoseProcess, draw_unit_tangent
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.diffusion.solvers import SolverConfig, solve
 from discodock.diffusion.spaces import Components
-from discodock.geometry.pose import LigandTopology, PoseTangent, update_pose
+from discodock.geometry.pose import PoseTangent, update_pose
+from discodock.geometry.topology import LigandTopology
 
 
 class PoseSpace:

@@ -12,8 +12,9 @@ from discodock.diffusion.noise import NoiseLike, NoiseSource, as_noise_source
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.distributions import igso3, wrapped_normal
 from discodock.geometry.alignment import masked_centroid
-from discodock.geometry.pose import LigandTopology, PoseTangent, update_pose
+from discodock.geometry.pose import PoseTangent, update_pose
 from discodock.geometry.rotations import rotvec_from_normal
+from discodock.geometry.topology import LigandTopology
 from discodock.settings import Settings
 
 

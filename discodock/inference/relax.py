@@ -20,7 +20,7 @@ from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, ligand_vina_types, receptor_vina_types
 from discodock.data.batch import Arrays, collate_ligands, move_tensors
 from discodock.errors import ConfigError
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 from discodock.inference.relax_openmm import openmm_poses
 from discodock.inference.threads import interruptible, map_in_threads
 from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy

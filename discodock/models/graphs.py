@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from discodock.geometry.pose import LigandTopology, PoseTangent
+from discodock.geometry.pose import PoseTangent
+from discodock.geometry.topology import LigandTopology
 from discodock.nn.features import Features, GatedUpdate
 
 _INERTIA_FLOOR = 1.0

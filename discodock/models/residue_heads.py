@@ -11,7 +11,7 @@ from e3nn import o3
 from torch import Tensor, nn
 
 from discodock.geometry.alignment import masked_centroid
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 from discodock.models.residue_embedding import HARMONICS, ResidueNetworkConfig
 from discodock.nn.fully_connected import FullyConnectedConvolution, IrrepsEdges
 from discodock.nn.neighbors import flat_index, radius_pairs

@@ -14,7 +14,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.geometry.pose import LigandTopology, PoseTangent, pose_jacobian, update_pose
+from discodock.geometry.pose import PoseTangent, pose_jacobian, update_pose
+from discodock.geometry.topology import LigandTopology
 from discodock.settings import Settings
 
 ARMIJO: Final = 1e-4

@@ -13,7 +13,7 @@ from torch import Tensor
 from discodock.data.batch import ComplexBatch
 from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 from discodock.latents.codebook import Codebook
 from discodock.latents.diagnostics import entropy, input_information
 from discodock.latents.dropout import drop_weights

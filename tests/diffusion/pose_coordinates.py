@@ -8,8 +8,9 @@ from torch import Tensor
 from discodock.diffusion.process import PoseProcess
 from discodock.distributions import igso3, wrapped_normal
 from discodock.geometry.alignment import align, masked_centroid
-from discodock.geometry.pose import LigandTopology, PoseTangent
+from discodock.geometry.pose import PoseTangent
 from discodock.geometry.rotations import rotmat_to_rotvec
+from discodock.geometry.topology import LigandTopology
 from discodock.geometry.torsions import dihedral
 from tests.geometry.random_molecules import random_poses, tree_neighbours
 

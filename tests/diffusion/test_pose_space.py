@@ -10,7 +10,8 @@ from discodock.diffusion.pose_space import PoseSpace, denoise_poses
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule, uniform_times
 from discodock.diffusion.solvers import DIFFDOCK_L_TEMPERATURES, SOLVERS, LowTemperature, SolverConfig, solve
-from discodock.geometry.pose import LigandTopology, PoseTangent
+from discodock.geometry.pose import PoseTangent
+from discodock.geometry.topology import LigandTopology
 from tests.diffusion.pose_coordinates import Molecule, kernel_score, molecule
 from tests.geometry.random_molecules import random_poses, select_pose
 

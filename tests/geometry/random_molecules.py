@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 
 BOND_LENGTH = 1.5  # Å
 

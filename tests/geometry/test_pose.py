@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from discodock.geometry.alignment import align, kabsch_rotation, masked_centroid
-from discodock.geometry.pose import LigandTopology, PoseTangent, pose_jacobian, update_pose
+from discodock.geometry.pose import PoseTangent, pose_jacobian, update_pose
 from discodock.geometry.rotations import rotvec_to_rotmat
+from discodock.geometry.topology import LigandTopology
 from discodock.geometry.torsions import apply_torsions
 from tests.geometry.random_molecules import random_poses, select_pose
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from discodock.geometry.alignment import align
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 from discodock.geometry.torsions import apply_torsions, dihedral
 from tests.geometry.random_molecules import random_poses, select_pose, tree_neighbours
 

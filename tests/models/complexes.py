@@ -3,7 +3,7 @@
 import torch
 
 from discodock import schema
-from discodock.geometry.pose import LigandTopology
+from discodock.geometry.topology import LigandTopology
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 
 

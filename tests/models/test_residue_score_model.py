@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from discodock.geometry.pose import LigandTopology, PoseTangent
+from discodock.geometry.pose import PoseTangent
+from discodock.geometry.topology import LigandTopology
 from discodock.models.code_nodes import code_nodes
 from discodock.models.graphs import EmbeddedReceptorGraph, LigandGraph, ReceptorGraph
 from discodock.models.residue_graph import alpha_carbon_graph, repeat_pairs

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from discodock.data.batch import move_tensors
-from discodock.geometry.pose import LigandTopology, PoseTangent
+from discodock.geometry.pose import PoseTangent
+from discodock.geometry.topology import LigandTopology
 from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 from tests.models.complexes import random_complexes

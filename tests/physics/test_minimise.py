@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from discodock.geometry.pose import LigandTopology, PoseTangent, pose_jacobian, update_pose
+from discodock.geometry.pose import PoseTangent, pose_jacobian, update_pose
+from discodock.geometry.topology import LigandTopology
 from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
 from discodock.physics.minimise import Evaluated, MinimiserConfig, minimise, tangent_slope
 from discodock.physics.torsions import TorsionSeries
