@@ -21,8 +21,8 @@ class ComplexBatch:
     """B complexes, each in the frame of its own site (`discodock.data.crop`), padded.
 
     Attributes:
-        receptor: fields of `models.graphs.ReceptorGraph` by name, shapes (B, R, ...).
-        ligand: fields of `models.graphs.LigandGraph` by name but the topology, shapes (B, L, ...).
+        receptor: fields of `graphs.ReceptorGraph` by name, shapes (B, R, ...).
+        ligand: fields of `graphs.LigandGraph` by name but the topology, shapes (B, L, ...).
         topology: padding masks and rotatable bonds of the ligands.
         ligand_pos: reference poses, Å, shape (B, L, 3).
         conformer_pos: conformers, Å; a complex with fewer repeats its own, shape (B, C, L, 3).
@@ -56,7 +56,7 @@ def collate(complexes: Sequence[Arrays]) -> ComplexBatch:
 
 
 def collate_receptors(complexes: Sequence[Arrays]) -> dict[str, Tensor]:
-    """Fields of `models.graphs.ReceptorGraph` by name, shapes (B, R, ...), and embeddings of residues where given."""
+    """Fields of `graphs.ReceptorGraph` by name, shapes (B, R, ...), and embeddings of residues where given."""
     receptor = {
         name: pad([c[f"receptor_{name}"] for c in complexes])
         for name in ("pos", "element", "residue_type", "atom_name", "residue_idx")
@@ -67,7 +67,7 @@ def collate_receptors(complexes: Sequence[Arrays]) -> dict[str, Tensor]:
 
 
 def collate_ligands(complexes: Sequence[Arrays]) -> tuple[dict[str, Tensor], LigandTopology]:
-    """Fields of `models.graphs.LigandGraph` by name, shapes (B, L, ...), and its topology."""
+    """Fields of `graphs.LigandGraph` by name, shapes (B, L, ...), and its topology."""
     ligand = {
         "atom_feat": pad([c["ligand_atom_feat"] for c in complexes]),
         "bond_type": pad([_bond_matrix(c) for c in complexes]),

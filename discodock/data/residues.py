@@ -15,7 +15,7 @@ from discodock.geometry.topology import LigandTopology
 from discodock.schema import RESIDUE_TYPES
 
 EncodeReceptor = Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]]
-"""Fields of `models.graphs.ReceptorGraph`, one receptor -> scalars (1, N, S) and vectors (1, N, 3, V) of residues."""
+"""Fields of `graphs.ReceptorGraph`, one receptor -> scalars (1, N, S) and vectors (1, N, 3, V) of residues."""
 
 
 HETERO_TYPES = [RESIDUE_TYPES.index(name) for name in ("COFACTOR", "METAL")]
@@ -26,8 +26,8 @@ class SiteBatch:
     """B receptors and ligands padded.
 
     Attributes:
-        residues: fields of `models.graphs.ResidueGraph` by name, shapes (B, N, ...).
-        ligand: fields of `models.graphs.LigandGraph` by name but the topology, shapes (B, L, ...).
+        residues: fields of `graphs.ResidueGraph` by name, shapes (B, N, ...).
+        ligand: fields of `graphs.LigandGraph` by name but the topology, shapes (B, L, ...).
         topology: padding masks and rotatable bonds of the ligands.
         ligand_center: centroids of the crystal ligands, Å, shape (B, 3).
     """
@@ -53,7 +53,7 @@ def residue_arrays(arrays: Arrays, encode: EncodeReceptor) -> Arrays:
         encode: the network's view of the atoms.
 
     Returns:
-        `residue_pos` and so on, named as in `models.graphs.ResidueGraph`, float32, in the frame of `arrays`.
+        `residue_pos` and so on, named as in `graphs.ResidueGraph`, float32, in the frame of `arrays`.
     """
     pos, residue_idx = arrays["receptor_pos"], arrays["receptor_residue_idx"]
     is_polymer = ~np.isin(arrays["receptor_residue_type"], HETERO_TYPES)

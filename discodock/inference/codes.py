@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.diffusion.noise import PoseNoise
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE, SamplingConfig
 from discodock.latents.dropout import drop_codes
@@ -18,7 +19,6 @@ from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.latents.spread import spread_uniforms
 from discodock.models.code_nodes import first_residue
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.settings import Settings
 
 CODE_STREAMS: Final = 1 << 32

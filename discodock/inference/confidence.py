@@ -11,10 +11,10 @@ from torch import Tensor
 
 from discodock.data.batch import Arrays, collate
 from discodock.data.crop import crop_site
+from discodock.graphs import LigandGraph, receptor_graph
 from discodock.inference.drawn import DrawnPoses
 from discodock.inference.network import DockingNetwork
 from discodock.models.confidence_model import BIN_CENTERS, ConfidenceModel, ConfidencePrediction
-from discodock.models.graphs import LigandGraph, receptor_graph
 from discodock.models.pose_ranking import PoseEvidence
 
 MAX_POSES: Final = 64

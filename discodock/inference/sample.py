@@ -19,13 +19,13 @@ from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
+from discodock.graphs import LigandGraph, receptor_graph
 from discodock.inference.codes import PoseCodeConfig, PoseCodes, PoseCodeSampler
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
 from discodock.inference.threads import interruptible, map_in_threads
 from discodock.latents.guidance import guided
-from discodock.models.graphs import LigandGraph, receptor_graph
 from discodock.settings import Settings
 
 NOT_FINITE: Final = "the sampler's poses are not finite; use more --steps, another --solver or another --checkpoint"

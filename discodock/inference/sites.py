@@ -15,10 +15,10 @@ from discodock.data.batch import Arrays
 from discodock.data.crop import receptor_center
 from discodock.data.residues import collate_residues, residue_arrays
 from discodock.errors import InputError
+from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import DEFAULT_RADIUS, THREE_WAYS, Pocket
 from discodock.latents.categorical import SamplingConfig as CodeSampling
-from discodock.models.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.models.site_model import SiteModel, SitePrediction
 from discodock.models.sites import MAX_SITES, Site, distinct_sites, site_probs
 from discodock.settings import Settings

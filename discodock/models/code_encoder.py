@@ -10,13 +10,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.codebook import Codebook
 from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer, gather_nodes
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
 from discodock.models.code_nodes import LIGAND, RESIDUES, check_layout, code_nodes, pointers_into
 from discodock.models.encoders import LigandEncoder, PoseNetworkConfig, ReceptorEncoder
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges, reverse_edges
 from discodock.nn.features import Features
 from discodock.nn.interaction import InteractionLayer

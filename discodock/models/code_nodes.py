@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
 
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.nn.features import Features
 
 LIGAND: Final = "ligand"

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock import schema
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.prior import CodePrior
@@ -18,7 +19,6 @@ from discodock.latents.registry import CodeLayout
 from discodock.models.code_marks import MarkedCodesEmbedding
 from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, code_nodes
 from discodock.models.encoders import LigandEncoder, ReceptorEncoder
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.prior_network import PriorNetwork
 from discodock.models.score_model import ScoreModelConfig
 from discodock.nn.radial import GaussianBasis

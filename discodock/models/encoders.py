@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GINEConv
 
 from discodock import schema
-from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.nn.features import CategoricalEmbedding, Features
 from discodock.nn.interaction import InteractionLayer, make_edges
 from discodock.nn.neighbors import flat_index, radius_pairs

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from discodock import schema
-from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.nn.convolution import Edges
 from discodock.nn.interaction import make_edges
 from discodock.nn.neighbors import flat_index, radius_pairs

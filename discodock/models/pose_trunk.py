@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_conditioning import CodeConditioning, CodeContext, zeroed
 from discodock.models.code_nodes import code_nodes
 from discodock.models.encoders import LigandEncoder, PoseNetworkConfig, ReceptorEncoder
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges
 from discodock.nn.features import Features
 from discodock.nn.interaction import InteractionLayer

@@ -7,9 +7,9 @@ from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 
 ContextT = TypeVar("ContextT")
 

@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_encoder import CodeDraw
 from discodock.models.code_nodes import LIGAND, code_nodes
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.residue_code_heads import ResidueCodeHeads
 from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
 from discodock.models.residue_graph import alpha_carbon_graph

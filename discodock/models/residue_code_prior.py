@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.geometry.alignment import masked_centroid
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import CodeNodes, code_nodes
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.prior_network import PriorNetwork
 from discodock.models.residue_code_heads import ResidueCodeHeads
 from discodock.models.residue_embedding import complex_masks

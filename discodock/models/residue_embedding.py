@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from discodock import schema
+from discodock.graphs import LigandGraph
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import COMPLEX, LIGAND, RESIDUES, check_layout
-from discodock.models.graphs import LigandGraph
 from discodock.models.residue_codes import CodeMarks, null_codes_of
 from discodock.models.residue_graph import AlphaCarbonGraph, repeat_pairs
 from discodock.nn.features import CategoricalEmbedding

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch_geometric.utils import scatter
 
 from discodock import schema
+from discodock.graphs import EmbeddedReceptorGraph, ReceptorGraph
 from discodock.models.code_nodes import CodeNodes
-from discodock.models.graphs import EmbeddedReceptorGraph, ReceptorGraph
 from discodock.nn.neighbors import PairList, nearest_pairs
 
 _ALPHA_CARBON = schema.ATOM_NAMES.index("CA")

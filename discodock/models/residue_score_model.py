@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.geometry.pose import PoseTangent
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import LIGAND, CodeNodes, code_nodes
-from discodock.models.graphs import LigandGraph, ReceptorGraph
 from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
 from discodock.models.residue_graph import AlphaCarbonGraph, alpha_carbon_graph
 from discodock.models.residue_heads import BondHead, CenterHead

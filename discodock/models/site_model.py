@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from discodock.geometry import cavities
+from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.latents.pointer import Pointer
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
 from discodock.models.encoders import EncoderConfig, LigandEncoder, ReceptorEncoder
-from discodock.models.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.nn.features import Features, GatedUpdate
 from discodock.nn.interaction import InteractionLayer, make_edges
 from discodock.nn.neighbors import flat_index, nearest_pairs

@@ -14,7 +14,7 @@ from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.process import PoseProcess
 from discodock.diffusion.solvers import SolverConfig
 from discodock.geometry.topology import LigandTopology
-from discodock.models.graphs import LigandGraph, ReceptorGraph, receptor_graph
+from discodock.graphs import LigandGraph, ReceptorGraph, receptor_graph
 from discodock.models.registry import AnyContext, AnyScoreModel
 from discodock.settings import Settings
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.data.residues import SiteBatch
-from discodock.models.graphs import LigandGraph, ReceptorGraph, ResidueGraph
+from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.models.site_model import SiteModel, SiteModelConfig, SitePrediction
 from discodock.models.sites import MAX_SITES, distinct_sites
 from discodock.settings import Settings

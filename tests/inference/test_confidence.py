@@ -7,13 +7,13 @@ import torch
 from discodock.data.batch import collate
 from discodock.data.crop import crop_site
 from discodock.errors import ConfigError
+from discodock.graphs import LigandGraph, receptor_graph
 from discodock.inference.confidence import PoseConfidence, judge_poses
 from discodock.inference.dock import Docker
 from discodock.inference.drawn import given_poses
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
 from discodock.inference.relax import RelaxedPoses
 from discodock.inference.sample import SamplingConfig
-from discodock.models.graphs import LigandGraph, receptor_graph
 from tests.tiny import NOT_RELAXED, write_tiny_checkpoint
 
 CONFIG = SamplingConfig.checked({"samples": 6, "exhaustiveness": 1, "conformers": 2, "solver": {"steps": 2}})

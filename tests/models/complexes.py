@@ -4,7 +4,7 @@ import torch
 
 from discodock import schema
 from discodock.geometry.topology import LigandTopology
-from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.graphs import LigandGraph, ReceptorGraph
 
 
 def random_complexes(seed: int, sizes: list[tuple[int, int]], dtype: torch.dtype = torch.float64):

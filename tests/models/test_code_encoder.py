@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from discodock.data.batch import move_tensors
+from discodock.graphs import ReceptorGraph
 from discodock.latents.registry import stack_hard_codes
 from discodock.models.code_encoder import CodeEncoder, CodeEncoderConfig
 from discodock.models.code_nodes import code_nodes
-from discodock.models.graphs import ReceptorGraph
 from discodock.nn.features import Features
 from tests.models.complexes import random_complexes
 from tests.models.layouts import LAYOUTS

@@ -4,8 +4,8 @@ import itertools
 import pytest
 import torch
 
+from discodock.graphs import ReceptorGraph
 from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
-from discodock.models.graphs import ReceptorGraph
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 from tests.models.complexes import random_complexes
 from tests.models.layouts import LAYOUTS

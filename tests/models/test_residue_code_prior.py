@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 
-from discodock.models.graphs import receptor_graph
+from discodock.graphs import receptor_graph
 from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
 from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
 from tests.models.residue_networks import ANYWHERE, LAYOUTS, PAPER, SIZES, SMALL, complexes

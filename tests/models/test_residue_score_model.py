@@ -5,8 +5,8 @@ import torch
 
 from discodock.geometry.pose import PoseTangent
 from discodock.geometry.topology import LigandTopology
+from discodock.graphs import EmbeddedReceptorGraph, LigandGraph, ReceptorGraph
 from discodock.models.code_nodes import code_nodes
-from discodock.models.graphs import EmbeddedReceptorGraph, LigandGraph, ReceptorGraph
 from discodock.models.residue_graph import alpha_carbon_graph, repeat_pairs
 from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
 from tests.models.residue_networks import LAYOUTS, SIZES, complexes, make_model, new_model

@@ -6,7 +6,7 @@ import torch
 from discodock.data.batch import move_tensors
 from discodock.geometry.pose import PoseTangent
 from discodock.geometry.topology import LigandTopology
-from discodock.models.graphs import LigandGraph, ReceptorGraph
+from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.models.score_model import ScoreModel, ScoreModelConfig
 from tests.models.complexes import random_complexes
 from tests.rotations import random_rotmat

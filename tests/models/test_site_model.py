@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from discodock.geometry import cavities
-from discodock.models.graphs import ResidueGraph
+from discodock.graphs import ResidueGraph
 from discodock.models.site_model import SITE_LAYOUT, SiteModel, SiteModelConfig
 from tests.models.complexes import random_complexes
 from tests.rotations import random_rotmat
