@@ -53,7 +53,7 @@ def main() -> None:
         reference=arguments.reference,
         num_samples=arguments.samples,
         seeds=arguments.seeds,
-        steps=tuple(sampler.steps_within(int(number)) for number in arguments.evaluations.split(",")),
+        steps=tuple(steps_within(int(number), sampler) for number in arguments.evaluations.split(",")),
         generation=GenerationConfig(sampler=sampler),
         classifier=arguments.out / "classifier.safetensors",
         curvature_samples=arguments.curvature_samples,
@@ -70,6 +70,11 @@ def main() -> None:
     rows = curves(metrics)
     print_table(metrics, rows)
     draw(rows, metrics["plain"]["floor"]["distance"], arguments.out / "frechet.png")
+
+
+def steps_within(evaluations: int, sampler: SamplerConfig) -> int:
+    """The most steps of a sampler that take no more calls of the denoiser than that."""
+    return 1 + (evaluations - 1) // sampler.evaluations_per_step
 
 
 def curves(metrics: dict[str, dict[str, Any]]) -> list[Row]:

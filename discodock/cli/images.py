@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from discodock.diffusion.solvers import SOLVERS
+
 if TYPE_CHECKING:
     from discodock.images.generate import GenerationConfig
 
@@ -17,9 +19,7 @@ ConfigFile = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, such as data.train=images.npz")]
 CheckpointFile = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Weights of `train` or `prior`.")]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Noise levels of the sampler.", min=1, max=1000)]
-Solver = Annotated[
-    str, typer.Option("--solver", metavar="NAME", help="heun, stochastic, dpm_solver_pp or euler_maruyama.")
-]
+Solver = Annotated[str, typer.Option("--solver", metavar="NAME", help=f"Sampler: {', '.join(SOLVERS)} or stochastic.")]
 Churn = Annotated[
     float,
     typer.Option("--churn", metavar="S", help="Noise added and removed by `stochastic`, in steps.", min=0),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from discodock.diffusion.solvers import SOLVERS
 from discodock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ Exhaustiveness = Annotated[
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Solver steps from noise to pose.", min=1, max=1000)]
 Solver = Annotated[
     str | None,
-    typer.Option("--solver", metavar="NAME", help="low_temperature (default), euler_maruyama, heun or dpm_solver_pp."),
+    typer.Option("--solver", metavar="NAME", help=f"{', '.join(SOLVERS)} [default: low_temperature]."),
 ]
 Guidance = Annotated[
     float,

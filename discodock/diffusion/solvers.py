@@ -5,7 +5,8 @@ Time runs from 1 to 0. With variance-exploding noise, g^2 = d sigma^2 / dt, the 
     dx = g^2 score dt' + g dw',        dx / d sigma = -sigma score,        t' = 1 - t,
 
 per component, with steps taken in the tangent space at the current state and applied by `Space.retract`. To add a
-solver, write a function of the type `Solver` and name it in `SOLVERS`; the tests of all solvers then run on it.
+solver, write a function with the call of the rest and say in `SOLVERS` what it is; settings, help texts, image sampling
+and the tests of all solvers then know it. Nothing here imports torch, so that `--help` stays instant.
 
 Source: Song et al. 2021, arXiv 2011.13456; on manifolds De Bortoli et al. 2022, arXiv 2202.02763.
 """
@@ -15,17 +16,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from discodock.diffusion.noise import NoiseSource
-from discodock.diffusion.schedule import NoiseSchedule, karras_times, uniform_times
-from discodock.diffusion.spaces import Components, Space
 from discodock.errors import ConfigError
-from discodock.settings import Settings
+from discodock.settings import Settings, one_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from discodock.diffusion.noise import NoiseSource
+    from discodock.diffusion.schedule import NoiseSchedule
+    from discodock.diffusion.spaces import Components, Space
 
 StateT = TypeVar("StateT")
 
@@ -57,11 +60,9 @@ DIFFDOCK_L_TEMPERATURES: Final = (
 class SolverConfig(Settings):
     """Which solver walks which time grid."""
 
-    solver: Literal["euler_maruyama", "low_temperature", "heun", "dpm_solver_pp"] = Field(
-        default="euler_maruyama", description="key of SOLVERS"
-    )
+    solver: Annotated[str, one_of(lambda: SOLVERS)] = Field(default="euler_maruyama", description="name in SOLVERS")
     steps: int = Field(
-        default=20, ge=1, le=10_000, description="number of steps (heun evaluates the network twice per step)"
+        default=20, ge=1, le=10_000, description="number of steps; `Solver.evaluations` has the network calls of each"
     )
     rho: float | None = Field(
         default=None,
@@ -76,6 +77,8 @@ class SolverConfig(Settings):
 
     def times(self, schedule: NoiseSchedule) -> Tensor:
         """Times from 1 to 0, float64 on the CPU, shape (steps + 1,); `rho` spaces the noise levels of `schedule`."""
+        from discodock.diffusion.schedule import karras_times, uniform_times
+
         return uniform_times(self.steps) if self.rho is None else karras_times(self.steps, schedule, self.rho)
 
 
@@ -107,8 +110,21 @@ class ReverseProblem:
         return state
 
 
-Solver = Callable[[ReverseProblem, Any, Tensor, SolverConfig], Any]
-"""(problem, state at times[0], times, settings) -> state at times[-1]."""
+@dataclass(frozen=True)
+class Solver:
+    """A solver and what is known of it; the tests of all solvers hold it to that.
+
+    Attributes:
+        walk: the function (problem, state at times[0], times, settings) -> state at times[-1].
+        order: weak order of convergence, the power of the step that the error falls with.
+        evaluations: score evaluations per step.
+        adds_noise: whether every step but the last draws normal numbers; without, it follows the flow ODE.
+    """
+
+    walk: Callable[[ReverseProblem, Any, Tensor, SolverConfig], Any]
+    order: int
+    evaluations: int = 1
+    adds_noise: bool = False
 
 
 def solve(
@@ -140,7 +156,7 @@ def solve(
     """
     if times.ndim != 1 or times.numel() < 2 or bool((times.diff() >= 0).any()):
         raise ConfigError("solver times must be a falling sequence of at least two")
-    return SOLVERS[config.solver](ReverseProblem(score_fn, space, noise, on_step), state, times, config)
+    return SOLVERS[config.solver].walk(ReverseProblem(score_fn, space, noise, on_step), state, times, config)
 
 
 def euler_maruyama(problem: ReverseProblem, state: Any, times: Tensor, config: SolverConfig) -> Any:
@@ -221,8 +237,8 @@ def dpm_solver_pp(problem: ReverseProblem, state: Any, times: Tensor, config: So
 def _langevin(problem: ReverseProblem, state: Any, times: Tensor, temperatures: tuple[LowTemperature, ...]) -> Any:
     """The step of `low_temperature`, which is Euler-Maruyama at temperature 1 without extra noise."""
     sigmas, clock = _sigmas(problem, times), times.tolist()
-    rates = torch.stack([schedule.g2(times) for schedule in problem.space.schedules], dim=-1).tolist()
-    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    rates = _by_time([schedule.g2(times) for schedule in problem.space.schedules])
+    ends = times.new_tensor([0.0, 1.0])
     log_ends = [schedule.sigma(ends).log().tolist() for schedule in problem.space.schedules]
     widths = [
         math.exp(low + kind.sigma_data * (high - low)) for (low, high), kind in zip(log_ends, temperatures, strict=True)
@@ -248,7 +264,12 @@ def _drift_gain(sigma: float, sigma_data: float, kind: LowTemperature) -> float:
 
 def _sigmas(problem: ReverseProblem, times: Tensor) -> list[list[float]]:
     """Noise levels by time and component, as numbers: nothing on a device is waited for."""
-    return torch.stack([schedule.sigma(times) for schedule in problem.space.schedules], dim=-1).tolist()
+    return _by_time([schedule.sigma(times) for schedule in problem.space.schedules])
+
+
+def _by_time(components: list[Tensor]) -> list[list[float]]:
+    """Numbers (num_times,) of every component as rows of one time each."""
+    return [list(row) for row in zip(*(each.tolist() for each in components), strict=True)]
 
 
 def _scale(tangent: Components, factors: list[float]) -> Components:
@@ -256,9 +277,9 @@ def _scale(tangent: Components, factors: list[float]) -> Components:
 
 
 SOLVERS: Final[dict[str, Solver]] = {
-    "euler_maruyama": euler_maruyama,
-    "low_temperature": low_temperature,
-    "heun": heun,
-    "dpm_solver_pp": dpm_solver_pp,
+    "euler_maruyama": Solver(euler_maruyama, order=1, adds_noise=True),
+    "low_temperature": Solver(low_temperature, order=1, adds_noise=True),
+    "heun": Solver(heun, order=2, evaluations=2),
+    "dpm_solver_pp": Solver(dpm_solver_pp, order=2),
 }
 """Every solver by name."""

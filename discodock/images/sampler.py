@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Final, Literal
+from typing import Annotated, Final
 
 import torch
 from pydantic import Field
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from discodock.diffusion.noise import NoiseSource
 from discodock.diffusion.schedule import karras_times
-from discodock.diffusion.solvers import SolverConfig, solve
+from discodock.diffusion.solvers import SOLVERS, SolverConfig, solve
 from discodock.diffusion.spaces import EuclideanSpace
 from discodock.images.edm import EDMConfig
-from discodock.settings import Settings
+from discodock.settings import Settings, one_of
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """(noised (B, ...), sigma (B,)) -> denoised (B, ...)."""
@@ -27,14 +27,19 @@ OnStep = Callable[[int, Tensor], None]
 """Called after each step with the number of steps done and the new state."""
 
 
-TWICE_A_STEP: Final = ("heun", "stochastic")
-"""Solvers that call the denoiser twice a step, but for the last one."""
+STOCHASTIC: Final = "stochastic"
+"""Name of EDM's algorithm 2, which raises the noise level before each step and so is no solver of `SOLVERS`."""
+
+
+def sampler_names() -> tuple[str, ...]:
+    """Names of all samplers of images: the solvers that docking has, and `STOCHASTIC`."""
+    return (*SOLVERS, STOCHASTIC)
 
 
 class SamplerConfig(Settings):
     """How samples are drawn; the defaults are EDM's deterministic sampler for ImageNet-64 with fewer steps."""
 
-    solver: Literal["heun", "dpm_solver_pp", "euler_maruyama", "stochastic"] = Field(
+    solver: Annotated[str, one_of(sampler_names)] = Field(
         "heun", description="heun is algorithm 1, stochastic algorithm 2; the others are those of docking"
     )
     steps: int = Field(18, ge=1, le=1000, description="number of noise levels, N; the last step ends at zero noise")
@@ -45,13 +50,14 @@ class SamplerConfig(Settings):
     S_noise: float = Field(1.0, gt=0, description="stochastic: width of the added noise")
 
     @property
+    def evaluations_per_step(self) -> int:
+        """Calls of the denoiser in every step but the last, which takes one."""
+        return 2 if self.solver == STOCHASTIC else SOLVERS[self.solver].evaluations
+
+    @property
     def evaluations(self) -> int:
         """Calls of the denoiser per sample without guidance (NFE)."""
-        return 2 * self.steps - 1 if self.solver in TWICE_A_STEP else self.steps
-
-    def steps_within(self, evaluations: int) -> int:
-        """The most steps that take no more calls of the denoiser than that."""
-        return (evaluations + 1) // 2 if self.solver in TWICE_A_STEP else evaluations
+        return self.evaluations_per_step * (self.steps - 1) + 1
 
 
 def sigma_steps(config: SamplerConfig, edm: EDMConfig) -> Tensor:
@@ -90,7 +96,7 @@ def sample(
     start = edm.sigma_max * noise.normal(shape, torch.empty(0, device=device))
     if on_step is not None:
         on_step(0, start)
-    if config.solver == "stochastic":
+    if config.solver == STOCHASTIC:
         return sample_stochastic(denoise, start, sigma_steps(config, edm), noise, config, on_step)
     return sample_deterministic(denoise, start, noise, config, edm, on_step)
 
@@ -116,7 +122,7 @@ def sample_deterministic(
     state, last = start, edm.sigma_max
     if config.steps > 1:
         times, last = karras_times(config.steps - 1, schedule, config.rho), edm.sigma_min
-        settings = SolverConfig.model_validate({"solver": config.solver, "steps": config.steps - 1})
+        settings = SolverConfig(solver=config.solver, steps=config.steps - 1)
         state = solve(score, EuclideanSpace(schedule), state, times, noise, config=settings, on_step=on_step)
     state = denoise(state, state.new_full((len(state),), last))
     if on_step is not None:

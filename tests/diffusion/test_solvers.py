@@ -1,10 +1,10 @@
 import math
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from scipy import stats
 from torch import Tensor
 
@@ -19,9 +19,7 @@ from discodock.geometry.rotations import compose_rotvec, random_rotvec, safe_nor
 SCHEDULE = NoiseSchedule(sigma_min=0.05, sigma_max=5.0)
 NEUTRAL = (LowTemperature(sampling=1.0, psi=0.7),)
 """Extra Langevin noise but temperature 1, which must leave the distribution as it is."""
-ORDERS = {"euler_maruyama": 1, "low_temperature": 1, "heun": 2, "dpm_solver_pp": 2}
-STOCHASTIC = ("euler_maruyama", "low_temperature")
-DETERMINISTIC = ("heun", "dpm_solver_pp")
+SECOND_ORDER = [name for name, solver in SOLVERS.items() if solver.order == 2]
 MEAN, WIDTH = 1.5, 0.7
 
 
@@ -51,8 +49,28 @@ class BasisNoise:
         return drawn
 
 
-def test_every_solver_is_registered_and_has_a_stated_order() -> None:
-    assert set(SOLVERS) == set(ORDERS) == set(get_args(SolverConfig.model_fields["solver"].annotation))
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_can_be_configured_by_its_name(name: str) -> None:
+    assert config(name).solver == name
+
+
+def test_an_unknown_solver_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ValidationError, match=", ".join(SOLVERS)):
+        config("magic")
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_step_takes_the_stated_number_of_evaluations(name: str, steps: int) -> None:
+    calls: list[float] = []
+
+    def counted(x: Tensor, t: float) -> Tensor:
+        calls.append(t)
+        return gaussian_score(x, t)
+
+    space, start = EuclideanSpace(SCHEDULE), torch.zeros(4, 2)
+    solve(counted, space, start, uniform_times(steps), GeneratorNoise(), config=config(name))
+    assert len(calls) == steps * SOLVERS[name].evaluations
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -81,12 +99,12 @@ def gaussian_error(name: str, steps: int) -> float:
 @pytest.mark.parametrize("name", SOLVERS)
 def test_halving_the_step_shows_the_stated_order(name: str) -> None:
     coarse, fine = gaussian_error(name, 600), gaussian_error(name, 1200)
-    assert math.log2(coarse / fine) == pytest.approx(ORDERS[name], abs=0.15)
+    assert math.log2(coarse / fine) == pytest.approx(SOLVERS[name].order, abs=0.15)
 
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_the_last_step_adds_no_noise(name: str) -> None:
-    expected = 0 if name in DETERMINISTIC else 9
+    expected = 9 if SOLVERS[name].adds_noise else 0
     noise = BasisNoise()
     start = torch.ones(1, 11, dtype=torch.float64)
     moments: list[Tensor] = []
@@ -101,7 +119,7 @@ def test_the_last_step_adds_no_noise(name: str) -> None:
     )
     assert noise.calls == expected
     assert len(moments) == 10
-    if name in STOCHASTIC:  # one more step from the last state is the drift alone
+    if name in ("euler_maruyama", "low_temperature"):  # one more step from the last state is the drift alone
         t = uniform_times(10)[-2]
         gain = 1 if name == "euler_maruyama" else 1 + NEUTRAL[0].psi / 2
         drift = gain * SCHEDULE.g2(t) * t * gaussian_score(moments[-2], t.item())
@@ -161,7 +179,7 @@ def test_dpm_solver_takes_the_published_steps() -> None:
 def test_low_temperature_without_psi_at_temperature_one_is_euler_maruyama() -> None:
     start = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     ends = []
-    for name in STOCHASTIC:
+    for name in ("euler_maruyama", "low_temperature"):
         settings = config(name, temperatures=(LowTemperature(sampling=1.0, psi=0.0),))
         noise = GeneratorNoise(torch.Generator().manual_seed(1))
         ends.append(solve(gaussian_score, EuclideanSpace(SCHEDULE), start, uniform_times(9), noise, config=settings))
@@ -280,7 +298,7 @@ def test_modes_on_a_curved_space_get_their_share_and_width(name: str) -> None:
         assert tor_width == pytest.approx(width.item(), rel=0.07)
 
 
-@pytest.mark.parametrize("name", DETERMINISTIC)
+@pytest.mark.parametrize("name", SECOND_ORDER)
 def test_order_holds_on_a_curved_space(name: str) -> None:
     start = curved_start(64, torch.Generator().manual_seed(0))
 

@@ -5,13 +5,15 @@ import math
 import pytest
 import torch
 
+from benchmarks.images import steps_within
 from discodock.diffusion.noise import GeneratorNoise
 from discodock.images.edm import EDMConfig
-from discodock.images.sampler import SamplerConfig, sample, sample_stochastic, sigma_steps, total_turning
+from discodock.images.sampler import SamplerConfig, sample, sample_stochastic, sampler_names, sigma_steps, total_turning
 
 EDM = EDMConfig()
 MEAN, WIDTH = 0.3, 0.4
-SOLVERS = ["heun", "dpm_solver_pp", "euler_maruyama", "stochastic"]
+UNTEMPERED = [name for name in sampler_names() if name != "low_temperature"]
+"""Samplers that draw from the distribution of the data by default."""
 
 
 def gaussian(x, sigma):
@@ -69,7 +71,7 @@ def test_paths_end_where_the_exact_ode_does(solver):
     assert errors[0] / errors[1] > 2.5  # 4 in the limit, for second order
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", UNTEMPERED)
 def test_samples_have_the_moments_of_the_data(solver):
     config = SamplerConfig(solver=solver, steps=80, S_churn=20)
     found = sample(gaussian, noise(), (4000, 1), config, EDM)
@@ -77,7 +79,13 @@ def test_samples_have_the_moments_of_the_data(solver):
     assert abs(float(found.std()) - WIDTH) < 0.03
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+def test_low_temperature_narrows_the_samples():
+    found = sample(gaussian, noise(), (4000, 1), SamplerConfig(solver="low_temperature", steps=80), EDM)
+    assert abs(float(found.mean()) - MEAN) < 0.03
+    assert 0.5 * WIDTH < float(found.std()) < 0.95 * WIDTH
+
+
+@pytest.mark.parametrize("solver", sampler_names())
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_evaluations_are_counted_right(solver, steps):
     calls = []
@@ -90,8 +98,8 @@ def test_evaluations_are_counted_right(solver, steps):
     seen = []
     found = sample(counted, noise(), (3, 1), config, EDM, on_step=lambda number, state: seen.append(number))
     assert len(calls) == config.evaluations
-    assert config.steps_within(config.evaluations) == steps
-    assert config.model_copy(update={"steps": config.steps_within(18)}).evaluations in (17, 18)
+    assert steps_within(config.evaluations, config) == steps
+    assert config.model_copy(update={"steps": steps_within(18, config)}).evaluations in (17, 18)
     assert calls[0] == pytest.approx(EDM.sigma_max, rel=1e-5)
     assert seen == list(range(steps + 1))
     if steps == 1:
