@@ -29,7 +29,7 @@ from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.solvers import SolverConfig
 from discodock.inference.network import load_network
 from discodock.inference.sample import default_solver
-from discodock.latents.categorical import SamplingConfig
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.codebook import Codebook
 from discodock.latents.diagnostics import NATS_PER_BIT, code_usage, mutual_information, shuffled_mutual_information
 from discodock.latents.registry import AnyCodeSpace, stack_hard_codes
@@ -110,7 +110,7 @@ def code_sources(checkpoint: Path, temperatures: list[float]) -> dict[str, Sourc
     def from_prior(batch: ComplexBatch, pose_complex: Tensor, temperature: float) -> Codes:
         conformer = unbound_conformers(task.process, batch, pose_complex, generator)
         prior = network.prior(encode_unbound(network, batch), pose_complex, conformer)
-        drawn = prior.sample(len(pose_complex), GeneratorNoise(generator), SamplingConfig(temperature=temperature))
+        drawn = prior.sample(len(pose_complex), GeneratorNoise(generator), CodeSampling(temperature=temperature))
         return layout.one_hot(drawn.codes, prior.masks)
 
     for temperature in temperatures:

@@ -17,7 +17,8 @@ from discodock.images.model import Guidance, ImageModel, to_pixels, to_unit_rang
 from discodock.images.prior import ImagePriorNetwork
 from discodock.images.sampler import SamplerConfig, sample
 from discodock.images.stages import load_model, load_prior
-from discodock.latents.categorical import NULL_CODE, SamplingConfig
+from discodock.latents.categorical import NULL_CODE
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.noise import Draws
 from discodock.latents.registry import stack_hard_codes
 from discodock.latents.spread import spread_uniforms
@@ -31,7 +32,7 @@ class GenerationConfig(Settings):
 
     sampler: SamplerConfig = Field(default_factory=SamplerConfig, description="solver and number of steps")
     guidance: Guidance = Field(default_factory=Guidance, description="of classes and codes")
-    codes: SamplingConfig = Field(default_factory=SamplingConfig, description="temperature and top-p of the prior")
+    codes: CodeSampling = Field(default_factory=CodeSampling, description="temperature and top-p of the prior")
     spread_codes: bool = Field(
         False, description="codes of the prior cover it evenly, with fewer repeats than independent draws"
     )

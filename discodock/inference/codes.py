@@ -13,7 +13,8 @@ from torch import Tensor
 from discodock.diffusion.noise import PoseNoise
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.inference.network import DockingNetwork
-from discodock.latents.categorical import NULL_CODE, SamplingConfig
+from discodock.latents.categorical import NULL_CODE
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.dropout import drop_codes
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
@@ -37,7 +38,7 @@ CONFORMER_STREAMS: Final = 2 << 32
 class PoseCodeConfig(Settings):
     """How the codes of poses are drawn and followed."""
 
-    draw: SamplingConfig | None = Field(
+    draw: CodeSampling | None = Field(
         None, description="temperature, top-k and top-p of the prior; none: as the checkpoint says"
     )
     share: float | None = Field(

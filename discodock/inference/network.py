@@ -14,7 +14,7 @@ from torch import nn
 
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.errors import CheckpointError
-from discodock.latents.categorical import SamplingConfig
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import (
     CODES_PART,
@@ -64,7 +64,7 @@ class DockingNetwork:
     site_model: SiteModel | None
     confidence_model: ConfidenceModel | None
     process: PoseProcess
-    code_sampling: SamplingConfig
+    code_sampling: CodeSampling
     device: torch.device
     path: Path
     sha256: str
@@ -97,7 +97,7 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         score_model = make_score_model(sizes, layout)
         code_prior = _code_prior(checkpoint, layout, sizes)
         process = PoseProcess(PoseProcessConfig(**checkpoint.config["process"]))
-        code_sampling = SamplingConfig(**checkpoint.config.get(SAMPLING_BLOCK, {}))
+        code_sampling = CodeSampling(**checkpoint.config.get(SAMPLING_BLOCK, {}))
         site = checkpoint.config.get(SITE_PART)
         site_model = None if site is None else SiteModel(SiteModelConfig(**site))
         confidence = checkpoint.config.get(CONFIDENCE_PART)

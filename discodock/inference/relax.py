@@ -23,9 +23,10 @@ from discodock.errors import ConfigError
 from discodock.geometry.topology import LigandTopology
 from discodock.inference.relax_openmm import openmm_poses
 from discodock.inference.threads import interruptible, map_in_threads
-from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
-from discodock.physics.minimise import MinimiserConfig, minimise
-from discodock.physics.openmm_relax import OpenMMConfig, check_openmm
+from discodock.physics.config import EnergyConfig, MinimiserConfig, OpenMMConfig
+from discodock.physics.energy import Pocket, PoseEnergy
+from discodock.physics.minimise import minimise
+from discodock.physics.openmm_relax import check_openmm
 from discodock.physics.torsions import TorsionSeries
 from discodock.physics.vina import CUTOFF, VINA, InternalPairs, VinaAtoms, VinaWeights, vina_score
 from discodock.physics.vina import internal_pairs as make_internal_pairs

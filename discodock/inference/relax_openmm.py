@@ -13,7 +13,8 @@ from discodock.chem.pocket_pdb import free_side_chains, pocket_structure
 from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import is_metal, receptor_vina_types
 from discodock.errors import InputError
-from discodock.physics.openmm_relax import LigandTerms, OpenMMConfig, OpenMMRelaxer, OtherAtoms
+from discodock.physics.config import OpenMMConfig
+from discodock.physics.openmm_relax import LigandTerms, OpenMMRelaxer, OtherAtoms
 
 SAME_PLACE: Final = 8.0
 """Å between centroids of poses that share a pocket."""

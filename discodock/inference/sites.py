@@ -18,7 +18,7 @@ from discodock.errors import InputError
 from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import DEFAULT_RADIUS, THREE_WAYS, Pocket
-from discodock.latents.categorical import SamplingConfig as CodeSampling
+from discodock.latents.code_sampling import CodeSampling
 from discodock.models.site_model import SiteModel, SitePrediction
 from discodock.models.sites import MAX_SITES, Site, distinct_sites, site_probs
 from discodock.settings import Settings

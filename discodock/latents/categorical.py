@@ -9,31 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.noise import Draws, NoiseLike, gumbel
-from discodock.settings import Settings
 
 NULL_CODE: Final = -1
 """The null code in a tensor of hard codes: dropped, or not chosen yet. As weights it is a row of zeros."""
-
-
-class SamplingConfig(Settings):
-    """How to draw from a categorical distribution; the defaults draw from the distribution as it is."""
-
-    temperature: float = Field(
-        default=1.0,
-        ge=0,
-        description="divides the logits, 0 picks the most probable entry; exp(-1.5) in DisCo-DiffDock",
-    )
-    top_k: int | None = Field(default=None, ge=1, description="draw among this many most probable entries; none: all")
-    top_p: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description="draw among the fewest most probable entries with this total probability, at the given temperature",
-    )
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -62,7 +44,7 @@ def cross_entropy(logits: Tensor, mask: Tensor, target: Tensor) -> Tensor:
     return -(target * log_probs).sum(-1)
 
 
-def sample(logits: Tensor, mask: Tensor, noise: Draws, sampling: SamplingConfig | None = None) -> Tensor:
+def sample(logits: Tensor, mask: Tensor, noise: Draws, sampling: CodeSampling | None = None) -> Tensor:
     """Draw one entry of each row: by the Gumbel-max trick, argmax(logits + temperature * gumbel), or by inversion.
 
     Args:
@@ -80,7 +62,7 @@ def sample(logits: Tensor, mask: Tensor, noise: Draws, sampling: SamplingConfig 
 
     Source: Maddison, Tarlow, Minka 2014, arXiv 1411.0030.
     """
-    sampling = sampling or SamplingConfig()
+    sampling = sampling or CodeSampling()
     kept = likely_entries(logits, mask, sampling)
     scores = at_least_float32(logits)
     if not isinstance(noise, Tensor):
@@ -104,7 +86,7 @@ def _inverse_cdf(logits: Tensor, mask: Tensor, uniforms: Tensor) -> Tensor:
     return torch.minimum(entry, last)
 
 
-def likely_entries(logits: Tensor, mask: Tensor, sampling: SamplingConfig) -> Tensor:
+def likely_entries(logits: Tensor, mask: Tensor, sampling: CodeSampling) -> Tensor:
     """The entries that top-k and top-p leave, bool, shape (B, N): a subset of the mask with at least one entry a row.
 
     Both are cut from the distribution at the sampling temperature; an entry has to pass both.

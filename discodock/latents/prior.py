@@ -16,7 +16,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from discodock.latents.categorical import SamplingConfig
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.dropout import drop_codes
 from discodock.latents.noise import Draws
 from discodock.latents.registry import CodeLayout, null_codes
@@ -105,7 +105,7 @@ class CodePrior:
         return torch.stack([space.log_prob(logits, mask, column) for space, logits, mask, column in terms]).sum(0)
 
     @torch.no_grad()
-    def sample(self, num_samples: int, noise: Draws, sampling: SamplingConfig | None = None) -> CodeSample:
+    def sample(self, num_samples: int, noise: Draws, sampling: CodeSampling | None = None) -> CodeSample:
         """Draw the codes of all samples, one code after the other.
 
         Args:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from discodock.latents import categorical
-from discodock.latents.categorical import SamplingConfig
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.noise import Draws, NoiseLike
 from discodock.latents.relaxation import gumbel_softmax, straight_through
 from discodock.settings import Settings
@@ -45,7 +45,7 @@ class CodeSpace(Settings, ABC):
         """Draw one-hot weights (B, N) with the gradient of a Gumbel-softmax: for training the encoder."""
         return straight_through(gumbel_softmax(logits, mask, temperature, noise))
 
-    def sample(self, logits: Tensor, mask: Tensor, noise: Draws, sampling: SamplingConfig | None = None) -> Tensor:
+    def sample(self, logits: Tensor, mask: Tensor, noise: Draws, sampling: CodeSampling | None = None) -> Tensor:
         """Draw hard codes (B,), inside the mask without exception; see `categorical.sample`."""
         return categorical.sample(logits, mask, noise, sampling)
 

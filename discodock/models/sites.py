@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from discodock.latents import categorical
-from discodock.latents.categorical import SamplingConfig
+from discodock.latents.code_sampling import CodeSampling
 from discodock.models.site_model import SitePrediction
 
 MERGE_RADIUS: Final = 5.0
@@ -33,7 +33,7 @@ class Site:
     residue_idx: int
 
 
-def site_probs(prediction: SitePrediction, sampling: SamplingConfig, allowed: Tensor | None = None) -> Tensor:
+def site_probs(prediction: SitePrediction, sampling: CodeSampling, allowed: Tensor | None = None) -> Tensor:
     """What the site code is drawn from: its distribution at a temperature, cut by top-k and top-p, and restricted.
 
     Args:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from discodock.physics.config import EnergyConfig
 from discodock.physics.minimise import Evaluated
 from discodock.physics.torsions import TorsionSeries
 from discodock.physics.vina import (
@@ -21,23 +21,9 @@ from discodock.physics.vina import (
     intermolecular_energy,
     intramolecular_energy,
 )
-from discodock.settings import Settings
 
 MARGIN: Final = 1.0
 """Å that atoms may move before their neighbours are looked up again."""
-
-
-class EnergyConfig(Settings):
-    """How the parts of the energy weigh.
-
-    Chosen on 41 val complexes with 20 sampled poses each (seed 0). With the defaults, 97 poses below 1 Å came 0.11 Å
-    nearer to the crystal (median), crystal poses moved by 0.26 Å (median; 90 % below 0.36), and 29 % of the poses were
-    below 2 Å before and after. A weaker restraint lets poses between 1 and 2 Å drift away: with 1, 28 % were left, and
-    without any, on 28 of the complexes, 26 % of 28 %.
-    """
-
-    torsion_weight: float = Field(0.2, ge=0, description="of MMFF94's torsion energy beside Vina's terms")
-    restraint: float = Field(3.0, ge=0, description="kcal/mol/Å² of mean square distance from the start, in a pocket")
 
 
 class Pocket:

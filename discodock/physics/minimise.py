@@ -11,26 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from discodock.geometry.pose import PoseTangent, pose_jacobian, update_pose
 from discodock.geometry.topology import LigandTopology
-from discodock.settings import Settings
+from discodock.physics.config import MinimiserConfig
 
 ARMIJO: Final = 1e-4
 SHRINK: Final = 0.3
 FIRST_STEP: Final = 0.05
 """Å of displacement per kcal/mol/Å of force before any curvature is known; the stiffest contacts have about that."""
-
-
-class MinimiserConfig(Settings):
-    """How far and how exactly poses are minimised."""
-
-    max_iterations: int = Field(60, ge=1, description="steps at most")
-    max_trials: int = Field(6, ge=1, description="step lengths tried in one line search")
-    max_step: float = Field(0.4, gt=0, description="Å that any atom moves at most in one step")
-    tolerance: float = Field(0.005, gt=0, description="kcal/mol; a pose ends when a step promises or gains less twice")
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydantic import Field
 
 from discodock.errors import ConfigError, InputError
+from discodock.physics.config import OpenMMConfig
 from discodock.physics.mmff_forces import mmff_forces
 from discodock.physics.openmm_pocket import REMEDY, complete_pocket, cpu_platform, protein_system, soften
-from discodock.settings import Settings
 
 if TYPE_CHECKING:
     import openmm
@@ -28,18 +27,6 @@ COORDINATION: Final = 3.0
 COORDINATION_SPRING: Final = 200.0  # kcal/mol/Å²
 BOUND_LENGTH: Final = 2.2
 """Å, of the least Lennard-Jones energy between a metal and such an atom, about the length of their bonds."""
-
-
-class OpenMMConfig(Settings):
-    """How poses are relaxed with OpenMM."""
-
-    radius: float = Field(8.0, gt=0, description="residues this near to a pose are in the system, Å")
-    dielectric: float = Field(4.0, ge=1, description="constant that divides all electrostatics")
-    restraint: float = Field(0.5, ge=0, description="of heavy ligand atoms to their start, kcal/mol/Å²")
-    flexible: float = Field(0.0, ge=0, description="side chains with an atom this near to a pose move too, Å; 0: none")
-    side_chain_restraint: float = Field(1.0, ge=0, description="of their heavy atoms to their start, kcal/mol/Å²")
-    max_iterations: int = Field(300, ge=1, description="steps of L-BFGS at most")
-    tolerance: float = Field(0.5, gt=0, description="root mean square force to stop at, kcal/mol/Å")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from discodock.data.batch import ComplexBatch
 from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.process import PoseProcess
-from discodock.latents.categorical import SamplingConfig
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.diagnostics import entropy
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout, stack_hard_codes
@@ -40,9 +40,7 @@ class PriorTaskConfig(Settings):
     )
     frozen_steps: int = Field(0, ge=0, description="first steps, in which what the score model has stays as it is")
     encoder_learning_rate_factor: float = Field(0.3, ge=0, description="its learning rate over the rest's; 0: frozen")
-    sampling: SamplingConfig = Field(
-        default_factory=SamplingConfig, description="of codes at prediction, written along"
-    )
+    sampling: CodeSampling = Field(default_factory=CodeSampling, description="of codes at prediction, written along")
     redocking: RedockingConfig = Field(
         default_factory=lambda: RedockingConfig(num_samples=0), description="sampled poses in validation"
     )

@@ -18,7 +18,7 @@ from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxConfig
 from discodock.inference.rescore import checked_rescore
 from discodock.inference.sample import SamplingConfig, _smaller_batch
-from discodock.physics.openmm_relax import OpenMMConfig
+from discodock.physics.config import OpenMMConfig
 from tests.tiny import NOT_RELAXED, SMALL
 
 FEW = {"samples": 5, "exhaustiveness": 1, "solver": {"steps": 3}}

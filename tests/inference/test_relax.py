@@ -12,7 +12,7 @@ from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import Residue, read_receptor
 from discodock.inference.relax import MAX_POSES, RelaxConfig, relax_poses
-from discodock.physics.energy import EnergyConfig
+from discodock.physics.config import EnergyConfig
 from tests.tiny import COMPLEXES, NOT_RELAXED
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "complexes"

@@ -17,7 +17,7 @@ from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxConfig
 from discodock.inference.relax_openmm import openmm_poses, places
 from discodock.inference.sample import SamplingConfig
-from discodock.physics.openmm_relax import OpenMMConfig
+from discodock.physics.config import OpenMMConfig
 from tests.inference.test_relax import EXAMPLES, read_case
 from tests.tiny import SMALL
 

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from discodock.diffusion.noise import PoseNoise
 from discodock.latents.categorical import (
     NULL_CODE,
-    SamplingConfig,
     cross_entropy,
     hard_codes,
     likely_entries,
@@ -17,6 +16,7 @@ from discodock.latents.categorical import (
     one_hot,
     sample,
 )
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.noise import gumbel, uniform
 from tests.latents.kinds import SEEDS, generator
 
@@ -49,7 +49,7 @@ def test_gumbel_and_uniform_numbers_have_the_textbook_moments(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_draws_follow_the_softmax_at_the_temperature(seed, temperature):
     logits = torch.randn(4, generator=generator(seed), dtype=torch.float64)
-    codes = sample(many(logits), EVERY, generator(seed), SamplingConfig(temperature=temperature))
+    codes = sample(many(logits), EVERY, generator(seed), CodeSampling(temperature=temperature))
     expected = torch.from_numpy(np.exp(logits.numpy() / temperature))
     torch.testing.assert_close(frequencies(codes, 4), expected / expected.sum(), atol=0.012, rtol=0)
 
@@ -60,7 +60,7 @@ def test_inversion_at_every_number_gives_the_softmax(seed, temperature):
     logits = torch.randn(6, generator=generator(seed), dtype=torch.float64)
     mask = torch.tensor([seed % 2 == 0, True, True, False, True, seed % 2 == 1])
     numbers = (torch.arange(20_000) + 0.5) / 20_000
-    config = SamplingConfig(temperature=temperature, top_k=3)
+    config = CodeSampling(temperature=temperature, top_k=3)
     codes = sample(many(logits, 20_000), mask, numbers, config)
     kept = likely_entries(logits[None], mask, config)[0]
     expected = torch.where(kept, torch.exp(logits / temperature), 0)
@@ -68,14 +68,14 @@ def test_inversion_at_every_number_gives_the_softmax(seed, temperature):
     assert (codes.diff() >= 0).all()
     ends = torch.tensor([0.0, 1 - 2**-53, 1.0], dtype=torch.float64)
     assert kept[sample(many(logits, 3), mask, ends, config)].all()
-    assert sample(many(logits, 3), mask, ends, SamplingConfig(temperature=0)).unique().numel() == 1
+    assert sample(many(logits, 3), mask, ends, CodeSampling(temperature=0)).unique().numel() == 1
 
 
 def test_temperature_zero_is_the_mode_and_infinity_the_uniform_distribution():
     logits = many([0.0, 3.0, 2.9, -50.0])
-    assert sample(logits, EVERY, generator(0), SamplingConfig(temperature=0)).unique().tolist() == [1]
-    assert sample(logits, EVERY, generator(0), SamplingConfig(temperature=1e-6)).unique().tolist() == [1]
-    hot = sample(logits, EVERY, generator(0), SamplingConfig(temperature=1e9))
+    assert sample(logits, EVERY, generator(0), CodeSampling(temperature=0)).unique().tolist() == [1]
+    assert sample(logits, EVERY, generator(0), CodeSampling(temperature=1e-6)).unique().tolist() == [1]
+    hot = sample(logits, EVERY, generator(0), CodeSampling(temperature=1e9))
     torch.testing.assert_close(frequencies(hot, 4), torch.full((4,), 0.25, dtype=torch.float64), atol=0.012, rtol=0)
 
 
@@ -96,18 +96,18 @@ def test_temperature_zero_is_the_mode_and_infinity_the_uniform_distribution():
 )
 def test_top_k_and_top_p_keep_the_most_probable(settings, kept):
     logits = many([0.1, 0.3, 0.2, 0.4], num=5000).log()
-    sampling = SamplingConfig(**settings)
+    sampling = CodeSampling(**settings)
     assert likely_entries(logits[:1], EVERY, sampling).nonzero()[:, 1].tolist() == kept
     assert set(sample(logits, EVERY, generator(0), sampling).tolist()) <= set(kept)
 
 
 def test_top_k_keeps_exactly_k_of_equals_and_a_mask_comes_first():
     logits = torch.zeros(1, 4)
-    assert int(likely_entries(logits, EVERY, SamplingConfig(top_k=2)).sum()) == 2
+    assert int(likely_entries(logits, EVERY, CodeSampling(top_k=2)).sum()) == 2
     mask = torch.tensor([False, True, False, True])
     logits = torch.tensor([[9.0, 0.0, 9.0, 1.0]])
-    assert likely_entries(logits, mask, SamplingConfig(top_p=0.5)).tolist() == [[False, False, False, True]]
-    assert torch.equal(likely_entries(logits, mask, SamplingConfig(top_k=3)), mask[None])  # fewer than k are left
+    assert likely_entries(logits, mask, CodeSampling(top_p=0.5)).tolist() == [[False, False, False, True]]
+    assert torch.equal(likely_entries(logits, mask, CodeSampling(top_k=3)), mask[None])  # fewer than k are left
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -148,7 +148,7 @@ def test_rows_that_cannot_be_drawn_from_are_refused(logits, mask):
     masks = torch.tensor([[True, True], mask])
     for settings in ({}, {"top_p": 0.5}, {"temperature": 0}):
         with pytest.raises(ValueError, match="row 1"):
-            sample(rows, masks, generator(0), SamplingConfig(**settings))
+            sample(rows, masks, generator(0), CodeSampling(**settings))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -175,7 +175,7 @@ def test_the_same_generator_gives_the_same_draws_and_the_global_one_is_left_alon
 def test_half_precision_is_computed_in_float32():
     logits = torch.tensor([[0.0, 12.0]], dtype=torch.bfloat16)
     assert masked_log_softmax(logits, EVERY[:2]).dtype == torch.float32
-    assert sample(logits, EVERY[:2], generator(0), SamplingConfig(top_p=0.9)).tolist() == [1]
+    assert sample(logits, EVERY[:2], generator(0), CodeSampling(top_p=0.9)).tolist() == [1]
 
 
 def test_one_hot_and_hard_codes_undo_each_other_and_null_is_a_row_of_zeros():
@@ -197,4 +197,4 @@ def test_codes_without_an_entry_are_refused(code):
 @pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": 0}, {"top_p": 0}, {"top_p": 1.5}, {"topk": 3}])
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(ValidationError):
-        SamplingConfig(**bad)
+        CodeSampling(**bad)

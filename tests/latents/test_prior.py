@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from discodock.diffusion.noise import PoseNoise
-from discodock.latents.categorical import NULL_CODE, SamplingConfig
+from discodock.latents.categorical import NULL_CODE
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.prior import CodePrior, hide_from
 from discodock.latents.registry import CodesEmbedding
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets
@@ -143,7 +144,7 @@ def test_a_restriction_never_leaks_and_is_the_conditional_distribution(seed):
         allowed[row, mask.nonzero()[-2:, 0]] = True  # two nodes at most
     allowed[:, 0] = True  # and perhaps one that is padding
     inside = allowed & prior.masks[0]
-    for sampling in (SamplingConfig(), SamplingConfig(temperature=50), SamplingConfig(temperature=0, top_p=0.1)):
+    for sampling in (CodeSampling(), CodeSampling(temperature=50), CodeSampling(temperature=0, top_p=0.1)):
         rows = EACH.repeat(200)
         restricted = make_prior(seed, rows).restricted([allowed[rows], None, None])
         found = restricted.sample(len(rows), generator(seed), sampling)
@@ -171,7 +172,7 @@ def test_a_restriction_of_any_code_holds_even_where_the_network_forbids_it():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_temperature_zero_is_greedy(make, seed):
     prior = make(seed)
-    codes = prior.sample(NUM_SAMPLES, generator(seed), SamplingConfig(temperature=0)).codes
+    codes = prior.sample(NUM_SAMPLES, generator(seed), CodeSampling(temperature=0)).codes
     for i, (logits, mask) in enumerate(zip(prior.all_logits(codes), prior.masks, strict=True)):
         best = logits.masked_fill(~mask, -torch.inf).argmax(1)
         assert torch.equal(codes[:, i], best)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from discodock.latents.categorical import SamplingConfig
+from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.spread import generalised_golden_ratio, spread_uniforms
 from tests.latents.kinds import MIXED, SEEDS, generator
 from tests.latents.test_prior import make_prior, number, table
@@ -85,8 +85,8 @@ def test_restriction_and_truncation_hold(seed):
     mask = make_prior(seed).masks[0][0]
     allowed = mask & (torch.arange(len(mask)) >= mask.nonzero()[-1])
     numbers = spread_uniforms(seed, range(NUM_DRAWS), MIXED.num_codes)
-    found = draw(seed, 0, numbers, SamplingConfig(temperature=2, top_k=2), [allowed, None, None])
+    found = draw(seed, 0, numbers, CodeSampling(temperature=2, top_k=2), [allowed, None, None])
     assert allowed[found.codes[:, 0]].all()
     assert found.codes[:, 1].unique().numel() <= 2 * found.codes[:, 0].unique().numel()
-    greedy = draw(seed, 0, numbers, SamplingConfig(temperature=0))
+    greedy = draw(seed, 0, numbers, CodeSampling(temperature=0))
     assert (greedy.codes == greedy.codes[0]).all()

@@ -5,8 +5,9 @@ import torch
 
 from discodock.geometry.pose import PoseTangent, pose_jacobian, update_pose
 from discodock.geometry.topology import LigandTopology
-from discodock.physics.energy import EnergyConfig, Pocket, PoseEnergy
-from discodock.physics.minimise import Evaluated, MinimiserConfig, minimise, tangent_slope
+from discodock.physics.config import EnergyConfig, MinimiserConfig
+from discodock.physics.energy import Pocket, PoseEnergy
+from discodock.physics.minimise import Evaluated, minimise, tangent_slope
 from discodock.physics.torsions import TorsionSeries
 from discodock.physics.vina import CUTOFF, VinaAtoms, find_neighbors, intermolecular_energy, internal_pairs
 from tests.geometry.random_molecules import random_poses, select_pose
