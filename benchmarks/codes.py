@@ -25,7 +25,6 @@ from torch import Tensor
 from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.data.batch import ComplexBatch
 from discodock.data.module import DataConfig
-from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.solvers import SolverConfig
 from discodock.inference.network import load_network
 from discodock.inference.sample import default_solver
@@ -110,7 +109,7 @@ def code_sources(checkpoint: Path, temperatures: list[float]) -> dict[str, Sourc
     def from_prior(batch: ComplexBatch, pose_complex: Tensor, temperature: float) -> Codes:
         conformer = unbound_conformers(task.process, batch, pose_complex, generator)
         prior = network.prior(encode_unbound(network, batch), pose_complex, conformer)
-        drawn = prior.sample(len(pose_complex), GeneratorNoise(generator), CodeSampling(temperature=temperature))
+        drawn = prior.sample(len(pose_complex), generator, CodeSampling(temperature=temperature))
         return layout.one_hot(drawn.codes, prior.masks)
 
     for temperature in temperatures:

@@ -184,14 +184,13 @@ def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # n
     """The crystal complex as a batch of one, with noised copies of its pose at spread times."""
     from discodock.data.crop import crop_complex, crop_radius
     from discodock.data.prepare import PrepareConfig, featurize
-    from discodock.diffusion.noise import GeneratorNoise
 
     full = featurize(crystal.receptor, crystal.ligand, PrepareConfig(num_conformers=1))
     radius = crop_radius(full["ligand_conformer_pos"][0])
     batch = collate([crop_complex(full, np.mean(full["ligand_pos"], axis=0), radius)])
     topology = batch.topology.select(torch.zeros(num_poses, dtype=torch.int64))
     t = torch.linspace(0.05, 1, num_poses)
-    noise = GeneratorNoise(torch.Generator().manual_seed(0))
+    noise = torch.Generator().manual_seed(0)
     clean = batch.ligand_pos.expand(num_poses, -1, -1)
     return batch, docker.network.process.perturb(clean, topology, t, noise).pos, t
 

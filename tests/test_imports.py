@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "discodock"
-LEAVES = {"errors", "schema", "settings", "weight_file"}
+LEAVES = {"errors", "noise", "schema", "settings", "weight_file"}
 ARROWS = {
     "geometry": set(),
     "distributions": set(),
@@ -92,7 +92,6 @@ def is_allowed(source, target):
     home, goal = source.split(".")[0], target.split(".")[0]
     if home == goal or goal in ARROWS.get(home, set()):
         return not (home == "images" and goal == "diffusion") or target.split(".")[1] in (
-            "noise",
             "schedule",
             "solvers",
             "spaces",

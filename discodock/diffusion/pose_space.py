@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from discodock.diffusion.noise import NoiseSource
 from discodock.diffusion.process import PoseProcess, draw_unit_tangent
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.diffusion.solvers import SolverConfig, solve
 from discodock.diffusion.spaces import Components
 from discodock.geometry.pose import PoseTangent, update_pose
 from discodock.geometry.topology import LigandTopology
+from discodock.noise import NoiseLike
 
 
 class PoseSpace:
@@ -31,7 +31,7 @@ class PoseSpace:
         """Move by `update_pose`, which follows the flow of the tangent vector to second order."""
         return update_pose(state, self.topology, PoseTangent(*step))
 
-    def unit_noise(self, state: Tensor, source: NoiseSource) -> Components:
+    def unit_noise(self, state: Tensor, source: NoiseLike) -> Components:
         """Standard normals for every degree of freedom, zero at padded bonds."""
         return self.components(draw_unit_tangent(self.topology, source, like=state))
 
@@ -41,7 +41,7 @@ def denoise_poses(
     process: PoseProcess,
     topology: LigandTopology,
     pos: Tensor,
-    noise: NoiseSource,
+    noise: NoiseLike,
     *,
     config: SolverConfig,
     on_step: Callable[[int, Tensor], None] | None = None,
@@ -53,7 +53,7 @@ def denoise_poses(
         process: scales the outputs to scores and knows the noise.
         topology: what may move.
         pos: poses from `PoseProcess.prior_sample` in Å, shape (P, L, 3).
-        noise: source of normal numbers; `PoseNoise` makes poses independent of their batch.
+        noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
         config: solver, steps, time grid; a Karras grid spaces the translation noise.
         on_step: called with (steps done, positions) after each step.
 

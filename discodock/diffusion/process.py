@@ -8,13 +8,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.diffusion.noise import NoiseLike, NoiseSource, as_noise_source
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.distributions import igso3, wrapped_normal
 from discodock.geometry.alignment import masked_centroid
 from discodock.geometry.pose import PoseTangent, update_pose
 from discodock.geometry.rotations import rotvec_from_normal
 from discodock.geometry.topology import LigandTopology
+from discodock.noise import NoiseLike, standard_normal
 from discodock.settings import Settings
 
 
@@ -87,7 +87,7 @@ class PoseProcess:
         """Noise levels at times `t`, shape (P,), 1 = noise."""
         return PoseSigmas(self.config.tr.sigma(t), self.config.rot.sigma(t), self.config.tor.sigma(t))
 
-    def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseLike = None) -> NoisedPose:
+    def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseLike) -> NoisedPose:
         """Draw noised poses at times `t` and the exact score of the kernel that drew them.
 
         The three components are drawn independently (normal, IGSO(3), wrapped normal) and applied by `update_pose`.
@@ -96,10 +96,10 @@ class PoseProcess:
             pos: clean positions in Å, shape (P, L, 3).
             topology: what may move.
             t: times in [0, 1], shape (P,).
-            noise: noise source or torch generator; None draws from torch's default generator.
+            noise: generator or noise source of all random numbers.
         """
         sigmas = self.sigmas(t)
-        unit = draw_unit_tangent(topology, as_noise_source(noise), like=pos)
+        unit = draw_unit_tangent(topology, noise, like=pos)
         sigma_tor = sigmas.tor[:, None]
         update = PoseTangent(
             tr=unit.tr * sigmas.tr[:, None],
@@ -113,22 +113,20 @@ class PoseProcess:
         )
         return NoisedPose(update_pose(pos, topology, update), score)
 
-    def prior_sample(
-        self, conformer_pos: Tensor, topology: LigandTopology, center: Tensor, noise: NoiseLike = None
-    ) -> Tensor:
+    def prior_sample(self, conformer_pos: Tensor, topology: LigandTopology, center: Tensor, noise: NoiseLike) -> Tensor:
         """Draw poses at t = 1: orientation and torsions uniform, centroid normal about `center` with tr's sigma_max.
 
         Args:
             conformer_pos: any conformers of the ligands in Å, shape (P, L, 3).
             topology: what may move.
             center: pocket centres in Å, shape (P, 3).
-            noise: noise source or torch generator; None draws from torch's default generator.
+            noise: generator or noise source of all random numbers.
 
         Returns:
             Positions in Å, shape (P, L, 3).
         """
         num_poses, num_torsions = topology.tor_mask.shape
-        drawn = as_noise_source(noise).normal((num_poses, 7 + num_torsions), like=conformer_pos)
+        drawn = standard_normal(noise, (num_poses, 7 + num_torsions), like=conformer_pos)
         shift = center - masked_centroid(conformer_pos, topology.atom_mask)
         update = PoseTangent(
             tr=shift + drawn[:, :3] * self.config.tr.sigma_max,
@@ -174,8 +172,8 @@ class PoseProcess:
         )
 
 
-def draw_unit_tangent(topology: LigandTopology, noise: NoiseSource, like: Tensor) -> PoseTangent:
+def draw_unit_tangent(topology: LigandTopology, noise: NoiseLike, like: Tensor) -> PoseTangent:
     """Independent standard normals for every degree of freedom, zero at padded bonds; one call to `noise`."""
     num_poses, num_torsions = topology.tor_mask.shape
-    drawn = noise.normal((num_poses, 6 + num_torsions), like=like)
+    drawn = standard_normal(noise, (num_poses, 6 + num_torsions), like=like)
     return PoseTangent(drawn[:, :3], drawn[:, 3:6], torch.where(topology.tor_mask, drawn[:, 6:], 0))

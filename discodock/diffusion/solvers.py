@@ -26,9 +26,9 @@ from discodock.settings import Settings, one_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from discodock.diffusion.noise import NoiseSource
     from discodock.diffusion.schedule import NoiseSchedule
     from discodock.diffusion.spaces import Components, Space
+    from discodock.noise import NoiseLike
 
 StateT = TypeVar("StateT")
 
@@ -89,13 +89,13 @@ class ReverseProblem:
     Attributes:
         score_fn: the score of the marginal at (state, t).
         space: components, noise levels, retraction.
-        noise: source of normal numbers; deterministic solvers leave it alone.
+        noise: generator or noise source; deterministic solvers leave it alone.
         on_step: progress callback.
     """
 
     score_fn: ScoreFn
     space: Space[Any, Any]
-    noise: NoiseSource
+    noise: NoiseLike
     on_step: OnStep | None = None
 
     def score(self, state: Any, t: float) -> Components:
@@ -132,7 +132,7 @@ def solve(
     space: Space[StateT, Any],
     state: StateT,
     times: Tensor,
-    noise: NoiseSource,
+    noise: NoiseLike,
     *,
     config: SolverConfig,
     on_step: Callable[[int, StateT], None] | None = None,
@@ -144,7 +144,7 @@ def solve(
         space: the manifold and its noise schedules.
         state: a draw from the prior at times[0].
         times: falling times, from 1 to 0 as a rule, float64 on the CPU, shape (steps + 1,); see `SolverConfig.times`.
-        noise: source of normal numbers: one call per step but the last, none in deterministic solvers.
+        noise: generator or noise source: one call per step but the last, none in deterministic solvers.
         config: solver and its settings; `config.steps` is not read here, `times` rules.
         on_step: called with (steps done, state) after each step.
 

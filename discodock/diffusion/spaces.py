@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
-from discodock.diffusion.noise import NoiseSource
+from discodock.noise import NoiseLike, standard_normal
 
 StateT = TypeVar("StateT")
 TangentT_contra = TypeVar("TangentT_contra", contravariant=True)
@@ -44,7 +43,7 @@ class Space(Protocol[StateT, TangentT_contra]):
         """Move by a finite tangent vector; agrees with the exact flow to second order."""
         ...
 
-    def unit_noise(self, state: StateT, source: NoiseSource) -> Components:
+    def unit_noise(self, state: StateT, source: NoiseLike) -> Components:
         """Standard normals for every degree of freedom, by exactly one call to `source`."""
         ...
 
@@ -63,6 +62,6 @@ class EuclideanSpace:
         """Add the step."""
         return state + step[0]
 
-    def unit_noise(self, state: Tensor, source: NoiseSource) -> Components:
+    def unit_noise(self, state: Tensor, source: NoiseLike) -> Components:
         """Standard normals in the shape of the state."""
-        return (source.normal(torch.Size(state.shape), like=state),)
+        return (standard_normal(source, state.shape, like=state),)

@@ -69,7 +69,7 @@ def score(rotvec: Tensor, sigma: Tensor) -> Tensor:
     return rotvec * _radial_score(_length(rotvec), sigma)[..., None]
 
 
-def sample(sigma: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+def sample(sigma: Tensor, *, generator: torch.Generator) -> Tensor:
     """Draw rotation vectors: widths in radians, shape (...), to radians of norm at most pi, shape (..., 3)."""
     normal = torch.randn(*sigma.shape, 3, generator=generator, dtype=sigma.dtype, device=sigma.device)
     return from_normal(normal, sigma)

@@ -55,7 +55,7 @@ def score(angle: Tensor, sigma: Tensor) -> Tensor:
     return torch.where(sigma < _SWITCH, windings, slope / density)
 
 
-def sample(sigma: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+def sample(sigma: Tensor, *, generator: torch.Generator) -> Tensor:
     """Draw angles in [-pi, pi): widths in radians, shape (...), to radians, shape (...)."""
     normal = torch.randn(sigma.shape, generator=generator, dtype=sigma.dtype, device=sigma.device)
     return from_normal(normal, sigma)

@@ -117,7 +117,7 @@ def rotvec_from_normal(normal: Tensor) -> Tensor:
 
 def random_rotvec(
     *shape: int,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Tensor:
@@ -125,7 +125,7 @@ def random_rotvec(
 
     Args:
         *shape: leading dimensions.
-        generator: random stream, on `device`; None uses torch's default one.
+        generator: random stream, on `device`.
         dtype: floating type of the result.
         device: where the numbers are drawn.
     """

@@ -10,21 +10,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.diffusion.noise import PoseNoise
 from discodock.errors import ConfigError
 from discodock.images.checkpoint import load_images_checkpoint
 from discodock.images.model import Guidance, ImageModel, to_pixels, to_unit_range
 from discodock.images.prior import ImagePriorNetwork
 from discodock.images.sampler import SamplerConfig, sample
 from discodock.images.stages import load_model, load_prior
-from discodock.latents.categorical import NULL_CODE
+from discodock.latents.categorical import NULL_CODE, Draws
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.noise import Draws
 from discodock.latents.registry import stack_hard_codes
 from discodock.latents.spread import spread_uniforms
+from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
-
-CODE_STREAM, IMAGE_STREAM = 1, 2  # added to the seed, so that codes and noise have streams of their own
 
 
 class GenerationConfig(Settings):
@@ -83,9 +80,9 @@ class ImageGenerator:
             given = prior.prior(labels[list(numbers)].to(self.device))
             if known is not None:
                 given = given.restricted(entries_allowed(known[list(numbers)], given.masks))
-            noise: Draws = PoseNoise(config.seed + CODE_STREAM, numbers)
+            noise: Draws = StreamNoise(config.seed, numbers, Purpose.CODES)
             if config.spread_codes:
-                uniforms = spread_uniforms(config.seed + CODE_STREAM, numbers, given.layout.num_codes)
+                uniforms = spread_uniforms(config.seed, numbers, given.layout.num_codes)
                 noise = uniforms.float().to(self.device)
             return given.sample(len(numbers), noise, config.codes).codes.cpu()
 
@@ -119,7 +116,7 @@ class ImageGenerator:
 
         def draw(numbers: Sequence[int]) -> Tensor:
             logits = self.model.code_logits(to_unit_range(images[list(numbers)].to(self.device)))
-            noise = PoseNoise(config.seed + CODE_STREAM, numbers)
+            noise = StreamNoise(config.seed, numbers, Purpose.CODES)
             return stack_hard_codes(layout.relax(logits, self.model.code_masks(self.device), 1.0, noise)).cpu()
 
         return torch.cat(_by_batch(draw, len(images), config.batch_size))
@@ -158,7 +155,7 @@ class ImageGenerator:
             def guided(x: Tensor, sigma: Tensor) -> Tensor:
                 return model.guided(x, sigma, told, weights, config.guidance)
 
-            noise = PoseNoise(config.seed + IMAGE_STREAM, [streams[number] for number in numbers])
+            noise = StreamNoise(config.seed, [streams[number] for number in numbers], Purpose.IMAGES)
             size = (len(rows), shape.channels, shape.size, shape.size)
             drawn = sample(guided, noise, size, config.sampler, model.config.edm, device=self.device, on_step=on_step)
             return to_pixels(drawn).cpu()

@@ -17,9 +17,9 @@ from discodock.images.unet import UNetConfig
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.dropout import CodeDropout
 from discodock.latents.guidance import guided
-from discodock.latents.noise import NoiseLike
 from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
+from discodock.noise import NoiseLike
 from discodock.settings import Settings
 
 

@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.diffusion.noise import NoiseSource
 from discodock.diffusion.schedule import karras_times
 from discodock.diffusion.solvers import SOLVERS, SolverConfig, solve
 from discodock.diffusion.spaces import EuclideanSpace
 from discodock.images.edm import EDMConfig
+from discodock.noise import NoiseLike, standard_normal
 from discodock.settings import Settings, one_of
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
@@ -71,7 +71,7 @@ def sigma_steps(config: SamplerConfig, edm: EDMConfig) -> Tensor:
 
 def sample(
     denoise: Denoise,
-    noise: NoiseSource,
+    noise: NoiseLike,
     shape: tuple[int, ...],
     config: SamplerConfig,
     edm: EDMConfig,
@@ -93,7 +93,7 @@ def sample(
     Returns:
         float32, of the given shape.
     """
-    start = edm.sigma_max * noise.normal(shape, torch.empty(0, device=device))
+    start = edm.sigma_max * standard_normal(noise, shape, torch.empty(0, device=device))
     if on_step is not None:
         on_step(0, start)
     if config.solver == STOCHASTIC:
@@ -104,7 +104,7 @@ def sample(
 def sample_deterministic(
     denoise: Denoise,
     start: Tensor,
-    noise: NoiseSource,
+    noise: NoiseLike,
     config: SamplerConfig,
     edm: EDMConfig,
     on_step: OnStep | None = None,
@@ -134,7 +134,7 @@ def sample_stochastic(
     denoise: Denoise,
     start: Tensor,
     sigmas: Tensor,
-    noise: NoiseSource,
+    noise: NoiseLike,
     config: SamplerConfig,
     on_step: OnStep | None = None,
 ) -> Tensor:
@@ -155,7 +155,7 @@ def sample_stochastic(
         raised = sigma * (1 + gamma)
         if gamma > 0:
             spread = config.S_noise * math.sqrt(raised**2 - sigma**2)
-            x = x + spread * noise.normal(tuple(x.shape), x)
+            x = x + spread * standard_normal(noise, x.shape, x)
         slope = (x - denoise(x, x.new_full((len(x),), raised))) / raised
         ahead = x + (following - raised) * slope
         if following > 0:

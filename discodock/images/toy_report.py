@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from discodock.diffusion.noise import GeneratorNoise
 from discodock.images.evaluate import write_json
 from discodock.images.sampler import SamplerConfig, sample, total_turning
 from discodock.images.toy import Mixture, ToyConfig, ToyModel, ToyPair, train_pair
@@ -122,7 +121,7 @@ def generate(model: ToyModel, config: ToyConfig, num: int, steps: int, seed: int
     def keep(_step: int, state: Tensor) -> None:
         states.append(state)
 
-    sample(denoise, GeneratorNoise(generator), (num, 2), SamplerConfig(steps=steps), config.edm, on_step=keep)
+    sample(denoise, generator, (num, 2), SamplerConfig(steps=steps), config.edm, on_step=keep)
     return Paths(torch.stack(states), first)
 
 

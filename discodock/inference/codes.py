@@ -10,7 +10,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.diffusion.noise import PoseNoise
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE
@@ -20,19 +19,14 @@ from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.latents.spread import spread_uniforms
 from discodock.models.code_nodes import first_residue
+from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
-
-CODE_STREAMS: Final = 1 << 32
-"""Added to the seed for codes, so that a pose has the same noise whether or not it has codes."""
 
 LOCAL_SHARE: Final = 0.5
 """Of the poses in a given site that have codes: poses of both kinds find more than those of either (experiments.md)."""
 
 GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
 """Its multiples fill the unit interval evenly (Weyl's sequence)."""
-
-CONFORMER_STREAMS: Final = 2 << 32
-"""Added to the seed for the orientations and torsions in which the prior sees the ligand."""
 
 
 class PoseCodeConfig(Settings):
@@ -97,11 +91,11 @@ class PoseCodeSampler:
             start,
             self.topology.select(pose_complex),
             start.new_zeros(len(start), 3),
-            PoseNoise(CONFORMER_STREAMS + seed, numbers),
+            StreamNoise(seed, numbers, Purpose.CONFORMERS),
         )
         prior = self.prior.prior(self.context, pose_complex, unbound)
         sampling = config.draw or self.network.code_sampling
-        uniforms = spread_uniforms(CODE_STREAMS + seed, numbers, self.prior.layout.num_codes)
+        uniforms = spread_uniforms(seed, numbers, self.prior.layout.num_codes)
         codes = prior.sample(len(numbers), uniforms.to(start.device, start.dtype), sampling).codes
         codes = drop_codes(codes, has_codes(numbers, self._share(config), codes.device)[:, None])
         return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._entries(codes))

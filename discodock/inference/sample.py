@@ -14,7 +14,6 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from discodock.data.batch import Arrays, collate
-from discodock.diffusion.noise import PoseNoise
 from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
@@ -26,6 +25,7 @@ from discodock.inference.network import DockingNetwork
 from discodock.inference.sites import SiteSearchConfig
 from discodock.inference.threads import interruptible, map_in_threads
 from discodock.latents.guidance import guided
+from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
 
 NOT_FINITE: Final = "the sampler's poses are not finite; use more --steps, another --solver or another --checkpoint"
@@ -192,7 +192,7 @@ class _PlaceSampler:
         num_poses = len(numbers)
         pose_complex = torch.zeros(num_poses, dtype=torch.int64, device=conformers.device)
         topology = context.ligand.topology.select(pose_complex)
-        noise = PoseNoise(self.config.seed, numbers)
+        noise = StreamNoise(self.config.seed, numbers, Purpose.POSES)
         start = conformers[[number % len(conformers) for number in numbers]]
         pos = network.process.prior_sample(start, topology, start.new_zeros(num_poses, 3), noise)
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.latents.categorical import NULL_CODE
-from discodock.latents.noise import NoiseLike, uniform
+from discodock.noise import NoiseLike, uniform
 from discodock.settings import Settings
 
 

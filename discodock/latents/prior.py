@@ -16,9 +16,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from discodock.latents.categorical import Draws
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.dropout import drop_codes
-from discodock.latents.noise import Draws
 from discodock.latents.registry import CodeLayout, null_codes
 
 CodeLogits = Callable[[Tensor], Sequence[Tensor]]

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from discodock.latents import categorical
 from discodock.latents.categorical import NULL_CODE, hard_codes, one_hot
 from discodock.latents.codebook import Codebook, CodebookEmbedding
-from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer, PointerEmbedding
 from discodock.latents.space import CodeEmbedding
+from discodock.noise import NoiseLike
 from discodock.settings import Settings
 
 AnyCodeSpace = Annotated[Pointer | Codebook, Field(discriminator="kind")]

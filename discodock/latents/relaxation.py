@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.latents.categorical import at_least_float32, entry_gumbel
-from discodock.latents.noise import NoiseLike
+from discodock.noise import NoiseLike
 from discodock.settings import Settings
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from discodock.latents import categorical
+from discodock.latents.categorical import Draws
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.noise import Draws, NoiseLike
 from discodock.latents.relaxation import gumbel_softmax, straight_through
+from discodock.noise import NoiseLike
 from discodock.settings import Settings
 
 

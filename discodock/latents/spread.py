@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from discodock.noise import Purpose, stream_key
+
 
 def spread_uniforms(seed: int, numbers: Sequence[int], num_codes: int) -> Tensor:
     """An additive recurrence with a random shift: u_n = frac(shift + n (1/phi, 1/phi^2, ..., 1/phi^m)).
@@ -17,7 +19,7 @@ def spread_uniforms(seed: int, numbers: Sequence[int], num_codes: int) -> Tensor
     consecutive numbers follow it closer than independent ones.
 
     Args:
-        seed: of the shift.
+        seed: seed of the shift, which is a stream of the codes.
         numbers: n of the samples; a row depends on the seed and its own number alone.
         num_codes: m.
 
@@ -27,7 +29,7 @@ def spread_uniforms(seed: int, numbers: Sequence[int], num_codes: int) -> Tensor
     Source: sequence Roberts 2018, "The unreasonable effectiveness of quasirandom sequences"; shift Cranley and
     Patterson 1976, doi 10.1137/0713071.
     """
-    shift = np.random.Generator(np.random.Philox(seed)).random(num_codes)
+    shift = np.random.Generator(np.random.Philox(stream_key(seed, Purpose.CODES))).random(num_codes)
     steps = generalised_golden_ratio(num_codes) ** -np.arange(1, num_codes + 1)
     return torch.from_numpy((shift + np.asarray(numbers, dtype=np.float64)[:, None] * steps) % 1.0)
 

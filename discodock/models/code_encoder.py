@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.codebook import Codebook
-from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer, gather_nodes
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
 from discodock.models.code_nodes import LIGAND, RESIDUES, check_layout, code_nodes, pointers_into
@@ -21,6 +20,7 @@ from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edg
 from discodock.nn.features import Features
 from discodock.nn.interaction import InteractionLayer
 from discodock.nn.radial import GaussianBasis
+from discodock.noise import NoiseLike
 
 FIRST_LOOK: Final = 3.0
 """Initial slope of logits over distances, 1/Å; nodes differ by an Å or two in it, so that a few of them stand out."""

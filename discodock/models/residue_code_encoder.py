@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.graphs import LigandGraph, ReceptorGraph
-from discodock.latents.noise import NoiseLike
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_encoder import CodeDraw
@@ -19,6 +18,7 @@ from discodock.models.residue_code_heads import ResidueCodeHeads
 from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
 from discodock.models.residue_graph import alpha_carbon_graph
 from discodock.models.residue_network import ResidueNetwork
+from discodock.noise import NoiseLike
 
 
 class ResidueCodeEncoderConfig(ResidueNetworkConfig):

@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
-from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.process import PoseProcess
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.diagnostics import entropy
@@ -142,7 +141,7 @@ class PriorTask(pl.LightningModule):
         pose_complex = repeat_complexes(batch, config.num_samples)
         generator = task.generator(FIRST_VALIDATION_DRAW + batch_idx)
         prior = self.prior_of(batch, context, pose_complex, generator)
-        sample = prior.sample(len(pose_complex), GeneratorNoise(generator), self.config.sampling)
+        sample = prior.sample(len(pose_complex), generator, self.config.sampling)
         oracle = self.draw(batch, pose_complex, generator).weights
         codes_by_name = {"val": None, "val_prior": self.layout.one_hot(sample.codes, prior.masks), "val_oracle": oracle}
         for name, codes in codes_by_name.items():
@@ -168,7 +167,7 @@ def unbound_conformers(
     num_draws, num_conformers = len(pose_complex), batch.conformer_pos.shape[1]
     chosen = torch.randint(num_conformers, (num_draws,), generator=generator).to(pose_complex.device)
     matched, center = batch.conformer_pos[pose_complex, chosen], batch.ligand_pos.new_zeros(num_draws, 3)
-    return process.prior_sample(matched, batch.topology.select(pose_complex), center, GeneratorNoise(generator))
+    return process.prior_sample(matched, batch.topology.select(pose_complex), center, generator)
 
 
 def layout_of(config: ScoreTaskConfig) -> CodeLayout:

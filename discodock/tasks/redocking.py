@@ -9,13 +9,13 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
-from discodock.diffusion.noise import PoseNoise
 from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.process import PoseProcess
 from discodock.diffusion.solvers import SolverConfig
 from discodock.geometry.topology import LigandTopology
 from discodock.graphs import LigandGraph, ReceptorGraph, receptor_graph
 from discodock.models.registry import AnyContext, AnyScoreModel
+from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
 
 
@@ -74,7 +74,7 @@ def sample_poses(
     topology = batch.topology.select(pose_complex)
     context = encode(model, batch)
 
-    noise = PoseNoise(seed, range(len(pose_complex)))
+    noise = StreamNoise(seed, range(len(pose_complex)), Purpose.POSES)
     start = process.prior_sample(
         batch.conformer_pos[pose_complex, conformer],
         topology,

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
-from discodock.diffusion.noise import GeneratorNoise
 from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
 from discodock.geometry.topology import LigandTopology
 from discodock.latents.codebook import Codebook
@@ -170,7 +169,7 @@ class ScoreTask(pl.LightningModule):
         conformer = torch.randint(num_conformers, (len(t),), generator=generator).to(self.device)
         topology = batch.topology.select(pose_complex)
         clean = batch.conformer_pos[pose_complex, conformer]
-        noised = self.process.perturb(clean, topology, t, GeneratorNoise(generator))
+        noised = self.process.perturb(clean, topology, t, generator)
         return NoisedBatch(batch, pose_complex, t, topology, noised)
 
     def draw_codes(
@@ -179,7 +178,7 @@ class ScoreTask(pl.LightningModule):
         """Encode the bound complexes once, and draw codes for each pose."""
         assert self.code_encoder is not None
         bound = self.code_encoder(*graphs(batch), batch.ligand_pos)
-        return self.code_encoder.draw(bound, pose_complex, GeneratorNoise(generator), temperature)
+        return self.code_encoder.draw(bound, pose_complex, generator, temperature)
 
     def losses(
         self, context: AnyContext, poses: NoisedBatch, codes: tuple[Tensor, ...] | None = None

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from discodock.diffusion.noise import GeneratorNoise, PoseNoise
 from discodock.diffusion.pose_space import PoseSpace, denoise_poses
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule, uniform_times
 from discodock.diffusion.solvers import DIFFDOCK_L_TEMPERATURES, SOLVERS, LowTemperature, SolverConfig, solve
 from discodock.geometry.pose import PoseTangent
 from discodock.geometry.topology import LigandTopology
+from discodock.noise import Purpose, StreamNoise
 from tests.diffusion.pose_coordinates import Molecule, kernel_score, molecule
 from tests.geometry.random_molecules import random_poses, select_pose
 
@@ -43,7 +43,7 @@ def test_a_perfect_network_redocks(name: str, seed: int) -> None:
     example = molecule(seed)
     pos, topology = example.repeat(40)
     center = pos.mean(1)
-    noise = PoseNoise(seed, range(40))
+    noise = StreamNoise(seed, range(40), Purpose.POSES)
     start = PROCESS.prior_sample(pos, topology, center, noise)
     config = SolverConfig(solver=name)
     end = denoise_poses(exact_network(example, 0.0), PROCESS, topology, start, noise, config=config)
@@ -55,7 +55,7 @@ def test_a_perfect_network_redocks(name: str, seed: int) -> None:
 def test_published_temperatures_redock() -> None:
     example = molecule(0)
     pos, topology = example.repeat(40)
-    noise = PoseNoise(0, range(40))
+    noise = StreamNoise(0, range(40), Purpose.POSES)
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), noise)
     config = SolverConfig(solver="low_temperature", temperatures=DIFFDOCK_L_TEMPERATURES)
     end = denoise_poses(exact_network(example, 0.0), PROCESS, topology, start, noise, config=config)
@@ -71,9 +71,7 @@ def test_poses_have_the_width_of_the_data(name: str, size: int) -> None:
     generator = torch.Generator().manual_seed(0)
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), generator)
     config = SolverConfig(solver=name, steps=40, temperatures=(LowTemperature(sampling=1.0, psi=0.3),))
-    end = denoise_poses(
-        exact_network(example, width), PROCESS, topology, start, GeneratorNoise(generator), config=config
-    )
+    end = denoise_poses(exact_network(example, width), PROCESS, topology, start, generator, config=config)
     found, expected = example.coordinates(end), math.hypot(width, 0.05)
     assert found.tr.square().mean().sqrt().item() == pytest.approx(expected, rel=0.07)
     curved = found.rot if size == 3 else found.tor
@@ -91,7 +89,7 @@ def test_order_holds_on_poses(name: str) -> None:
 
     def end(steps: int) -> Tensor:
         space = PoseSpace(PROCESS, topology)
-        return solve(score, space, start, uniform_times(steps), GeneratorNoise(), config=SolverConfig(solver=name))
+        return solve(score, space, start, uniform_times(steps), torch.Generator(), config=SolverConfig(solver=name))
 
     reference = end(240)
     errors = [(end(steps) - reference).norm(dim=-1).mean(-1).median().item() for steps in (30, 60)]
@@ -119,7 +117,7 @@ def test_poses_do_not_depend_on_the_batch_or_its_padding(name: str, seed: int) -
     config = SolverConfig(solver=name, steps=6)
 
     def draw(pos: Tensor, topology: LigandTopology, numbers: list[int]) -> Tensor:
-        noise = PoseNoise(seed, numbers)
+        noise = StreamNoise(seed, numbers, Purpose.POSES)
         start = PROCESS.prior_sample(pos, topology, center[: len(pos)], noise)
         return denoise_poses(shape_network(topology), PROCESS, topology, start, noise, config=config)
 
@@ -144,7 +142,7 @@ def test_karras_grid_and_callback_reach_the_solver() -> None:
 
     config = SolverConfig(solver="dpm_solver_pp", steps=5, rho=3.0)
     denoise_poses(
-        network, PROCESS, topology, pos, GeneratorNoise(), config=config, on_step=lambda step, state: seen.append(step)
+        network, PROCESS, topology, pos, torch.Generator(), config=config, on_step=lambda step, state: seen.append(step)
     )
     assert seen == [1, 2, 3, 4, 5]
     assert times == pytest.approx(config.times(PROCESS.config.tr)[:-1].tolist())
@@ -160,9 +158,9 @@ def test_nothing_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch
     fields = (topology.atom_mask, topology.tor_bond, topology.tor_mask, topology.mask_rotate)
     topology = LigandTopology(*(x.to("meta") for x in fields))
     t = torch.rand(len(pos), device="meta")
-    noised = PROCESS.perturb(pos, topology, t)
+    noised = PROCESS.perturb(pos, topology, t, torch.Generator())
     losses = PROCESS.losses(noised.score, noised.score, topology, t)
-    start = PROCESS.prior_sample(pos, topology, pos.mean(1))
+    start = PROCESS.prior_sample(pos, topology, pos.mean(1), torch.Generator())
     config = SolverConfig(solver=name, steps=3)
-    end = denoise_poses(lambda pos, t: noised.score, PROCESS, topology, start, GeneratorNoise(), config=config)
+    end = denoise_poses(lambda pos, t: noised.score, PROCESS, topology, start, torch.Generator(), config=config)
     assert end.device.type == losses.tor.device.type == "meta" and end.shape == pos.shape

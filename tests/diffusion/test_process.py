@@ -5,13 +5,13 @@ import pytest
 import torch
 from scipy import stats
 
-from discodock.diffusion.noise import PoseNoise
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.distributions import igso3, wrapped_normal
 from discodock.geometry.alignment import masked_centroid
 from discodock.geometry.pose import PoseTangent
 from discodock.geometry.rotations import safe_norm
+from discodock.noise import Purpose, StreamNoise
 from tests.diffusion.pose_coordinates import kernel_score, molecule
 from tests.geometry.random_molecules import random_poses, select_pose
 
@@ -164,16 +164,16 @@ def test_draws_do_not_depend_on_the_batch_or_its_padding(seed: int) -> None:
     pos, topology = random_poses(seed)
     times = torch.linspace(0.1, 0.9, len(pos), dtype=torch.float64)
     center = torch.ones(len(pos), 3, dtype=torch.float64)
-    together = PROCESS.perturb(pos, topology, times, PoseNoise(seed, range(len(pos))))
-    prior = PROCESS.prior_sample(pos, topology, center, PoseNoise(seed, range(len(pos))))
+    together = PROCESS.perturb(pos, topology, times, StreamNoise(seed, range(len(pos)), Purpose.POSES))
+    prior = PROCESS.prior_sample(pos, topology, center, StreamNoise(seed, range(len(pos)), Purpose.POSES))
     for i in range(len(pos)):
         atoms, bonds = topology.atom_mask[i], topology.tor_mask[i]
         one, single = pos[i : i + 1, atoms], select_pose(topology, i)
-        alone = PROCESS.perturb(one, single, times[i : i + 1], PoseNoise(seed, [i]))
+        alone = PROCESS.perturb(one, single, times[i : i + 1], StreamNoise(seed, [i], Purpose.POSES))
         torch.testing.assert_close(together.pos[i, atoms], alone.pos[0], rtol=0, atol=1e-8)
         torch.testing.assert_close(together.score.rot[i], alone.score.rot[0])
         torch.testing.assert_close(together.score.tor[i, bonds], alone.score.tor[0])
-        drawn = PROCESS.prior_sample(one, single, center[i : i + 1], PoseNoise(seed, [i]))
+        drawn = PROCESS.prior_sample(one, single, center[i : i + 1], StreamNoise(seed, [i], Purpose.POSES))
         torch.testing.assert_close(prior[i, atoms], drawn[0], rtol=0, atol=1e-8)
 
 

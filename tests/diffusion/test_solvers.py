@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from scipy import stats
 from torch import Tensor
 
-from discodock.diffusion.noise import GeneratorNoise, NoiseSource
 from discodock.diffusion.schedule import NoiseSchedule, uniform_times
 from discodock.diffusion.solvers import SOLVERS, LowTemperature, SolverConfig, solve
 from discodock.diffusion.spaces import Components, EuclideanSpace
 from discodock.distributions import igso3, wrapped_normal
 from discodock.errors import ConfigError
 from discodock.geometry.rotations import compose_rotvec, random_rotvec, safe_norm
+from discodock.noise import NoiseLike, standard_normal
 
 SCHEDULE = NoiseSchedule(sigma_min=0.05, sigma_max=5.0)
 NEUTRAL = (LowTemperature(sampling=1.0, psi=0.7),)
@@ -69,7 +69,7 @@ def test_a_step_takes_the_stated_number_of_evaluations(name: str, steps: int) ->
         return gaussian_score(x, t)
 
     space, start = EuclideanSpace(SCHEDULE), torch.zeros(4, 2)
-    solve(counted, space, start, uniform_times(steps), GeneratorNoise(), config=config(name))
+    solve(counted, space, start, uniform_times(steps), torch.Generator(), config=config(name))
     assert len(calls) == steps * SOLVERS[name].evaluations
 
 
@@ -78,7 +78,7 @@ def test_exact_score_of_a_gaussian_gives_its_moments(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     start = math.hypot(WIDTH, 5.0) * torch.randn(20_000, 2, generator=generator, dtype=torch.float64) + MEAN
     space, times = EuclideanSpace(SCHEDULE), uniform_times(100)
-    end = solve(gaussian_score, space, start, times, GeneratorNoise(generator), config=config(name))
+    end = solve(gaussian_score, space, start, times, generator, config=config(name))
     torch.testing.assert_close(end.mean(0), torch.full((2,), MEAN, dtype=torch.float64), rtol=0, atol=0.03)
     width = math.hypot(WIDTH, 0.05)
     torch.testing.assert_close(end.std(0), torch.full((2,), width, dtype=torch.float64), rtol=0.03, atol=0)
@@ -131,7 +131,7 @@ def test_same_generator_same_result_and_the_input_is_unchanged(name: str) -> Non
     start = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     before, ends = start.clone(), []
     for _ in range(2):
-        noise = GeneratorNoise(torch.Generator().manual_seed(1))
+        noise = torch.Generator().manual_seed(1)
         ends.append(
             solve(gaussian_score, EuclideanSpace(SCHEDULE), start, uniform_times(5), noise, config=config(name))
         )
@@ -146,7 +146,7 @@ def test_steps_are_reported_in_order(name: str) -> None:
         EuclideanSpace(SCHEDULE),
         torch.zeros(4, 2),
         uniform_times(7),
-        GeneratorNoise(),
+        torch.Generator(),
         config=config(name),
         on_step=lambda step, state: seen.append(step),
     )
@@ -161,7 +161,7 @@ def test_dpm_solver_takes_the_published_steps() -> None:
     def score(x: Tensor, t: float) -> Tensor:
         return torch.tanh(MEAN - x) / (1 + sigma_at(t)) ** 1.5
 
-    ours = solve(score, EuclideanSpace(SCHEDULE), x, times, GeneratorNoise(), config=config("dpm_solver_pp"))
+    ours = solve(score, EuclideanSpace(SCHEDULE), x, times, torch.Generator(), config=config("dpm_solver_pp"))
     previous: Tensor | None = None
     previous_h = 0.0
     for i in range(6):
@@ -181,7 +181,7 @@ def test_low_temperature_without_psi_at_temperature_one_is_euler_maruyama() -> N
     ends = []
     for name in ("euler_maruyama", "low_temperature"):
         settings = config(name, temperatures=(LowTemperature(sampling=1.0, psi=0.0),))
-        noise = GeneratorNoise(torch.Generator().manual_seed(1))
+        noise = torch.Generator().manual_seed(1)
         ends.append(solve(gaussian_score, EuclideanSpace(SCHEDULE), start, uniform_times(9), noise, config=settings))
     torch.testing.assert_close(*ends, rtol=1e-12, atol=1e-12)
 
@@ -203,9 +203,7 @@ def test_low_temperature_narrows_the_distribution() -> None:
     generator = torch.Generator().manual_seed(0)
     start = 5 * torch.randn(5000, 1, generator=generator, dtype=torch.float64)
     settings = config("low_temperature", temperatures=(LowTemperature(sampling=3.0, psi=0.5),))
-    end = solve(
-        gaussian_score, EuclideanSpace(SCHEDULE), start, uniform_times(100), GeneratorNoise(generator), config=settings
-    )
+    end = solve(gaussian_score, EuclideanSpace(SCHEDULE), start, uniform_times(100), generator, config=settings)
     assert end.std().item() < 0.8 * WIDTH
     assert end.mean().item() == pytest.approx(MEAN, abs=0.05)
 
@@ -218,7 +216,7 @@ def test_times_that_do_not_fall_are_refused(times: list[float]) -> None:
             EuclideanSpace(SCHEDULE),
             torch.zeros(1, 1),
             torch.tensor(times, dtype=torch.float64),
-            GeneratorNoise(),
+            torch.Generator(),
             config=config("heun"),
         )
 
@@ -231,7 +229,7 @@ def test_a_wrong_number_of_temperatures_is_refused() -> None:
             EuclideanSpace(SCHEDULE),
             torch.zeros(1, 1),
             uniform_times(2),
-            GeneratorNoise(),
+            torch.Generator(),
             config=settings,
         )
 
@@ -247,8 +245,8 @@ class CurvedSpace:
     def retract(self, state: tuple[Tensor, Tensor], step: Components) -> tuple[Tensor, Tensor]:
         return compose_rotvec(step[0], state[0]), wrapped_normal.wrap(state[1] + step[1])
 
-    def unit_noise(self, state: tuple[Tensor, Tensor], source: NoiseSource) -> Components:
-        drawn = source.normal((len(state[1]), 4), like=state[1])
+    def unit_noise(self, state: tuple[Tensor, Tensor], source: NoiseLike) -> Components:
+        drawn = standard_normal(source, (len(state[1]), 4), like=state[1])
         return drawn[:, :3], drawn[:, 3]
 
 
@@ -285,7 +283,7 @@ def curved_start(num: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 def test_modes_on_a_curved_space_get_their_share_and_width(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     start, times = curved_start(4000, generator), uniform_times(60)
-    rotvec, angle = solve(curved_score, CurvedSpace(), start, times, GeneratorNoise(generator), config=config(name))
+    rotvec, angle = solve(curved_score, CurvedSpace(), start, times, generator, config=config(name))
     offsets = torch.stack([compose_rotvec(rotvec, -center.expand_as(rotvec)) for center in CENTERS])
     nearest = safe_norm(offsets).argmin(0)
     assert (nearest == 1).double().mean().item() == pytest.approx(SHARES[1], abs=0.05)
@@ -304,7 +302,7 @@ def test_order_holds_on_a_curved_space(name: str) -> None:
 
     def end(steps: int, solver: str = name) -> Tensor:
         rotvec, _ = solve(
-            curved_score, CurvedSpace(), start, uniform_times(steps), GeneratorNoise(), config=config(solver)
+            curved_score, CurvedSpace(), start, uniform_times(steps), torch.Generator(), config=config(solver)
         )
         return rotvec
 
@@ -344,7 +342,7 @@ def test_kolmogorov_smirnov_on_a_circle_with_euler_maruyama() -> None:
     score: Callable[[Tensor, float], Tensor] = lambda x, t: wrapped_normal.score(x, noised_width(t))  # noqa: E731
     start = wrapped_normal.sample(noised_width(1.0).expand(3000), generator=generator)
     space = EuclideanSpace(schedule)
-    end = solve(score, space, start, uniform_times(200), GeneratorNoise(generator), config=config("euler_maruyama"))
+    end = solve(score, space, start, uniform_times(200), generator, config=config("euler_maruyama"))
     grid = torch.linspace(-math.pi, math.pi, 20_001, dtype=torch.float64)
     cdf = np.cumsum(wrapped_normal.log_prob(grid, noised_width(0.0)).exp().numpy()) * (grid[1] - grid[0]).item()
     result = stats.kstest(wrapped_normal.wrap(end).numpy(), lambda x: np.interp(x, grid.numpy(), cdf))

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from benchmarks.images import steps_within
-from discodock.diffusion.noise import GeneratorNoise
 from discodock.images.edm import EDMConfig
 from discodock.images.sampler import SamplerConfig, sample, sample_stochastic, sampler_names, sigma_steps, total_turning
+from discodock.noise import standard_normal
 
 EDM = EDMConfig()
 MEAN, WIDTH = 0.3, 0.4
@@ -28,11 +28,11 @@ def two_points(x, sigma):
 
 
 def noise(seed=0):
-    return GeneratorNoise(torch.Generator().manual_seed(seed))
+    return torch.Generator().manual_seed(seed)
 
 
 def start(shape, seed=0):
-    return EDM.sigma_max * noise(seed).normal(shape, torch.empty(0))
+    return EDM.sigma_max * standard_normal(noise(seed), shape, torch.empty(0))
 
 
 def algorithm_1(denoise, x, steps, rho=7.0):

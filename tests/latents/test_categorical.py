@@ -5,7 +5,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from discodock.diffusion.noise import PoseNoise
 from discodock.latents.categorical import (
     NULL_CODE,
     cross_entropy,
@@ -17,7 +16,7 @@ from discodock.latents.categorical import (
     sample,
 )
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.noise import gumbel, uniform
+from discodock.noise import Purpose, StreamNoise, gumbel, uniform
 from tests.latents.kinds import SEEDS, generator
 
 EULER = 0.5772156649015329
@@ -154,12 +153,12 @@ def test_rows_that_cannot_be_drawn_from_are_refused(logits, mask):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_with_a_stream_per_sample_a_draw_depends_on_neither_batch_nor_padding(seed):
     logits = torch.randn(8, 3, generator=generator(seed))
-    together = sample(logits, torch.ones(3, dtype=torch.bool), PoseNoise(seed, range(8)))
+    together = sample(logits, torch.ones(3, dtype=torch.bool), StreamNoise(seed, range(8), Purpose.POSES))
     padded, mask = torch.zeros(8, 9), torch.zeros(8, 9, dtype=torch.bool)
     places = torch.tensor([2, 3, 7])
     padded[:, places], mask[:, places] = logits, True
-    assert sample(padded, mask, PoseNoise(seed, range(8))).tolist() == places[together].tolist()
-    alone = [sample(logits[i : i + 1], EVERY[:3], PoseNoise(seed, [i])).item() for i in range(8)]
+    assert sample(padded, mask, StreamNoise(seed, range(8), Purpose.POSES)).tolist() == places[together].tolist()
+    alone = [sample(logits[i : i + 1], EVERY[:3], StreamNoise(seed, [i], Purpose.POSES)).item() for i in range(8)]
     assert alone == together.tolist()
 
 

@@ -3,12 +3,12 @@ import torch
 from pydantic import ValidationError
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from discodock.diffusion.noise import PoseNoise
 from discodock.geometry.pose import PoseTangent
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.dropout import CodeDropout, drop_codes, drop_weights
 from discodock.latents.guidance import guided
 from discodock.latents.registry import CodesEmbedding, stack_hard_codes
+from discodock.noise import Purpose, StreamNoise
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets, random_logits
 
 CPU = torch.device("cpu")
@@ -55,8 +55,8 @@ def test_the_ends_of_the_rates_are_exact():
 
 def test_a_stream_per_sample_drops_the_same_codes_in_any_batch():
     config = CodeDropout(whole=0.3, each=0.3)
-    together = config.draw(20, 3, PoseNoise(1, range(20)), CPU)
-    assert torch.equal(config.draw(5, 3, PoseNoise(1, range(10, 15)), CPU), together[10:15])
+    together = config.draw(20, 3, StreamNoise(1, range(20), Purpose.POSES), CPU)
+    assert torch.equal(config.draw(5, 3, StreamNoise(1, range(10, 15), Purpose.POSES), CPU), together[10:15])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from discodock.diffusion.noise import PoseNoise
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.prior import CodePrior, hide_from
 from discodock.latents.registry import CodesEmbedding
+from discodock.noise import Purpose, StreamNoise
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets
 
 CPU = torch.device("cpu")
@@ -180,10 +180,10 @@ def test_temperature_zero_is_greedy(make, seed):
 
 def test_with_a_stream_per_sample_codes_do_not_depend_on_the_batch():
     masks = make_causal(0).masks
-    together = make_causal(0).sample(NUM_SAMPLES, PoseNoise(5, range(NUM_SAMPLES))).codes
+    together = make_causal(0).sample(NUM_SAMPLES, StreamNoise(5, range(NUM_SAMPLES), Purpose.POSES)).codes
     for row in range(NUM_SAMPLES):
         own = tuple(mask[row : row + 1] if mask.ndim == 2 else mask for mask in masks)
-        alone = CodePrior(MIXED, causal_logits, own).sample(1, PoseNoise(5, [row])).codes
+        alone = CodePrior(MIXED, causal_logits, own).sample(1, StreamNoise(5, [row], Purpose.POSES)).codes
         assert torch.equal(alone[0], together[row])
 
 

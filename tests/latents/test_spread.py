@@ -20,10 +20,10 @@ def test_the_ratio_solves_its_equation(num_codes):
 
 @pytest.mark.parametrize("n", [0, 7, 1000])
 def test_every_number_by_itself_is_uniform(n):
-    drawn = torch.cat([spread_uniforms(seed, [n], 2) for seed in range(1500)])
+    drawn = torch.cat([spread_uniforms(seed, [n], 2) for seed in range(6000)])
     assert ((drawn >= 0) & (drawn < 1)).all()
     for column in drawn.T:
-        assert kstest(column, "uniform").pvalue > 0.01
+        assert kstest(column, "uniform").pvalue > 1e-3
     assert torch.corrcoef(drawn.T)[0, 1].abs() < 0.08
 
 
@@ -40,7 +40,7 @@ def test_any_stretch_fills_the_square_evenly(seed):
     cells = torch.bincount((drawn * 4).long() @ torch.tensor([4, 1]), minlength=16)
     assert cells.min() >= 2 and cells.max() <= 6  # 4 on average; independent numbers leave 0 or 1 somewhere
     for column in drawn.T:
-        assert torch.bincount((column * 16).long(), minlength=16).min() >= 2
+        assert torch.bincount((column * 8).long(), minlength=8).min() >= 6  # 8 on average
 
 
 def draw(seed, row, noise, sampling=None, allowed=(None, None, None)):
