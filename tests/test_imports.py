@@ -39,6 +39,7 @@ EXCEPTIONS = {
     ("data.prepare_embeddings", "chem"),  # the sequences of chains are read off the structures again
     ("data.prepare_fragments", "chem"),  # what amino acids are as ligands
     ("cli", "diffusion.solvers"),  # help texts name all solvers
+    ("cli", "chem.ligand_formats"),  # and all formats
     ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
     ("report.write", "data.store.write_atomically"),  # pages appear whole or not at all, as results do
     ("evaluation.collect", "data"),  # the poses that it keeps are training data, in the store that training reads

@@ -11,11 +11,12 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from discodock.chem.ligand_formats import (
-    LIGAND_SUFFIXES,
+    FORMATS,
     RawLigand,
     detect_format,
+    has_ligand_suffix,
+    known_formats,
     load_text,
-    parse_records,
     parse_smiles,
     suffix_format,
 )
@@ -98,7 +99,7 @@ def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> I
     """Read ligands one by one; a bad record comes as the error it would raise, and the next ones follow.
 
     Args:
-        source: SDF, MOL, MOL2, PDB or SMILES file, also gzipped and under a wrong name, or a SMILES string.
+        source: file in one of `ligand_formats.FORMATS`, also gzipped and under a wrong name, or a SMILES string.
         template_smiles: bond orders and charges for a PDB file, which has none.
 
     Yields:
@@ -120,10 +121,10 @@ def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> I
     file_format = detect_format(content, path)
     promised = suffix_format(path)
     notes = (f"named {path.suffix} but read as {file_format.upper()}",) if promised not in (None, file_format) else ()
-    raws = list(parse_records(content, file_format))
+    raws = list(FORMATS[file_format].parse(content))
     if not raws:
         raise InputError(f"{path}: holds no ligand record; check that the file is complete")
-    template = _read_template(template_smiles, path) if file_format == "pdb" else None
+    template = _read_template(template_smiles, path) if not FORMATS[file_format].has_bond_orders else None
     for number, raw in enumerate(raws, start=1):
         where = f"{path}, record {number}" if len(raws) > 1 else str(path)
         name = raw.title or (_stem(path) if len(raws) == 1 else f"{_stem(path)}_{number}")
@@ -133,7 +134,7 @@ def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> I
 def _names_file(text: str) -> bool:
     """Whether a string is meant as a file: it exists, or ends like a ligand file."""
     try:
-        return bool(text) and (Path(text).exists() or Path(text).suffix.lower() in LIGAND_SUFFIXES)
+        return bool(text) and (Path(text).exists() or has_ligand_suffix(Path(text)))
     except (OSError, ValueError):  # a long SMILES is no possible file name
         return False
 
@@ -148,7 +149,8 @@ def _stem(path: Path) -> str:
 
 def _read_template(template_smiles: str | None, path: Path) -> Chem.Mol:
     if template_smiles is None:
-        raise InputError(f"{path}: a PDB file has no bond orders; give a template SMILES, or the ligand as SDF or MOL2")
+        others = known_formats(without_template=True)
+        raise InputError(f"{path}: has no bond orders; give a template SMILES, or the ligand as {others}")
     raw = parse_smiles(template_smiles) if template_smiles.strip() else RawLigand("", None, "empty string")
     if raw.mol is None:
         raise InputError(f"template SMILES {template_smiles!r}: {raw.problem}; correct it")

@@ -1,29 +1,29 @@
-"""Ligand file formats: what a file holds, told from its content, and its records as unsanitised molecules."""
+"""Ligand file formats: what a file holds, told from its content, and its records as unsanitised molecules.
+
+To add a format, write how its records are parsed and describe it in `FORMATS`; reading, messages and help texts know it
+then. RDKit is imported where a record is parsed, so that `--help` stays instant.
+"""
 
 from __future__ import annotations
 
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from rdkit import Chem, rdBase
-
-from discodock.chem.mol2 import parse_mol2
 from discodock.errors import InputError
 
-LigandFormat = Literal["sdf", "mol2", "pdb", "smi"]
+if TYPE_CHECKING:
+    from rdkit import Chem
 
-_FORMAT_BY_SUFFIX: dict[str, LigandFormat] = {
-    ".sdf": "sdf", ".sd": "sdf", ".mol": "sdf", ".mdl": "sdf", ".mol2": "mol2", ".pdb": "pdb", ".ent": "pdb",
-    ".smi": "smi", ".smiles": "smi", ".ism": "smi", ".can": "smi",
-}  # fmt: skip
-LIGAND_SUFFIXES = (*_FORMAT_BY_SUFFIX, ".gz")
 ATOM_NAME = "name"
 """Atom property with the name of an atom in MOL2 and PDB; SDF carries it as RDKit's `atom.prop.name` tag."""
+
+_HEAD: Final = 20_000
+"""Characters at the beginning of a file that show what it is."""
 
 _COUNTS_LINE = re.compile(r"^.{39}V[23]000", re.MULTILINE)
 _MOL2_START = "@<TRIPOS>MOLECULE"
@@ -50,6 +50,37 @@ class RawLigand:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class LigandFormat:
+    """A file format and how to read it.
+
+    Attributes:
+        description: its name in messages.
+        suffixes: endings of its files, lower case, besides `.gz`.
+        sniff: whether a text shows that it is of this format.
+        parse: every record of a text, broken ones with their problem.
+        trusts_name: whether a text that shows no format is read as this one because the file's name says so.
+        has_bond_orders: whether records say the orders of bonds; without, a template is needed.
+    """
+
+    description: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[str], bool]
+    parse: Callable[[str], Iterator[RawLigand]]
+    trusts_name: Callable[[str], bool] = lambda text: False
+    has_bond_orders: bool = True
+
+
+def known_formats(*, without_template: bool = False) -> str:
+    """The formats in words, such as "MOL2, SDF or SMILES".
+
+    Args:
+        without_template: leave out formats that need a template.
+    """
+    names = [each.description for each in FORMATS.values() if each.has_bond_orders or not without_template]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def load_text(path: Path) -> str:
     """Text of a ligand file, gunzipped if it is gzip, whatever its name says.
 
@@ -69,62 +100,56 @@ def load_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if b"\x00" in data:
-        raise InputError(f"{path}: binary data, not a ligand file; give SDF, MOL2, PDB or SMILES")
+        raise InputError(f"{path}: binary data, not a ligand file; give {known_formats()}")
     text = data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"{path}: the ligand file is empty; write it again")
     return text
 
 
-def suffix_format(path: Path) -> LigandFormat | None:
-    """Format that the file name promises, `.gz` looked through; None for an unknown ending."""
+def suffix_format(path: Path) -> str | None:
+    """Name in `FORMATS` that the file name promises, `.gz` looked through; None for an unknown ending."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
-    return _FORMAT_BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+    return next((name for name, each in FORMATS.items() if suffixes and suffixes[-1] in each.suffixes), None)
 
 
-def detect_format(text: str, path: Path) -> LigandFormat:
-    """Format judged by content; the name decides only where the content leaves it open.
+def has_ligand_suffix(path: Path) -> bool:
+    """Whether a file name ends like that of a ligand file, gzipped or not."""
+    return path.suffix.lower() == ".gz" or suffix_format(path) is not None
+
+
+def detect_format(text: str, path: Path) -> str:
+    """Name in `FORMATS` judged by content; the file's name decides only where the content leaves it open.
 
     Raises:
         InputError: the content is no ligand format, or one without bond orders.
     """
-    head = text[:20_000]
-    if _MOL2_START in head:
-        return "mol2"
-    if _COUNTS_LINE.search(head) or "\nM  END" in text:
-        return "sdf"
-    for pattern, what in _UNSUPPORTED:
-        if pattern.search(head):
-            raise InputError(f"{path}: looks like {what}; give the ligand as SDF, MOL2 or SMILES")
-    if re.search(r"^(ATOM  |HETATM)", head, re.MULTILINE):
-        return "pdb"
+    for name, each in FORMATS.items():
+        if each.sniff(text):
+            return name
+    if unsupported := _unsupported(text):
+        raise InputError(f"{path}: looks like {unsupported}; give the ligand as {known_formats(without_template=True)}")
     promised = suffix_format(path)
-    if promised in ("mol2", "pdb"):
-        raise InputError(f"{path}: holds no {promised.upper()} record; check that it is a complete ligand file")
-    if promised == "sdf" and len(text.splitlines()) >= 4:
-        return "sdf"
-    if promised == "smi" or _is_smiles(text.split()[0]):
+    if promised is not None and FORMATS[promised].trusts_name(text):
+        return promised
+    if parse_smiles(text.split()[0]).mol is not None:  # a list of SMILES shows no sign of what it is
         return "smi"
-    raise InputError(f"{path}: not a ligand in a known format; give SDF, MOL, MOL2, PDB (with a template) or SMILES")
+    if promised is not None:
+        raise InputError(f"{path}: holds no {promised.upper()} record; check that it is a complete ligand file")
+    raise InputError(f"{path}: not a ligand in a known format; give {known_formats()}")
 
 
-def parse_records(text: str, file_format: LigandFormat) -> Iterator[RawLigand]:
-    """Every record of a file's text, broken ones with their problem."""
-    if file_format == "sdf":
-        yield from (_parse_sdf(record) for record in _split_sdf(text))
-    elif file_format == "mol2":
-        parts = re.split(rf"^(?={re.escape(_MOL2_START)})", text, flags=re.MULTILINE)
-        yield from (_parse_mol2(part) for part in parts if part.startswith(_MOL2_START))
-    elif file_format == "pdb":
-        yield _parse_pdb(text)
-    else:
-        yield from _parse_smiles_file(text)
+def _unsupported(text: str) -> str | None:
+    """What a text is that looks like no format here, in words; None if that is not known either."""
+    return next((what for pattern, what in _UNSUPPORTED if pattern.search(text[:_HEAD])), None)
 
 
 def parse_smiles(line: str) -> RawLigand:
     """A SMILES string, a name may follow after white space."""
+    from rdkit import Chem, rdBase
+
     smiles, *title = line.split(maxsplit=1)
     params: Any = Chem.SmilesParserParams()
     params.sanitize = False
@@ -142,13 +167,19 @@ def _parse_smiles_file(text: str) -> Iterator[RawLigand]:
         yield parse_smiles(line)
 
 
-def _split_sdf(text: str) -> list[str]:
+def _is_sdf(text: str) -> bool:
+    return _COUNTS_LINE.search(text[:_HEAD]) is not None or "\nM  END" in text
+
+
+def _parse_sdf_file(text: str) -> Iterator[RawLigand]:
     """Records of an SDF, without what is only white space after the last one."""
     records = re.split(r"^\$\$\$\$.*\n?", text, flags=re.MULTILINE)
-    return [record for record in records if record.strip()]
+    return (_parse_sdf(record) for record in records if record.strip())
 
 
 def _parse_sdf(record: str) -> RawLigand:
+    from rdkit import Chem, rdBase
+
     title = record.partition("\n")[0].strip()
     record = _without_query_columns(record)
     supplier = Chem.SDMolSupplier()
@@ -184,7 +215,20 @@ def _without_query_columns(record: str) -> str:
     return "\n".join(lines)
 
 
+def _is_mol2(text: str) -> bool:
+    return _MOL2_START in text[:_HEAD]
+
+
+def _parse_mol2_file(text: str) -> Iterator[RawLigand]:
+    parts = re.split(rf"^(?={re.escape(_MOL2_START)})", text, flags=re.MULTILINE)
+    return (_parse_mol2(part) for part in parts if part.startswith(_MOL2_START))
+
+
 def _parse_mol2(block: str) -> RawLigand:
+    from rdkit import rdBase
+
+    from discodock.chem.mol2 import parse_mol2
+
     title = (block.splitlines() + ["", ""])[1].strip()
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         mol = parse_mol2(block)
@@ -197,7 +241,18 @@ def _parse_mol2(block: str) -> RawLigand:
     return RawLigand(title, None, f"truncated or damaged MOL2 record{_reason(log.messages)}")
 
 
+def _is_pdb(text: str) -> bool:
+    """PDBQT and CIF have ATOM lines too."""
+    return re.search(r"^(ATOM  |HETATM)", text[:_HEAD], re.MULTILINE) is not None and not _unsupported(text)
+
+
+def _parse_pdb_file(text: str) -> Iterator[RawLigand]:
+    yield _parse_pdb(text)
+
+
 def _parse_pdb(text: str) -> RawLigand:
+    from rdkit import Chem, rdBase
+
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         mol = Chem.MolFromPDBBlock(text, sanitize=False, removeHs=False)
     if mol is None or mol.GetNumAtoms() == 0:
@@ -208,12 +263,29 @@ def _parse_pdb(text: str) -> RawLigand:
     return RawLigand(mol.GetAtomWithIdx(0).GetPDBResidueInfo().GetResidueName().strip(), mol)
 
 
-def _is_smiles(word: str) -> bool:
-    return parse_smiles(word).mol is not None
-
-
 def _reason(messages: str) -> str:
     """The first message RDKit logged, as ' (message)', without its time stamp; empty if it was silent."""
     lines = [re.sub(r"^\[[\d:]+\]\s*", "", line).strip() for line in messages.splitlines()]
     first = next((line for line in lines if line), "")
     return f" ({first})" if first else ""
+
+
+FORMATS: Final[dict[str, LigandFormat]] = {
+    "mol2": LigandFormat("MOL2", (".mol2",), _is_mol2, _parse_mol2_file),
+    "sdf": LigandFormat(
+        "SDF",
+        (".sdf", ".sd", ".mol", ".mdl"),
+        _is_sdf,
+        _parse_sdf_file,
+        trusts_name=lambda text: len(text.splitlines()) >= 4,
+    ),
+    "pdb": LigandFormat("PDB (with a template)", (".pdb", ".ent"), _is_pdb, _parse_pdb_file, has_bond_orders=False),
+    "smi": LigandFormat(
+        "SMILES",
+        (".smi", ".smiles", ".ism", ".can"),
+        lambda text: False,
+        _parse_smiles_file,
+        trusts_name=lambda text: True,
+    ),
+}
+"""Every format by name; the first that a text shows itself to be is what it is read as."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from discodock.chem.ligand_formats import known_formats
 from discodock.diffusion.solvers import SOLVERS
 from discodock.errors import ConfigError
 
@@ -39,7 +40,7 @@ Protein = Annotated[
 ]
 Ligand = Annotated[
     str | None,
-    typer.Option("--ligand", "-l", metavar="FILE", help="Ligand(s): SDF, MOL, MOL2, PDB, SMILES file or string."),
+    typer.Option("--ligand", "-l", metavar="FILE", help=f"Ligand(s): {known_formats()} file, or a SMILES string."),
 ]
 JobTable = Annotated[
     Path | None,

@@ -16,6 +16,7 @@ from discodock.chem.ligand import (
     read_ligand,
     read_ligands,
 )
+from discodock.chem.ligand_formats import FORMATS, LigandFormat, parse_smiles, suffix_format
 from discodock.errors import InputError
 from tests.chem.ligand_samples import CRYSTAL_LIGANDS, DATA, embedded, mol2, pdb, sdf
 
@@ -289,3 +290,30 @@ def test_heavy_molecule_keeps_order_and_counts_hydrogens() -> None:
     heavy = heavy_molecule(mol)
     assert [atom.GetSymbol() for atom in heavy.GetAtoms()] == ["C", "C", "O"]
     assert [atom.GetTotalNumHs() for atom in heavy.GetAtoms()] == [3, 2, 1]
+
+
+def test_every_ending_belongs_to_one_format() -> None:
+    endings = [suffix for each in FORMATS.values() for suffix in each.suffixes]
+    assert len(endings) == len(set(endings)) and all(suffix_format(Path(f"x{suffix}.gz")) for suffix in endings)
+
+
+def test_a_registered_format_is_read_and_named_in_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = LigandFormat(
+        "TOY", (".toy",), lambda text: text.startswith("toy "), lambda text: iter([parse_smiles(text[4:])])
+    )
+    monkeypatch.setitem(FORMATS, "toy", toy)
+    (tmp_path / "a.toy").write_text("toy CCO")
+    assert smiles_of(read_ligand(tmp_path / "a.toy").mol) == "CCO"
+    (tmp_path / "a.sdf").write_text("toy CCO ethanol")
+    assert any("read as TOY" in warning for warning in read_ligand(tmp_path / "a.sdf").warnings)
+    (tmp_path / "page.sdf").write_text("<html>")
+    with pytest.raises(InputError, match="SDF, SMILES or TOY"):
+        read_ligand(tmp_path / "page.sdf")
+    with pytest.raises(InputError, match="no such ligand file"):
+        read_ligand("missing.toy")
+
+
+@pytest.mark.parametrize("name", ["list.mol2", "list.sdf", "list.txt", "list"])
+def test_a_list_of_smiles_is_told_by_its_first_word(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("CCO ethanol\n")
+    assert read_ligand(tmp_path / name).name == "ethanol"
