@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from discodock.cli.runtime import raise_allocator_thresholds
-from discodock.data.batch import ComplexBatch
+from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.data.module import DataConfig
 from discodock.diffusion.solvers import SolverConfig
 from discodock.inference.network import load_network
@@ -38,7 +38,7 @@ from discodock.tasks.code_baseline import NodeKinds, node_kinds
 from discodock.tasks.codes import encode_unbound
 from discodock.tasks.prior import unbound_conformers
 from discodock.tasks.prior_stage import load_stage_one
-from discodock.tasks.redocking import RedockingConfig, graphs, redock, repeat_complexes, sample_poses
+from discodock.tasks.redocking import RedockingConfig, redock, sample_poses
 from discodock.tasks.score import COMPONENTS, NUM_TIME_BINS, ScoreTask, ScoreTaskConfig
 from discodock.tasks.stages import score_data, start_score_task
 
@@ -186,7 +186,7 @@ def compare_losses(sources: dict[str, Source], batches: list[ComplexBatch], samp
     print("\nloss relative to predicting zero, by fifth of the time axis, data to noise")
     values: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     for number, batch in enumerate(batches):
-        contexts = {id(each.task): each.task.model.encode(*graphs(batch)) for each in sources.values()}
+        contexts = {id(each.task): each.task.model.encode(batch.receptor, batch.ligand) for each in sources.values()}
         perturb = sources["none"].task.perturb
         for time_bin in range(NUM_TIME_BINS):
             generator = torch.Generator().manual_seed(number * NUM_TIME_BINS + time_bin)

@@ -21,8 +21,7 @@ from discodock.evaluation.calibration import calibration_error, reliability, sel
 from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
 from discodock.models.confidence_model import SUCCESS, ConfidenceModel, ConfidenceModelConfig
 from discodock.models.pose_ranking import FEATURES, PoseRanking
-from discodock.tasks.confidence import evidence, pair_accuracy, predict
-from discodock.tasks.redocking import graphs
+from discodock.tasks.confidence import encode, evidence, pair_accuracy, predict
 
 NUM_FOLDS = 10
 FRACTIONS = (1.0, 0.75, 0.5, 0.25)
@@ -79,7 +78,7 @@ def judge_all(checkpoint: Path, root: Path) -> tuple[list[torch.Tensor], list[np
             features = evidence(batch, predict(model, batch)).features()
             tables.append(torch.cat([features, others_near(batch.agreement)[:, None]], dim=1))
             rmsds.append(batch.rmsd.numpy())
-            distance = model.domain(model.domain_features(model.encode(*graphs(batch.complexes))))
+            distance = model.domain(model.domain_features(encode(model, batch)))
             far.append({name: float(value) for name, value in distance.items()})
     return [table.clone() for table in tables], rmsds, far
 

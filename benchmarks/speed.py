@@ -28,7 +28,6 @@ from discodock.inference.dock import Docker
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
 from discodock.inference.sample import SamplingConfig
 from discodock.models.score_model import ScoreModel
-from discodock.tasks.redocking import encode
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from tests.tiny import COMPLEXES
 
@@ -99,7 +98,7 @@ def compare_convolutions(docker: Docker, crystal: CrystalComplex, repeats: int) 
         models[kind].load_state_dict(docker.network.score_model.state_dict(), strict=False)
 
     def step(model: ScoreModel) -> None:
-        output = model(encode(model, batch), pos, torch.zeros(len(pos), dtype=torch.int64), t)
+        output = model(model.encode(batch.receptor, batch.ligand), pos, torch.zeros(len(pos), dtype=torch.int64), t)
         (output.tr.square().sum() + output.rot.square().sum() + output.tor.square().sum()).backward()
 
     seconds = median_seconds({kind: (lambda m=m: step(m)) for kind, m in models.items()}, repeats)
@@ -113,14 +112,14 @@ def compare_receptor_sharing(docker: Docker, crystal: CrystalComplex, repeats: i
     idx = torch.zeros(len(pos), dtype=torch.int64)
 
     def shared() -> None:
-        context = encode(model, batch)
+        context = model.encode(batch.receptor, batch.ligand)
         for _ in range(4):
             model(context, pos, idx, t)
 
     def separate() -> None:
         for _ in range(4):
             for i in range(len(pos)):
-                model(encode(model, batch), pos[i : i + 1], idx[:1], t[i : i + 1])
+                model(model.encode(batch.receptor, batch.ligand), pos[i : i + 1], idx[:1], t[i : i + 1])
 
     with torch.inference_mode():
         seconds = median_seconds({"shared": shared, "separate": separate}, repeats)
@@ -145,7 +144,7 @@ def measure_training(complexes: list[CrystalComplex], repeats: int) -> None:
 
     def step() -> None:
         poses = task.perturb(batch, torch.rand(num_poses, generator=generator), generator)
-        losses = task.losses(encode(task.model, batch), poses)
+        losses = task.losses(task.model.encode(batch.receptor, batch.ligand), poses)
         optimizer.zero_grad()
         sum(losses.values()).backward()
         optimizer.step()
@@ -188,7 +187,7 @@ def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # n
     full = featurize(crystal.receptor, crystal.ligand, PrepareConfig(num_conformers=1))
     radius = crop_radius(full["ligand_conformer_pos"][0])
     batch = collate([crop_complex(full, np.mean(full["ligand_pos"], axis=0), radius)])
-    topology = batch.topology.select(torch.zeros(num_poses, dtype=torch.int64))
+    topology = batch.ligand.topology.select(torch.zeros(num_poses, dtype=torch.int64))
     t = torch.linspace(0.05, 1, num_poses)
     noise = torch.Generator().manual_seed(0)
     clean = batch.ligand_pos.expand(num_poses, -1, -1)

@@ -1,4 +1,4 @@
-"""What the docking networks are given: padded batches of receptors and ligands as plain tensors."""
+"""What data sets make and docking networks are given: padded batches of receptors and ligands as plain tensors."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from discodock.geometry.topology import LigandTopology
+from discodock.tensors import TensorRecord
 
 
 @dataclass(frozen=True)
-class ReceptorGraph:
+class ReceptorGraph(TensorRecord):
     """Heavy atoms of B receptor crops, padded to R atoms; categories as in `discodock.schema`.
 
     Attributes:
@@ -41,13 +42,8 @@ class EmbeddedReceptorGraph(ReceptorGraph):
     residue_embedding: Tensor
 
 
-def receptor_graph(fields: dict[str, Tensor]) -> ReceptorGraph:
-    """Receptors from fields by name, with embeddings if these are among them."""
-    return EmbeddedReceptorGraph(**fields) if "residue_embedding" in fields else ReceptorGraph(**fields)
-
-
 @dataclass(frozen=True)
-class LigandGraph:
+class LigandGraph(TensorRecord):
     """Molecular graphs of B ligands, padded to L heavy atoms; no coordinates.
 
     Attributes:
@@ -64,7 +60,7 @@ class LigandGraph:
 
 
 @dataclass(frozen=True)
-class ResidueGraph:
+class ResidueGraph(TensorRecord):
     """Residues of B whole receptors, padded to N.
 
     Attributes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "discodock"
-LEAVES = {"errors", "noise", "schema", "settings", "weight_file"}
+LEAVES = {"errors", "noise", "schema", "settings", "tensors", "weight_file"}
 ARROWS = {
     "geometry": set(),
     "distributions": set(),

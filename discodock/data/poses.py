@@ -13,11 +13,12 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from discodock.data.batch import Arrays, ComplexBatch, collate, move_tensors
+from discodock.data.batch import Arrays, ComplexBatch, collate
 from discodock.data.module import StoreConfig, StoreDataModule, jittered, spread_over_clusters
 from discodock.data.store import PreparedStore
 from discodock.errors import PreparedDataError
 from discodock.schema import POSE_FIELDS
+from discodock.tensors import TensorRecord
 
 
 class PoseDataConfig(StoreConfig):
@@ -30,7 +31,7 @@ class PoseDataConfig(StoreConfig):
 
 
 @dataclass(frozen=True)
-class PoseBatch:
+class PoseBatch(TensorRecord):
     """P poses of B complexes, pose after pose of each complex.
 
     Attributes:
@@ -52,10 +53,6 @@ class PoseBatch:
     agreement: Tensor
     contact_energy: Tensor
     strain: Tensor
-
-    def to(self, device: torch.device | str) -> PoseBatch:
-        """A copy on `device`."""
-        return move_tensors(self, device)
 
 
 class PoseDataset(Dataset[Arrays]):

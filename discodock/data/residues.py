@@ -9,37 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from discodock.data.batch import Arrays, collate_ligands, collate_receptors, move_tensors, pad
+from discodock.data.batch import Arrays, collate_ligands, collate_receptors, pad
 from discodock.geometry.cavities import cavity_features, residue_centroids
-from discodock.geometry.topology import LigandTopology
+from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
 from discodock.schema import RESIDUE_TYPES
+from discodock.tensors import TensorRecord
 
-EncodeReceptor = Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]]
-"""Fields of `graphs.ReceptorGraph`, one receptor -> scalars (1, N, S) and vectors (1, N, 3, V) of residues."""
-
+EncodeReceptor = Callable[[ReceptorGraph], tuple[Tensor, Tensor]]
+"""One receptor -> scalars (1, N, S) and vectors (1, N, 3, V) of its residues."""
 
 HETERO_TYPES = [RESIDUE_TYPES.index(name) for name in ("COFACTOR", "METAL")]
 
 
 @dataclass(frozen=True)
-class SiteBatch:
+class SiteBatch(TensorRecord):
     """B receptors and ligands padded.
 
     Attributes:
-        residues: fields of `graphs.ResidueGraph` by name, shapes (B, N, ...).
-        ligand: fields of `graphs.LigandGraph` by name but the topology, shapes (B, L, ...).
-        topology: padding masks and rotatable bonds of the ligands.
+        residues: the receptors by residue.
+        ligand: molecular graphs of the ligands.
         ligand_center: centroids of the crystal ligands, Å, shape (B, 3).
     """
 
-    residues: dict[str, Tensor]
-    ligand: dict[str, Tensor]
-    topology: LigandTopology
+    residues: ResidueGraph
+    ligand: LigandGraph
     ligand_center: Tensor
-
-    def to(self, device: torch.device | str) -> SiteBatch:
-        """A copy on `device`."""
-        return move_tensors(self, device)
 
 
 def residue_arrays(arrays: Arrays, encode: EncodeReceptor) -> Arrays:
@@ -77,10 +71,9 @@ def residue_arrays(arrays: Arrays, encode: EncodeReceptor) -> Arrays:
 def collate_residues(complexes: Sequence[Arrays]) -> SiteBatch:
     """Pad and stack complexes of `ReceptorDataset`."""
     names = ("pos", "mask", "scalars", "vectors", "cavity_scalars", "cavity_vectors")
-    residues = {name: pad([c[f"residue_{name}"] for c in complexes]) for name in names}
-    ligand, topology = collate_ligands(complexes)
+    residues = ResidueGraph(**{name: pad([c[f"residue_{name}"] for c in complexes]) for name in names})
     center = torch.stack([torch.from_numpy(c["ligand_pos"].mean(axis=0)) for c in complexes])
-    return SiteBatch(residues, ligand, topology, center)
+    return SiteBatch(residues, collate_ligands(complexes), center)
 
 
 def _spread(values: Tensor, mask: np.ndarray) -> np.ndarray:

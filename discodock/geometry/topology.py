@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from discodock.tensors import TensorRecord
+
 
 @dataclass(frozen=True)
-class LigandTopology:
+class LigandTopology(TensorRecord):
     """What stays fixed while a batch of P poses moves; ligands are padded to L atoms and T rotatable bonds.
 
     Attributes:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from discodock.data.batch import Arrays, collate
 from discodock.data.crop import crop_site
-from discodock.graphs import LigandGraph, receptor_graph
 from discodock.inference.drawn import DrawnPoses
 from discodock.inference.network import DockingNetwork
 from discodock.models.confidence_model import BIN_CENTERS, ConfidenceModel, ConfidencePrediction
@@ -134,8 +133,7 @@ def _judge_site(
 ) -> tuple[tuple[Tensor, Tensor], set[str]]:
     """Logits of poses (N, L, 3) and of their atoms, on the CPU, and which aspects of the site are out of domain."""
     batch = collate([crop_site(arrays, center)]).to(device)
-    ligand = LigandGraph(**batch.ligand, topology=batch.topology)
-    context = model.encode(receptor_graph(batch.receptor), ligand)
+    context = model.encode(batch.receptor, batch.ligand)
     local = torch.from_numpy((pos - center).astype(np.float32)).to(device)
     first = torch.zeros(len(pos), dtype=torch.int64, device=device)
     parts = [model(context, each, first[: len(each)]) for each in local.split(MAX_POSES)]

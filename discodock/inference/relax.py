@@ -18,7 +18,7 @@ from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.mmff import torsion_terms
 from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, ligand_vina_types, receptor_vina_types
-from discodock.data.batch import Arrays, collate_ligands, move_tensors
+from discodock.data.batch import Arrays, collate_ligands
 from discodock.errors import ConfigError
 from discodock.geometry.topology import LigandTopology
 from discodock.inference.relax_openmm import openmm_poses
@@ -186,7 +186,7 @@ class _Scorer:
         self.ligand, self.mol, self.config, self.device, self.threads = ligand, ligand.mol, config, device, threads
         self.tor_bond = arrays["ligand_tor_bond"]
         self.conformers = arrays["ligand_conformer_pos"]
-        self.topology = move_tensors(collate_ligands([arrays])[1], device)
+        self.topology = collate_ligands([arrays]).topology.to(device)
         types = ligand_vina_types(ligand.mol)
         self.atoms = self._atoms(types)
         heavy = heavy_indices(ligand.mol)[types.guessed]

@@ -18,7 +18,6 @@ from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
-from discodock.graphs import LigandGraph, receptor_graph
 from discodock.inference.codes import PoseCodeConfig, PoseCodes, PoseCodeSampler
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
@@ -161,11 +160,10 @@ class _PlaceSampler:
         self.network, self.config, self.on_step = network, config, on_step
         batch = collate([arrays]).to(network.device)
         with torch.inference_mode():
-            receptor, ligand = receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
-            self.context = network.score_model.encode(receptor, ligand)
+            self.context = network.score_model.encode(batch.receptor, batch.ligand)
             self.conformers = batch.conformer_pos[0]
             has_prior = network.code_prior is not None
-            self.codes = PoseCodeSampler(network, receptor, ligand, self.conformers) if has_prior else None
+            self.codes = PoseCodeSampler(network, batch.receptor, batch.ligand, self.conformers) if has_prior else None
 
     def draw(self, numbers: range) -> SampledPoses:
         """The poses of these numbers; they are halved until they fit into memory.

@@ -15,7 +15,7 @@ from discodock.data.batch import Arrays
 from discodock.data.crop import receptor_center
 from discodock.data.residues import collate_residues, residue_arrays
 from discodock.errors import InputError
-from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
+from discodock.graphs import ReceptorGraph
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import DEFAULT_RADIUS, THREE_WAYS, Pocket
 from discodock.latents.code_sampling import CodeSampling
@@ -108,13 +108,12 @@ def residues_in_pocket(prediction: SitePrediction, centroid: Tensor, pocket: Poc
 def _predict(model: SiteModel, arrays: Arrays, device: torch.device) -> tuple[SitePrediction, Tensor]:
     """The prediction for one complex, and the centroids of its residues, shape (1, N, 3)."""
 
-    def encode(fields: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        return model.encode_receptor(ReceptorGraph(**{name: value.to(device) for name, value in fields.items()}))
+    def encode(atoms: ReceptorGraph) -> tuple[Tensor, Tensor]:
+        return model.encode_receptor(atoms.to(device))
 
     with torch.inference_mode():
         batch = collate_residues([arrays | residue_arrays(arrays, encode)]).to(device)
-        residues = ResidueGraph(**batch.residues)
-        return model(residues, LigandGraph(**batch.ligand, topology=batch.topology)), residues.pos
+        return model(batch.residues, batch.ligand), batch.residues.pos
 
 
 def _named(site: Site, receptor: Receptor) -> DockingSite:

@@ -14,7 +14,6 @@ from discodock.latents import categorical
 from discodock.latents.codebook import Codebook
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
 from discodock.models.code_nodes import COMPLEX, LIGAND, code_nodes
-from discodock.tasks.redocking import graphs
 
 NUM_DEGREES = schema.LIGAND_ATOM_FEATURES["degree"]
 NUM_ATOM_CATEGORIES = len(schema.ELEMENTS) * NUM_DEGREES
@@ -47,10 +46,10 @@ class NodeKinds:
 
 def node_kinds(batch: ComplexBatch) -> NodeKinds:
     """Read them off a batch; residues in the order of `code_nodes`."""
-    nodes = code_nodes(*graphs(batch))
+    nodes = code_nodes(batch.receptor, batch.ligand)
     residue_type = torch.zeros_like(nodes.residue_idx).flatten()
-    residue_type[nodes.atom_residue] = batch.receptor["residue_type"][batch.receptor["mask"]]
-    return NodeKinds(batch.ligand["atom_feat"][..., 0], residue_type.view_as(nodes.residue_idx))
+    residue_type[nodes.atom_residue] = batch.receptor.residue_type[batch.receptor.mask]
+    return NodeKinds(batch.ligand.atom_feat[..., 0], residue_type.view_as(nodes.residue_idx))
 
 
 class CategoryBaseline(nn.Module):
@@ -93,7 +92,7 @@ class CategoryBaseline(nn.Module):
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Category and mask of every entry (P, N_i), and its probability."""
         kinds = node_kinds(batch)
-        atoms = (kinds.elements * NUM_DEGREES + batch.ligand["atom_feat"][..., 1])[pose_complex]
+        atoms = (kinds.elements * NUM_DEGREES + batch.ligand.atom_feat[..., 1])[pose_complex]
         residues = kinds.residue_types[pose_complex]
 
         def category(space: AnyCodeSpace, each: Tensor) -> Tensor:

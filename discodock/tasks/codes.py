@@ -23,7 +23,6 @@ from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
 from discodock.models.registry import AnyCodeEncoderConfig, AnyCodePrior, AnyScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
-from discodock.tasks.redocking import graphs
 
 DEFAULT_LAYOUT = CodeLayout(spaces=(Pointer(nodes="ligand"), Pointer(nodes="residues")))
 """A ligand atom, and the residue beside which it lies."""
@@ -65,7 +64,7 @@ class CodesConfig(Settings):
 
 def encode_unbound(prior: AnyCodePrior, batch: ComplexBatch) -> Any:
     """What a prior sees of a batch: receptors, molecular graphs, and the origin, where docking begins."""
-    return prior.encode(*graphs(batch), batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
+    return prior.encode(batch.receptor, batch.ligand, batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
 
 
 def random_positions(num_samples: int, num_codes: int, generator: torch.Generator) -> Tensor:

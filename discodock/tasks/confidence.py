@@ -20,8 +20,8 @@ from discodock.models.confidence_model import (
     distance_bins,
 )
 from discodock.models.pose_ranking import PoseEvidence
+from discodock.models.pose_trunk import ComplexContext
 from discodock.settings import Settings
-from discodock.tasks.redocking import graphs
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
 
@@ -90,7 +90,7 @@ class ConfidenceTask(pl.LightningModule):
 
     def losses(self, prediction: ConfidencePrediction, batch: PoseBatch) -> dict[str, Tensor]:
         """Mean cross-entropies in nats: of poses, of atoms, every pose weighing the same, and of the order of pairs."""
-        mask = batch.complexes.topology.atom_mask[batch.pose_complex]
+        mask = batch.complexes.ligand.topology.atom_mask[batch.pose_complex]
         pose = F.cross_entropy(prediction.logits, distance_bins(batch.rmsd))
         each = F.cross_entropy(
             prediction.atom_logits.transpose(1, 2), distance_bins(batch.atom_error), reduction="none"
@@ -102,7 +102,12 @@ class ConfidenceTask(pl.LightningModule):
 
 def predict(model: ConfidenceModel, batch: PoseBatch) -> ConfidencePrediction:
     """What the model says of all poses of a batch."""
-    return model(model.encode(*graphs(batch.complexes)), batch.pos, batch.pose_complex)
+    return model(encode(model, batch), batch.pos, batch.pose_complex)
+
+
+def encode(model: ConfidenceModel, batch: PoseBatch) -> ComplexContext:
+    """Features of the complexes of a batch, which all their poses share."""
+    return model.encode(batch.complexes.receptor, batch.complexes.ligand)
 
 
 def pair_loss(score: Tensor, is_right: Tensor, pose_complex: Tensor) -> Tensor:
@@ -141,7 +146,7 @@ def evidence(batch: PoseBatch, prediction: ConfidencePrediction) -> PoseEvidence
         success_logit=prediction.success_logit,
         contact_energy=batch.contact_energy,
         strain=batch.strain,
-        num_atoms=int(batch.complexes.topology.atom_mask[0].sum()),
+        num_atoms=int(batch.complexes.ligand.topology.atom_mask[0].sum()),
     )
 
 
@@ -160,13 +165,13 @@ def calibrate(model: ConfidenceModel, train: Iterable[PoseBatch], val: Iterable[
     model.eval()
     features, is_right, weight, unseen = [], [], [], []
     for batch in val:
-        context = model.encode(*graphs(batch.complexes))
+        context = encode(model, batch)
         prediction = model(context, batch.pos, batch.pose_complex)
         features.append(evidence(batch, prediction).features())
         is_right.append(batch.rmsd < SUCCESS)
         weight.append(torch.full_like(batch.rmsd, 1 / len(batch.rmsd)))
         unseen.append(model.domain_features(context))
-    seen = [model.domain_features(model.encode(*graphs(batch.complexes))) for batch in train]
+    seen = [model.domain_features(encode(model, batch)) for batch in train]
     table, right = torch.cat(features), torch.cat(is_right)
     before = F.binary_cross_entropy_with_logits(model.ranking(table), right.double())
     model.ranking.fit(table, right, torch.cat(weight))

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.data.batch import ComplexBatch
+from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.process import PoseProcess
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.diagnostics import entropy
@@ -21,7 +21,7 @@ from discodock.models.registry import AnyCodePriorConfig, make_code_prior
 from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline
 from discodock.tasks.codes import cross_entropy_at, encode_unbound, random_positions
-from discodock.tasks.redocking import RedockingConfig, redock, repeat_complexes
+from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.tasks.score import FIRST_VALIDATION_DRAW, ScoreTask, ScoreTaskConfig
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
@@ -167,7 +167,7 @@ def unbound_conformers(
     num_draws, num_conformers = len(pose_complex), batch.conformer_pos.shape[1]
     chosen = torch.randint(num_conformers, (num_draws,), generator=generator).to(pose_complex.device)
     matched, center = batch.conformer_pos[pose_complex, chosen], batch.ligand_pos.new_zeros(num_draws, 3)
-    return process.prior_sample(matched, batch.topology.select(pose_complex), center, generator)
+    return process.prior_sample(matched, batch.ligand.topology.select(pose_complex), center, generator)
 
 
 def layout_of(config: ScoreTaskConfig) -> CodeLayout:

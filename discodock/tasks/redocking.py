@@ -8,13 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from discodock.data.batch import ComplexBatch
+from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.pose_space import denoise_poses
 from discodock.diffusion.process import PoseProcess
 from discodock.diffusion.solvers import SolverConfig
 from discodock.geometry.topology import LigandTopology
-from discodock.graphs import LigandGraph, ReceptorGraph, receptor_graph
-from discodock.models.registry import AnyContext, AnyScoreModel
+from discodock.models.registry import AnyScoreModel
 from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
 
@@ -38,7 +37,7 @@ def redock(
     """Symmetry-corrected RMSD of poses from `sample_poses` to the crystal's, Å, shape (B, num_samples)."""
     pos = sample_poses(model, process, batch, config, seed=seed, codes=codes)
     pose_complex = repeat_complexes(batch, config.num_samples)
-    topology = batch.topology.select(pose_complex)
+    topology = batch.ligand.topology.select(pose_complex)
     rmsd = symmetric_rmsd(pos, batch.ligand_pos[pose_complex], batch.automorphisms[pose_complex], topology)
     return rmsd.view(-1, config.num_samples)
 
@@ -71,8 +70,8 @@ def sample_poses(
     num_conformers, device = batch.conformer_pos.shape[1], batch.conformer_pos.device
     pose_complex = repeat_complexes(batch, config.num_samples)
     conformer = torch.arange(len(pose_complex), device=device) % num_conformers
-    topology = batch.topology.select(pose_complex)
-    context = encode(model, batch)
+    topology = batch.ligand.topology.select(pose_complex)
+    context = model.encode(batch.receptor, batch.ligand)
 
     noise = StreamNoise(seed, range(len(pose_complex)), Purpose.POSES)
     start = process.prior_sample(
@@ -107,19 +106,3 @@ def symmetric_rmsd(pos: Tensor, reference: Tensor, automorphisms: Tensor, topolo
     permuted = pos[torch.arange(len(pos), device=pos.device)[:, None, None], automorphisms]  # (P, S, L, 3)
     square = (permuted - reference[:, None]).square().sum(dim=-1) * topology.atom_mask[:, None]
     return (square.sum(dim=-1) / topology.atom_mask.sum(dim=-1)[:, None]).amin(dim=1).sqrt()
-
-
-def encode(model: AnyScoreModel, batch: ComplexBatch) -> AnyContext:
-    """Run the time-free encoders on a batch."""
-    return model.encode(*graphs(batch))
-
-
-def graphs(batch: ComplexBatch) -> tuple[ReceptorGraph, LigandGraph]:
-    """The batch as the networks take it."""
-    return receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology)
-
-
-def repeat_complexes(batch: ComplexBatch, num_each: int) -> Tensor:
-    """The complex of each pose, when every complex has `num_each` in a row, int64, shape (B * num_each,)."""
-    num_complexes = batch.ligand_pos.shape[0]
-    return torch.arange(num_complexes, device=batch.ligand_pos.device).repeat_interleave(num_each)

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from discodock.data.batch import ComplexBatch
+from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
 from discodock.geometry.topology import LigandTopology
 from discodock.latents.codebook import Codebook
@@ -22,7 +22,7 @@ from discodock.models.residue_score_model import ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 from discodock.tasks.codes import CodesConfig, code_rate
-from discodock.tasks.redocking import RedockingConfig, encode, graphs, redock, repeat_complexes
+from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
 COMPONENTS = ("tr", "rot", "tor")
@@ -110,7 +110,8 @@ class ScoreTask(pl.LightningModule):
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
             drawn = self._training_codes(batch, poses, generator)
-            losses = self.losses(encode(self.model, batch), poses, self._keep_some(drawn, generator))
+            context = self.model.encode(batch.receptor, batch.ligand)
+            losses = self.losses(context, poses, self._keep_some(drawn, generator))
             rate = self._weighted_rate(batch, poses, drawn, generator)
         loss = torch.stack([losses[name] for name in COMPONENTS])
         weights = loss.new_tensor([getattr(self.config.process, f"{name}_weight") for name in COMPONENTS])
@@ -127,7 +128,7 @@ class ScoreTask(pl.LightningModule):
         num_complexes = batch.ligand_pos.shape[0]
         generator = self.generator(FIRST_VALIDATION_DRAW + batch_idx)
         code_generator = self.generator(FIRST_CODE_DRAW + batch_idx)
-        context = encode(self.model, batch)
+        context = self.model.encode(batch.receptor, batch.ligand)
         for time_bin in range(NUM_TIME_BINS):
             t = (time_bin + torch.rand(2 * num_complexes, generator=generator)) / NUM_TIME_BINS
             poses = self.perturb(batch, t.to(self.device), generator)
@@ -167,7 +168,7 @@ class ScoreTask(pl.LightningModule):
         num_complexes, num_conformers = batch.conformer_pos.shape[:2]
         pose_complex = repeat_complexes(batch, len(t) // num_complexes)
         conformer = torch.randint(num_conformers, (len(t),), generator=generator).to(self.device)
-        topology = batch.topology.select(pose_complex)
+        topology = batch.ligand.topology.select(pose_complex)
         clean = batch.conformer_pos[pose_complex, conformer]
         noised = self.process.perturb(clean, topology, t, generator)
         return NoisedBatch(batch, pose_complex, t, topology, noised)
@@ -177,7 +178,7 @@ class ScoreTask(pl.LightningModule):
     ) -> CodeDraw:
         """Encode the bound complexes once, and draw codes for each pose."""
         assert self.code_encoder is not None
-        bound = self.code_encoder(*graphs(batch), batch.ligand_pos)
+        bound = self.code_encoder(batch.receptor, batch.ligand, batch.ligand_pos)
         return self.code_encoder.draw(bound, pose_complex, generator, temperature)
 
     def losses(

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.data.residues import SiteBatch
-from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
+from discodock.graphs import ReceptorGraph
 from discodock.models.site_model import SiteModel, SiteModelConfig, SitePrediction
 from discodock.models.sites import MAX_SITES, distinct_sites
 from discodock.settings import Settings
@@ -78,7 +78,7 @@ class SiteTask(pl.LightningModule):
 
         The latter is 0 if no residue is near.
         """
-        distance = (batch.residues["pos"] - batch.ligand_center[:, None]).norm(dim=-1)
+        distance = (batch.residues.pos - batch.ligand_center[:, None]).norm(dim=-1)
         distance = distance.masked_fill(~prediction.mask, torch.inf)
         target = site_targets(distance, self.config.width, self.config.reach)
         code = prediction.prior().cross_entropy(target.argmax(dim=1, keepdim=True), (target,)).mean()
@@ -88,7 +88,7 @@ class SiteTask(pl.LightningModule):
         return {"code": code, "offset": error / max(1, goal.numel())}
 
     def _predict(self, batch: SiteBatch) -> SitePrediction:
-        return self.model(ResidueGraph(**batch.residues), LigandGraph(**batch.ligand, topology=batch.topology))
+        return self.model(batch.residues, batch.ligand)
 
 
 class FrozenReceptorEncoder:
@@ -102,9 +102,9 @@ class FrozenReceptorEncoder:
     def __init__(self, model: SiteModel) -> None:
         self.model = copy.deepcopy(model).cpu().eval()
 
-    def __call__(self, receptor: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def __call__(self, receptor: ReceptorGraph) -> tuple[Tensor, Tensor]:
         """Residue features of one receptor; see `SiteModel.encode_receptor`."""
-        return self.model.encode_receptor(ReceptorGraph(**receptor))
+        return self.model.encode_receptor(receptor)
 
 
 def site_targets(distance: Tensor, width: float, reach: float) -> Tensor:

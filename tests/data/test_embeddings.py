@@ -120,8 +120,8 @@ def test_batches_of_whole_receptors_carry_embeddings_of_the_right_size(source, s
     data = ComplexDataModule(DataConfig(root=store, ids=NAMES), whole_receptor=True, embedding_size=2)
     data.setup()
     batch = collate([data.train_set[0], data.train_set[1]])
-    assert batch.receptor["residue_embedding"].shape[2] == 2
-    center = batch.receptor["pos"][0][batch.receptor["mask"][0]].mean(dim=0)
+    assert batch.receptor.residue_embedding.shape[2] == 2
+    center = batch.receptor.pos[0][batch.receptor.mask[0]].mean(dim=0)
     assert center.abs().max() < 1e-3
     with pytest.raises(PreparedDataError, match="have 2 channels, the network reads 3"):
         ComplexDataModule(DataConfig(root=store), whole_receptor=True, embedding_size=3).setup()

@@ -19,7 +19,7 @@ def store(tmp_path_factory):
 
 def count_atoms(receptor):
     """In place of a network: the number of atoms of each residue, and their mean position."""
-    index, pos = receptor["residue_idx"][0], receptor["pos"][0]
+    index, pos = receptor.residue_idx[0], receptor.pos[0]
     number = torch.bincount(index).float()
     total = torch.zeros(len(number), 3).index_add(0, index, pos)
     return number[None, :, None], (total / number[:, None])[None, :, :, None]
@@ -57,7 +57,7 @@ def test_batches_are_padded_and_what_is_loaded_is_kept(store):
     assert len(calls) == 2
     batch = collate_residues(items[:2])
     sizes = [len(item["residue_pos"]) for item in items[:2]]
-    assert batch.residues["pos"].shape == (2, max(sizes), 3)
-    assert batch.residues["mask"].sum(dim=1).tolist() == [int(item["residue_mask"].sum()) for item in items[:2]]
+    assert batch.residues.pos.shape == (2, max(sizes), 3)
+    assert batch.residues.mask.sum(dim=1).tolist() == [int(item["residue_mask"].sum()) for item in items[:2]]
     for row, item in enumerate(items[:2]):
         np.testing.assert_allclose(batch.ligand_center[row], item["ligand_pos"].mean(axis=0), rtol=1e-6)

@@ -7,7 +7,6 @@ import torch
 from discodock.data.batch import collate
 from discodock.data.crop import crop_site
 from discodock.errors import ConfigError
-from discodock.graphs import LigandGraph, receptor_graph
 from discodock.inference.confidence import PoseConfidence, judge_poses
 from discodock.inference.dock import Docker
 from discodock.inference.drawn import given_poses
@@ -57,7 +56,7 @@ def test_the_model_is_asked_about_the_relaxed_pose_in_the_crop_of_its_site(judge
     drawn = judge.draw(receptor, ligand, pocket, CONFIG, relax=NOT_RELAXED)
     batch = collate([crop_site(drawn.arrays, pocket.center)])
     model = judge.network.confidence_model
-    context = model.encode(receptor_graph(batch.receptor), LigandGraph(**batch.ligand, topology=batch.topology))
+    context = model.encode(batch.receptor, batch.ligand)
     pos = torch.from_numpy((pose.pos - pocket.center)[None].astype(np.float32))
     with torch.inference_mode():
         expected = float(model(context, pos, torch.zeros(1, dtype=torch.int64)).success_logit)

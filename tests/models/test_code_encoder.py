@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 import torch
 
-from discodock.data.batch import move_tensors
 from discodock.graphs import ReceptorGraph
 from discodock.latents.registry import stack_hard_codes
 from discodock.models.code_encoder import CodeEncoder, CodeEncoderConfig
@@ -150,7 +149,7 @@ def test_residues_are_found_and_pooled_as_by_hand():
 
 def test_inputs_are_left_as_they_were():
     receptor, ligand, pos = random_complexes(7, SIZES)
-    before = move_tensors((receptor.pos.clone(), pos.clone()), "cpu")
+    before = receptor.pos.clone(), pos.clone()
     draw(make_encoder(LAYOUTS["default"]), receptor, ligand, pos)
     assert torch.equal(before[0], receptor.pos)
     assert torch.equal(before[1], pos)

@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 import torch
 
-from discodock.data.batch import move_tensors
 from tests.models.residue_networks import LAYOUTS, PAPER, complexes, make_encoder, new_encoder
 from tests.rotations import random_rotmat
 
@@ -28,7 +27,7 @@ def test_logits_follow_atoms_and_residues_and_depend_on_the_pose():
     encoder = make_encoder()
     logits = encoder(receptor, ligand, pos).logits[0]
     order = torch.randperm(90)
-    shuffled = move_tensors({k: v[:, order] for k, v in vars(receptor).items()}, "cpu")
+    shuffled = {k: v[:, order] for k, v in vars(receptor).items()}
     torch.testing.assert_close(encoder(type(receptor)(**shuffled), ligand, pos).logits[0], logits)
     assert (encoder(receptor, ligand, pos + 3).logits[0] - logits).abs().max() > 1e-5
     assert logits.shape == (1, 9 + 15)

@@ -5,7 +5,6 @@ from functools import cache
 import pytest
 import torch
 
-from discodock.graphs import receptor_graph
 from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
 from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
 from tests.models.residue_networks import ANYWHERE, LAYOUTS, PAPER, SIZES, SMALL, complexes
@@ -102,7 +101,7 @@ def test_a_batch_equals_its_members_alone(layout):
             hops=ligand.hops[i : i + 1, :num_ligand, :num_ligand],
             topology=dataclasses.replace(topology, atom_mask=topology.atom_mask[:, :num_ligand]),
         )
-        own = make_prior(network, receptor_graph(fields), alone, conformer[i : i + 1, :num_ligand])
+        own = make_prior(network, type(receptor)(**fields), alone, conformer[i : i + 1, :num_ligand])
         codes = draw(own, 1)
         is_anywhere = torch.tensor([space == ANYWHERE for space in network.layout.spaces])
         padded_atoms = SIZES[0][1] - num_ligand

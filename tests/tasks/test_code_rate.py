@@ -1,14 +1,13 @@
 import pytest
 import torch
 
-from discodock.data.batch import collate
+from discodock.data.batch import collate, repeat_complexes
 from discodock.data.module import ComplexDataModule
 from discodock.errors import ConfigError
 from discodock.models.checkpoint import load_checkpoint
 from discodock.models.residue_score_model import ResidueScoreModelConfig
 from discodock.tasks.codes import code_rate, encode_unbound
 from discodock.tasks.prior_stage import PriorStageConfig, train_prior
-from discodock.tasks.redocking import graphs, repeat_complexes
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import train_score
 from tests.tasks.test_codes_stage import CODES
@@ -41,7 +40,7 @@ def exact_rate(task, batch):
     """Sum over first codes of q(z1) [log q(z1) / p(z1) + KL(q(z2 | z1) || p(z2 | z1))], by enumeration, one complex."""
     first = torch.eye(batch.ligand_pos.shape[1])
     own = torch.zeros(len(first), dtype=torch.int64)
-    bound, heads = task.code_encoder(*graphs(batch), batch.ligand_pos), task.code_encoder.heads
+    bound, heads = task.code_encoder(batch.receptor, batch.ligand, batch.ligand_pos), task.code_encoder.heads
     prior = task.code_prior.prior(encode_unbound(task.code_prior, batch), own)
     q = (heads[0](bound, own, []), heads[1](bound, own, [first]))
     p = prior.all_logits(torch.stack([torch.arange(len(first)), own], dim=1))

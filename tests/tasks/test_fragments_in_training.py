@@ -33,7 +33,7 @@ def test_fragments_are_a_share_of_what_is_drawn_in_training_alone(prepared, frag
     share = (drawn >= num).mean()
     assert 0.0 < share < 0.7
     batch = data.collate([data.train_set[0], data.train_set[num]])  # a ligand and a peptide in one batch
-    assert batch.topology.atom_mask.any(dim=1).all()
+    assert batch.ligand.topology.atom_mask.any(dim=1).all()
 
 
 def test_networks_of_whole_receptors_refuse_them(prepared, fragments):

@@ -15,7 +15,6 @@ from discodock.models.checkpoint import load_checkpoint
 from discodock.tasks.code_baseline import CategoryBaseline
 from discodock.tasks.prior import PriorTask
 from discodock.tasks.prior_stage import PriorStageConfig, load_stage_one, train_prior
-from discodock.tasks.redocking import graphs
 from discodock.tasks.stages import train_score
 from tests.tasks.half_precision import compare_precisions
 from tests.tasks.test_codes_stage import CODES
@@ -142,7 +141,7 @@ def test_the_marginal_baseline_is_the_frequency_of_categories(config):
 
 
 def count_residues(batch):
-    receptor, _ligand = graphs(batch)
+    receptor = batch.receptor
     return [len(numbers[mask].unique()) for numbers, mask in zip(receptor.residue_idx, receptor.mask, strict=True)]
 
 

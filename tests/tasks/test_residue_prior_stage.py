@@ -8,14 +8,13 @@ import pytest
 import torch
 
 from discodock.config import load_config
-from discodock.data.batch import collate
+from discodock.data.batch import collate, repeat_complexes
 from discodock.errors import ConfigError
 from discodock.geometry.torsions import dihedral
 from discodock.inference.network import load_network
 from discodock.models.checkpoint import load_checkpoint
 from discodock.tasks.prior import PriorTask, unbound_conformers
 from discodock.tasks.prior_stage import PriorStageConfig, load_stage_one, train_prior
-from discodock.tasks.redocking import repeat_complexes
 from discodock.tasks.stages import score_data, train_score
 from tests.tasks.test_residue_stage import IDS, settings
 
@@ -101,8 +100,8 @@ def test_conformers_of_the_prior_have_forgotten_the_bound_pose(config, with_code
     batch = collate([data.val_set[i] for i in range(2)])
     owner, generator = repeat_complexes(batch, 300), torch.Generator().manual_seed(0)
     drawn = unbound_conformers(stage_one.process, batch, owner, generator)[owner == 0]
-    bond = batch.topology.tor_bond[0, 0].tolist()
-    ends = [(batch.ligand["bond_type"][0, i] > 0).nonzero().flatten().tolist() for i in bond]
+    bond = batch.ligand.topology.tor_bond[0, 0].tolist()
+    ends = [(batch.ligand.bond_type[0, i] > 0).nonzero().flatten().tolist() for i in bond]
     atoms = [next(a for a in ends[0] if a != bond[1]), *bond, next(a for a in ends[1] if a != bond[0])]
     angle = dihedral(*(drawn[:, i] for i in atoms))
     assert abs(torch.exp(1j * angle).mean()) < 0.2  # uniform: 0.06 on average

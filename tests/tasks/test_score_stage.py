@@ -151,10 +151,10 @@ def test_symmetric_rmsd_takes_the_best_atom_order(prepared):
     for k in range(batch.automorphisms.shape[1]):
         order = batch.automorphisms[:, k]
         swapped = batch.ligand_pos.gather(1, order[..., None].expand(-1, -1, 3))
-        rmsd = symmetric_rmsd(swapped, batch.ligand_pos, batch.automorphisms, batch.topology)
+        rmsd = symmetric_rmsd(swapped, batch.ligand_pos, batch.automorphisms, batch.ligand.topology)
         torch.testing.assert_close(rmsd, torch.zeros(2), atol=1e-4, rtol=0)
     shifted = batch.ligand_pos + torch.tensor([3.0, 0.0, 4.0])
-    rmsd = symmetric_rmsd(shifted, batch.ligand_pos, batch.automorphisms, batch.topology)
+    rmsd = symmetric_rmsd(shifted, batch.ligand_pos, batch.automorphisms, batch.ligand.topology)
     assert (rmsd <= 5.0 + 1e-4).all()
     assert (rmsd > 4.0).all()
 

@@ -127,7 +127,7 @@ def test_the_offset_s_loss_is_the_mean_over_coordinates_of_near_residues(prepare
     prediction, center = task._predict(batch), batch.ligand_center
     errors = []
     for row in range(2):
-        distance = (batch.residues["pos"][row] - center[row]).norm(dim=1)
+        distance = (batch.residues.pos[row] - center[row]).norm(dim=1)
         near = (distance < config.task.offset_reach) & prediction.mask[row]
         errors.append((prediction.center[row, near] - center[row]).abs().flatten())
     error = torch.cat(errors)
