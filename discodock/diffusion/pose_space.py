@@ -1,8 +1,8 @@
-"""Ligand poses as a space that solvers can walk, and the reverse process with a network in it."""
+"""Ligand poses as a space that solvers can walk, and the reverse process with a network in it: how poses are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -34,6 +34,49 @@ class PoseSpace:
     def unit_noise(self, state: Tensor, source: NoiseLike) -> Components:
         """Standard normals for every degree of freedom, zero at padded bonds."""
         return self.components(draw_unit_tangent(self.topology, source, like=state))
+
+
+def conformers_in_turn(conformers: Tensor, pose_complex: Tensor, numbers: Sequence[int]) -> Tensor:
+    """The conformer that each pose starts from: those of a ligand are taken in turn by the numbers of its poses.
+
+    Args:
+        conformers: conformers of the ligands of B complexes in Å, shape (B, C, L, 3).
+        pose_complex: complex of each pose, int64, shape (P,).
+        numbers: number of each pose, which also names its random stream.
+
+    Returns:
+        Positions in Å, shape (P, L, 3).
+    """
+    return conformers[pose_complex, [number % conformers.shape[1] for number in numbers]]
+
+
+def draw_poses(
+    network: Callable[[Tensor, Tensor], PoseTangent],
+    process: PoseProcess,
+    topology: LigandTopology,
+    conformer_pos: Tensor,
+    noise: NoiseLike,
+    *,
+    config: SolverConfig,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
+    """Draw poses around the origin: from the prior, and from there to the data.
+
+    Args:
+        network: unit-scale outputs for (positions (P, L, 3), times (P,)).
+        process: process that the network was trained for.
+        topology: rotatable bonds and padding of the poses.
+        conformer_pos: conformers to start from in Å, shape (P, L, 3); see `conformers_in_turn`.
+        noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
+        config: solver, steps and time grid.
+        on_step: callback for (steps done, positions) after each step.
+
+    Returns:
+        Positions in Å, shape (P, L, 3).
+    """
+    center = conformer_pos.new_zeros(len(conformer_pos), 3)
+    start = process.prior_sample(conformer_pos, topology, center, noise)
+    return denoise_poses(network, process, topology, start, noise, config=config, on_step=on_step)
 
 
 def denoise_poses(

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from discodock.diffusion.pose_space import conformers_in_turn
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE
@@ -64,7 +65,7 @@ class PoseCodeSampler:
         network: with a prior of codes.
         receptor: around the origin.
         ligand: unbound.
-        conformers: of the ligand, Å, shape (C, L, 3); shared out by pose number.
+        conformers: conformers of the ligand in Å, shape (1, C, L, 3); taken in turn by the poses.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class PoseCodeSampler:
             config: how codes are drawn.
         """
         pose_complex = torch.zeros(len(numbers), dtype=torch.int64, device=self.conformers.device)
-        start = self.conformers[[number % len(self.conformers) for number in numbers]]
+        start = conformers_in_turn(self.conformers, pose_complex, numbers)
         unbound = self.network.process.prior_sample(
             start,
             self.topology.select(pose_complex),
@@ -106,7 +107,7 @@ class PoseCodeSampler:
 
     def _entries(self, codes: Tensor) -> Tensor:
         """Codes with rows of residues replaced by the numbers of residues."""
-        residue_idx, num_atoms = self.context.nodes.residue_idx[0], self.conformers.shape[1]
+        residue_idx, num_atoms = self.context.nodes.residue_idx[0], self.conformers.shape[2]
         columns = []
         for space, column in zip(self.prior.layout.spaces, codes.unbind(1), strict=True):
             first = first_residue(space, num_atoms)

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from discodock.data.batch import Arrays, collate
-from discodock.diffusion.pose_space import denoise_poses
+from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
 from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
@@ -161,7 +161,7 @@ class _PlaceSampler:
         batch = collate([arrays]).to(network.device)
         with torch.inference_mode():
             self.context = network.score_model.encode(batch.receptor, batch.ligand)
-            self.conformers = batch.conformer_pos[0]
+            self.conformers = batch.conformer_pos
             has_prior = network.code_prior is not None
             self.codes = PoseCodeSampler(network, batch.receptor, batch.ligand, self.conformers) if has_prior else None
 
@@ -185,15 +185,9 @@ class _PlaceSampler:
         return joined([self.draw(numbers[:half]), self.draw(numbers[half:])])
 
     def _denoise(self, numbers: range, codes: PoseCodes | None) -> np.ndarray:
-        """One batch of poses, shape (len(numbers), L, 3); conformers are shared out by pose number."""
-        network, conformers, context = self.network, self.conformers, self.context
-        num_poses = len(numbers)
-        pose_complex = torch.zeros(num_poses, dtype=torch.int64, device=conformers.device)
-        topology = context.ligand.topology.select(pose_complex)
-        noise = StreamNoise(self.config.seed, numbers, Purpose.POSES)
-        start = conformers[[number % len(conformers) for number in numbers]]
-        pos = network.process.prior_sample(start, topology, start.new_zeros(num_poses, 3), noise)
-
+        """One batch of poses, shape (len(numbers), L, 3)."""
+        network, context, num_poses = self.network, self.context, len(numbers)
+        pose_complex = torch.zeros(num_poses, dtype=torch.int64, device=network.device)
         weights = None if codes is None else codes.weights
         guidance_weight = 0.0 if codes is None else self.config.codes.guidance_weight
 
@@ -207,8 +201,15 @@ class _PlaceSampler:
         def report(_step: int, _pos: Tensor) -> None:
             self.on_step(num_poses)
 
-        solver = self.config.solver
-        pos = denoise_poses(unit_score, network.process, topology, pos, noise, config=solver, on_step=report)
+        pos = draw_poses(
+            unit_score,
+            network.process,
+            context.ligand.topology.select(pose_complex),
+            conformers_in_turn(self.conformers, pose_complex, numbers),
+            StreamNoise(self.config.seed, numbers, Purpose.POSES),
+            config=self.config.solver,
+            on_step=report,
+        )
         return pos.cpu().numpy()
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.data.batch import ComplexBatch, repeat_complexes
-from discodock.diffusion.pose_space import denoise_poses
+from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
 from discodock.diffusion.process import PoseProcess
 from discodock.diffusion.solvers import SolverConfig
 from discodock.geometry.topology import LigandTopology
@@ -67,25 +67,15 @@ def sample_poses(
     Returns:
         Positions in Å, shape (B * num_samples, L, 3), those of a complex in a row.
     """
-    num_conformers, device = batch.conformer_pos.shape[1], batch.conformer_pos.device
     pose_complex = repeat_complexes(batch, config.num_samples)
-    conformer = torch.arange(len(pose_complex), device=device) % num_conformers
-    topology = batch.ligand.topology.select(pose_complex)
+    numbers = range(len(pose_complex))
     context = model.encode(batch.receptor, batch.ligand)
-
-    noise = StreamNoise(seed, range(len(pose_complex)), Purpose.POSES)
-    start = process.prior_sample(
-        batch.conformer_pos[pose_complex, conformer],
-        topology,
-        batch.ligand_pos.new_zeros(len(pose_complex), 3),
-        noise,
-    )
-    return denoise_poses(
+    return draw_poses(
         lambda pos, t: model(context, pos, pose_complex, t, codes),
         process,
-        topology,
-        start,
-        noise,
+        batch.ligand.topology.select(pose_complex),
+        conformers_in_turn(batch.conformer_pos, pose_complex, numbers),
+        StreamNoise(seed, numbers, Purpose.POSES),
         config=config.solver,
         on_step=on_step,
     )

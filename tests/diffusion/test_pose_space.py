@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from discodock.diffusion.pose_space import PoseSpace, denoise_poses
+from discodock.diffusion.pose_space import PoseSpace, conformers_in_turn, denoise_poses, draw_poses
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule, uniform_times
 from discodock.diffusion.solvers import DIFFDOCK_L_TEMPERATURES, SOLVERS, LowTemperature, SolverConfig, solve
@@ -113,13 +113,11 @@ def shape_network(topology: LigandTopology):  # noqa: ANN201
 @pytest.mark.parametrize("seed", range(5))
 def test_poses_do_not_depend_on_the_batch_or_its_padding(name: str, seed: int) -> None:
     pos, topology = random_poses(seed)
-    center = torch.zeros(len(pos), 3, dtype=torch.float64)
     config = SolverConfig(solver=name, steps=6)
 
     def draw(pos: Tensor, topology: LigandTopology, numbers: list[int]) -> Tensor:
         noise = StreamNoise(seed, numbers, Purpose.POSES)
-        start = PROCESS.prior_sample(pos, topology, center[: len(pos)], noise)
-        return denoise_poses(shape_network(topology), PROCESS, topology, start, noise, config=config)
+        return draw_poses(shape_network(topology), PROCESS, topology, pos, noise, config=config)
 
     together = draw(pos, topology, list(range(len(pos))))
     assert torch.equal(together, draw(pos, topology, list(range(len(pos)))))
@@ -127,6 +125,13 @@ def test_poses_do_not_depend_on_the_batch_or_its_padding(name: str, seed: int) -
         atoms = topology.atom_mask[i]
         alone = draw(pos[i : i + 1, atoms], select_pose(topology, i), [i])
         torch.testing.assert_close(together[i, atoms], alone[0], rtol=0, atol=1e-6)
+
+
+def test_poses_take_the_conformers_of_their_own_ligand_in_turn() -> None:
+    conformers = torch.arange(6.0).view(2, 3, 1, 1).expand(2, 3, 4, 3)  # complexes 0 and 1: conformers 0-2 and 3-5
+    taken = conformers_in_turn(conformers, torch.tensor([0, 0, 1, 1, 1]), [7, 2, 0, 4, 9])
+    assert taken.shape == (5, 4, 3)
+    assert taken[:, 0, 0].tolist() == [1, 2, 3, 4, 3]
 
 
 def test_karras_grid_and_callback_reach_the_solver() -> None:
