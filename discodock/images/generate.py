@@ -18,7 +18,6 @@ from discodock.images.sampler import SamplerConfig, sample
 from discodock.images.stages import load_model, load_prior
 from discodock.latents.categorical import NULL_CODE, Draws
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.registry import stack_hard_codes
 from discodock.latents.spread import spread_uniforms
 from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
@@ -110,14 +109,12 @@ class ImageGenerator:
         Raises:
             ConfigError: the model has no codes.
         """
-        layout = self.model.layout
-        if layout is None:
+        if self.model.layout is None:
             raise ConfigError("this model has no codes")
 
         def draw(numbers: Sequence[int]) -> Tensor:
-            logits = self.model.code_logits(to_unit_range(images[list(numbers)].to(self.device)))
-            noise = StreamNoise(config.seed, numbers, Purpose.CODES)
-            return stack_hard_codes(layout.relax(logits, self.model.code_masks(self.device), 1.0, noise)).cpu()
+            posterior = self.model.code_posterior(to_unit_range(images[list(numbers)].to(self.device)))
+            return posterior.draw(StreamNoise(config.seed, numbers, Purpose.CODES)).codes.cpu()
 
         return torch.cat(_by_batch(draw, len(images), config.batch_size))
 

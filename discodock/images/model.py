@@ -17,9 +17,9 @@ from discodock.images.unet import UNetConfig
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.dropout import CodeDropout
 from discodock.latents.guidance import guided
+from discodock.latents.posterior import CodePosterior
 from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
-from discodock.noise import NoiseLike
 from discodock.settings import Settings
 
 
@@ -81,19 +81,15 @@ class ImageModel(nn.Module):
         if config.codes is not None:
             self.encoder = ImageEncoder(config.codes.encoder, config.shape, self._own_layout())
 
-    def draw_codes(self, images: Tensor, temperature: float, noise: NoiseLike) -> tuple[Tensor, ...]:
-        """One-hot weights (B, K_i) of the codes of clean images (B, C, H, W), with a gradient to the encoder."""
-        return self._own_layout().relax(self.code_logits(images), self.code_masks(images.device), temperature, noise)
-
-    def code_logits(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Logits (B, K_i) of every code of clean images.
+    def code_posterior(self, images: Tensor) -> CodePosterior:
+        """The encoder's distribution of the codes of clean images (B, C, H, W) in [-1, 1].
 
         Raises:
             ValueError: the model has no codes.
         """
         if self.encoder is None:
             raise ValueError("this model has no codes")
-        return self.encoder(images)
+        return CodePosterior(self.encoder(images), self.code_masks(images.device))
 
     def code_masks(self, device: torch.device) -> tuple[Tensor, ...]:
         """The entries of every code, all true, shape (N_i,)."""

@@ -13,8 +13,7 @@ from discodock.images.data import ImageBatch
 from discodock.images.model import ImageModel, to_unit_range
 from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.images.task import FIRST_VALIDATION_DRAW, drop_labels, optimizer_with_schedule, step_generator
-from discodock.latents.diagnostics import entropy
-from discodock.latents.registry import stack_hard_codes
+from discodock.latents.posterior import CodeDraw
 from discodock.settings import Settings
 from discodock.training.optim import OptimizerConfig
 
@@ -50,30 +49,29 @@ class ImagePriorTask(pl.LightningModule):
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Mean cross-entropy of all codes together, nats."""
         generator = step_generator(self.config.seed, self.global_step, self.global_rank)
-        codes, probs = self.encode(batch.images, generator)
+        drawn = self.encode(batch.images, generator)
         labels = drop_labels(batch.labels, self.config.class_dropout, generator)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
-            loss = self.prior.prior(labels).cross_entropy(codes, probs).sum(dim=1).mean()
+            loss = self.prior.prior(labels).cross_entropy(drawn.codes, drawn.posterior.probs).sum(dim=1).mean()
         self.log("train/nats", loss.detach(), prog_bar=True)
         return loss
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Cross-entropy in nats; `entropy` is the encoder's own, which no prior can beat, `uniform` knows nothing."""
         generator = step_generator(self.config.seed, FIRST_VALIDATION_DRAW + batch_idx, self.global_rank)
-        codes, probs = self.encode(batch.images, generator)
-        nats = self.prior.prior(batch.labels).cross_entropy(codes, probs)
-        size = len(codes)
+        drawn = self.encode(batch.images, generator)
+        probs = drawn.posterior.probs
+        nats = self.prior.prior(batch.labels).cross_entropy(drawn.codes, probs)
+        size = len(batch.images)
         self.log("val/nats", nats.sum(dim=1).mean(), batch_size=size)
-        self.log("val/entropy", torch.stack([entropy(each) for each in probs]).sum(dim=0).mean(), batch_size=size)
+        self.log("val/entropy", drawn.posterior.entropy.sum(dim=1).mean(), batch_size=size)
         self.log("val/uniform", sum(float(torch.tensor(each.shape[1]).log()) for each in probs), batch_size=size)
 
     @torch.no_grad()
-    def encode(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Hard codes (B, num_codes) drawn by the encoder, and its probabilities (B, K_i)."""
-        masks = self.stage_one.code_masks(images.device)
-        logits = self.stage_one.code_logits(to_unit_range(images))
-        return stack_hard_codes(self.layout.relax(logits, masks, 1.0, generator)), self.layout.probs(logits, masks)
+    def encode(self, images: Tensor, generator: torch.Generator) -> CodeDraw:
+        """Codes of images (B, C, H, W), uint8, drawn by the frozen encoder."""
+        return self.stage_one.code_posterior(to_unit_range(images)).draw(generator)
 
     def configure_optimizers(self) -> Any:
         """AdamW with the trapezoidal schedule."""

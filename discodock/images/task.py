@@ -13,8 +13,8 @@ from discodock.images.data import ImageBatch
 from discodock.images.edm import denoising_losses
 from discodock.images.model import ImageModel, ImageModelConfig, to_unit_range
 from discodock.latents.categorical import NULL_CODE
-from discodock.latents.diagnostics import entropy, input_information
 from discodock.latents.dropout import drop_weights
+from discodock.latents.posterior import CodePosterior
 from discodock.settings import Settings
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
@@ -61,8 +61,9 @@ class ImageTask(pl.LightningModule):
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
         codes_by_name: dict[str, tuple[Tensor, ...] | None] = {"val": None}
         if self.model.encoder is not None:
-            codes_by_name["val_oracle"] = self.model.draw_codes(clean, 1.0, generator)
-            self._log_codes(clean)
+            posterior = self.model.code_posterior(clean)
+            codes_by_name["val_oracle"] = posterior.draw(generator).weights
+            self._log_codes(posterior, len(clean))
         for level in VALIDATION_SIGMAS:
             sigma = torch.full((len(clean),), level, device=self.device)
             for name, codes in codes_by_name.items():
@@ -84,16 +85,16 @@ class ImageTask(pl.LightningModule):
         config = self.config.model.codes
         if config is None:
             return None
-        weights = self.model.draw_codes(clean, config.temperature.temperature(self.global_step), generator)
+        temperature = config.temperature.temperature(self.global_step)
+        weights = self.model.code_posterior(clean).draw(generator, temperature).weights
         return drop_weights(weights, config.dropout.draw(len(clean), len(weights), generator, self.device))
 
-    def _log_codes(self, clean: Tensor) -> None:
+    def _log_codes(self, posterior: CodePosterior, batch_size: int) -> None:
         """Bits per code that tell of the image, and perplexity that is left given the image."""
-        assert self.model.layout is not None
-        logits = self.model.code_logits(clean)
-        for number, probs in enumerate(self.model.layout.probs(logits, self.model.code_masks(clean.device))):
-            self.log(f"val_codes/nats_{number}", input_information(probs), batch_size=len(clean))
-            self.log(f"val_codes/perplexity_{number}", entropy(probs).exp().mean(), batch_size=len(clean))
+        perplexity = posterior.entropy.exp().mean(dim=0)
+        for number, nats in enumerate(posterior.information):
+            self.log(f"val_codes/nats_{number}", nats, batch_size=batch_size)
+            self.log(f"val_codes/perplexity_{number}", perplexity[number], batch_size=batch_size)
 
 
 def step_generator(seed: int, draw: int, rank: int) -> torch.Generator:

@@ -18,7 +18,8 @@ from discodock.images.edm import Denoiser, EDMConfig, denoising_losses
 from discodock.images.layers import SpreadLinear
 from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.latents.dropout import CodeDropout, drop_weights
-from discodock.latents.registry import CodeLayout, stack_hard_codes
+from discodock.latents.posterior import CodeDraw, CodePosterior
+from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
 from discodock.settings import Settings
 from discodock.training.optim import OptimizerConfig, learning_rate_factor, moving_average
@@ -118,19 +119,6 @@ class PointNetwork(nn.Module):
         return self.last(h)
 
 
-@dataclass(frozen=True)
-class ToyCodes:
-    """Codes of B points, as the encoder draws them.
-
-    Attributes:
-        weights: one-hot, of every code, shape (B, K_i).
-        probs: the probabilities that they were drawn with, shape (B, K_i).
-    """
-
-    weights: tuple[Tensor, ...]
-    probs: tuple[Tensor, ...]
-
-
 class UsageReward:
     """A reward for entries that are rare: its gradient is that of the entropy of the usage of every code.
 
@@ -179,12 +167,12 @@ class ToyModel(nn.Module):
         parts = [self.denoiser, *([self.encoder] if self.encoder is not None else [])]
         return sum(p.numel() for part in parts for p in part.parameters())
 
-    def draw_codes(self, points: Tensor, generator: torch.Generator, temperature: float = 1.0) -> ToyCodes:
+    def draw_codes(self, points: Tensor, generator: torch.Generator, temperature: float = 1.0) -> CodeDraw:
         """Codes of points (B, 2), from the encoder's logits divided by the temperature."""
         assert self.encoder is not None and self.layout is not None
         logits = (self.encoder(points) / temperature).split(code_sizes(self.layout), dim=1)
         masks = self.layout.masks({}, points.device)
-        return ToyCodes(self.layout.relax(logits, masks, 1.0, generator), self.layout.probs(logits, masks))
+        return CodePosterior(logits, masks).draw(generator)
 
     def prior_codes(self, num: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Weights (num, K_i) of codes drawn from the prior."""
@@ -234,7 +222,7 @@ def _train_denoiser(model: ToyModel, config: ToyConfig) -> None:
         if model.layout is not None:
             drawn = model.draw_codes(points, generator, config.annealing.temperature(step))
             kept = config.dropout.draw(len(points), model.layout.num_codes, generator, points.device)
-            codes, reward = drop_weights(drawn.weights, kept), config.balance_weight * rarity(drawn.probs)
+            codes, reward = drop_weights(drawn.weights, kept), config.balance_weight * rarity(drawn.posterior.probs)
         loss = denoising_losses(model.denoiser, points, sigma, noise, None, codes).mean() - reward
         _step(loss, optimizer, scheduler, trained, config.optimizer.gradient_clip)
         average(averages, [p.detach() for p in trained], step)
@@ -254,7 +242,7 @@ def _train_prior(model: ToyModel, config: ToyConfig) -> None:
         with torch.no_grad():
             drawn = model.draw_codes(points, generator)
         prior = model.prior.prior(torch.full((len(points),), -1))
-        loss = prior.cross_entropy(stack_hard_codes(drawn.weights), drawn.probs).sum(dim=1).mean()
+        loss = prior.cross_entropy(drawn.codes, drawn.posterior.probs).sum(dim=1).mean()
         _step(loss, optimizer, scheduler, trained, config.optimizer.gradient_clip)
 
 

@@ -127,9 +127,9 @@ def generate(model: ToyModel, config: ToyConfig, num: int, steps: int, seed: int
 
 def joint_codes(model: ToyModel, points: Tensor, seed: int) -> Tensor:
     """One number per combination of codes that the encoder draws for points (n, 2); int64, shape (n,)."""
-    drawn = model.draw_codes(points, torch.Generator().manual_seed(seed + 30)).weights
+    drawn = model.draw_codes(points, torch.Generator().manual_seed(seed + 30))
     number = torch.zeros(len(points), dtype=torch.int64)
-    for column, weights in zip(stack_hard_codes(drawn).unbind(1), drawn, strict=True):
+    for column, weights in zip(drawn.codes.unbind(1), drawn.weights, strict=True):
         number = number * weights.shape[1] + column
     return number
 

@@ -16,7 +16,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from discodock.latents.categorical import Draws
+from discodock.latents import categorical
+from discodock.latents.categorical import Draws, check_codes
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.dropout import drop_codes
 from discodock.latents.registry import CodeLayout, null_codes
@@ -101,8 +102,8 @@ class CodePrior:
         Raises:
             ValueError: a code is the null code, or there is no such entry.
         """
-        terms = zip(self.layout.spaces, self.all_logits(codes), self.masks, codes.unbind(1), strict=True)
-        return torch.stack([space.log_prob(logits, mask, column) for space, logits, mask, column in terms]).sum(0)
+        terms = zip(self.all_logits(codes), self.masks, codes.unbind(1), strict=True)
+        return torch.stack([categorical.log_prob(logits, mask, column) for logits, mask, column in terms]).sum(0)
 
     @torch.no_grad()
     def sample(self, num_samples: int, noise: Draws, sampling: CodeSampling | None = None) -> CodeSample:
@@ -120,14 +121,14 @@ class CodePrior:
         """
         codes = null_codes(num_samples, self.layout, self.masks[0].device)
         total = torch.zeros(num_samples, device=codes.device)
-        for index, (space, mask) in enumerate(zip(self.layout.spaces, self.masks, strict=True)):
+        for index, mask in enumerate(self.masks):
             logits = self.conditional(codes, index)
             try:
                 source = noise[:, index] if isinstance(noise, Tensor) else noise
-                drawn = space.sample(logits, mask, source, sampling)
+                drawn = categorical.sample(logits, mask, source, sampling)
             except ValueError as error:
                 raise ValueError(f"code {index}: {error}") from error
-            total = total + space.log_prob(logits, mask, drawn)
+            total = total + categorical.log_prob(logits, mask, drawn)
             codes = torch.cat([codes[:, :index], drawn[:, None], codes[:, index + 1 :]], dim=1)
         return CodeSample(codes, total)
 
@@ -139,12 +140,40 @@ class CodePrior:
 
         Args:
             codes: drawn from the encoder, int64, shape (B, num_codes).
-            targets: its probabilities, without gradient, shape (B, N_i) each; see `CodeLayout.probs`.
+            targets: its probabilities, without gradient, shape (B, N_i) each; see `CodePosterior.probs`.
 
         Returns:
             Nats, shape (B, num_codes).
         """
-        return self.layout.cross_entropy(self.all_logits(codes), self.masks, targets)
+        return self._cross_entropy(self.all_logits(codes), targets)
+
+    def cross_entropy_at(self, codes: Tensor, targets: Sequence[Tensor], positions: Tensor) -> Tensor:
+        """As `cross_entropy`, of one code per sample, in one call of any network; DisCo-Diff's way of training.
+
+        Args:
+            codes: hard codes drawn from the encoder, int64, shape (B, num_codes).
+            targets: the encoder's probabilities, shape (B, N_i) each.
+            positions: number of the code of each sample, int64, shape (B,); see `random_positions`.
+
+        Returns:
+            Nats, shape (B,); num_codes times its mean estimates the cross-entropy of all codes together.
+
+        Raises:
+            ValueError: there is no code at a position.
+        """
+        check_codes(positions, self.layout.num_codes)
+        column = positions.to(codes.device)[:, None]
+        nats = self._cross_entropy(self.logits(hide_from(codes, column)), targets)
+        return nats.gather(1, column).squeeze(1)
+
+    def _cross_entropy(self, logits: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        rows = zip(logits, self.masks, targets, strict=True)
+        return torch.stack([categorical.cross_entropy(each, mask, target) for each, mask, target in rows], dim=1)
+
+
+def random_positions(num_samples: int, num_codes: int, generator: torch.Generator) -> Tensor:
+    """One random position per sample for `cross_entropy_at`, int64, shape (B,), on the generator's device."""
+    return torch.randint(num_codes, (num_samples,), generator=generator, device=generator.device)
 
 
 def hide_from(codes: Tensor, index: int | Tensor) -> Tensor:

@@ -9,12 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from discodock.latents import categorical
 from discodock.latents.categorical import NULL_CODE, hard_codes, one_hot
 from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.pointer import Pointer, PointerEmbedding
 from discodock.latents.space import CodeEmbedding
-from discodock.noise import NoiseLike
 from discodock.settings import Settings
 
 AnyCodeSpace = Annotated[Pointer | Codebook, Field(discriminator="kind")]
@@ -38,23 +36,6 @@ class CodeLayout(Settings):
     def masks(self, node_masks: Mapping[str, Tensor], device: torch.device) -> tuple[Tensor, ...]:
         """The entries of every code that exist, given masks of named sets of nodes; see `CodeSpace.mask`."""
         return tuple(space.mask(node_masks, device) for space in self.spaces)
-
-    def relax(
-        self, logits: Sequence[Tensor], masks: Sequence[Tensor], temperature: float, noise: NoiseLike
-    ) -> tuple[Tensor, ...]:
-        """Draw one-hot weights with the gradient of a Gumbel-softmax; see `CodeSpace.relax`."""
-        rows = zip(self.spaces, logits, masks, strict=True)
-        return tuple(space.relax(each, mask, temperature, noise) for space, each, mask in rows)
-
-    def probs(self, logits: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Probabilities of all entries of every code: the soft targets of the prior, when the encoder gives them."""
-        rows = zip(self.spaces, logits, masks, strict=True)
-        return tuple(space.log_probs(each, mask).exp() for space, each, mask in rows)
-
-    def cross_entropy(self, logits: Sequence[Tensor], masks: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-        """Of every code against soft targets (B, N_i), nats, shape (B, num_codes); see `categorical.cross_entropy`."""
-        rows = zip(logits, masks, targets, strict=True)
-        return torch.stack([categorical.cross_entropy(each, mask, target) for each, mask, target in rows], dim=1)
 
     def one_hot(self, codes: Tensor, masks: Sequence[Tensor], dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
         """Weights of hard codes of shape (B, num_codes), where null codes are rows of zeros."""

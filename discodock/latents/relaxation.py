@@ -56,6 +56,11 @@ def straight_through(weights: Tensor) -> Tensor:
     return _StraightThrough.apply(weights)
 
 
+def straight_through_gumbel_softmax(logits: Tensor, mask: Tensor, temperature: float, noise: NoiseLike) -> Tensor:
+    """One-hot draws (B, N) with the gradient of a Gumbel-softmax, for training an encoder; see `gumbel_softmax`."""
+    return straight_through(gumbel_softmax(logits, mask, temperature, noise))
+
+
 class _StraightThrough(torch.autograd.Function):
     """A function of its own, because hard + soft - soft.detach() is one-hot only up to rounding."""
 

@@ -8,16 +8,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from discodock.latents import categorical
-from discodock.latents.categorical import Draws
-from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.relaxation import gumbel_softmax, straight_through
-from discodock.noise import NoiseLike
 from discodock.settings import Settings
 
 
 class CodeSpace(Settings, ABC):
-    """One discrete code: which entries it chooses from, and how choices are drawn. It has no weights.
+    """One discrete code: which entries it chooses from. It has no weights, and no part in how entries are drawn.
 
     A code is either hard, an int64 entry per sample with `categorical.NULL_CODE` for none, or weights of shape (B, N):
     one-hot rows, rows of zeros for none. To add a kind, subclass this and `CodeEmbedding` in a module of its own, name
@@ -33,22 +28,6 @@ class CodeSpace(Settings, ABC):
         Raises:
             ValueError: the code chooses among nodes that are not given.
         """
-
-    def log_probs(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Log-probabilities of all entries, nats, shape (B, N); see `categorical.masked_log_softmax`."""
-        return categorical.masked_log_softmax(logits, mask)
-
-    def log_prob(self, logits: Tensor, mask: Tensor, codes: Tensor) -> Tensor:
-        """Log-probability of hard codes (B,), nats, shape (B,); see `categorical.log_prob`."""
-        return categorical.log_prob(logits, mask, codes)
-
-    def relax(self, logits: Tensor, mask: Tensor, temperature: float, noise: NoiseLike) -> Tensor:
-        """Draw one-hot weights (B, N) with the gradient of a Gumbel-softmax: for training the encoder."""
-        return straight_through(gumbel_softmax(logits, mask, temperature, noise))
-
-    def sample(self, logits: Tensor, mask: Tensor, noise: Draws, sampling: CodeSampling | None = None) -> Tensor:
-        """Draw hard codes (B,), inside the mask without exception; see `categorical.sample`."""
-        return categorical.sample(logits, mask, noise, sampling)
 
 
 class CodeEmbedding(nn.Module, ABC):

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer, gather_nodes
+from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.latents.registry import AnyCodeSpace, CodeLayout
+from discodock.latents.relaxation import straight_through_gumbel_softmax
 from discodock.models.code_nodes import LIGAND, RESIDUES, check_layout, code_nodes, pointers_into
 from discodock.models.encoders import LigandEncoder, PoseNetworkConfig, ReceptorEncoder
 from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges, reverse_edges
@@ -53,19 +55,6 @@ class BoundComplexes:
     pos: dict[str, Tensor]
     masks: dict[str, Tensor]
     summary: Tensor
-
-
-@dataclass(frozen=True)
-class CodeDraw:
-    """Codes of P poses drawn from the encoder.
-
-    Attributes:
-        weights: one-hot, with the gradient of a Gumbel-softmax, shape (P, N_i) of every code.
-        probs: of every code given the earlier ones drawn, shape (P, N_i).
-    """
-
-    weights: tuple[Tensor, ...]
-    probs: tuple[Tensor, ...]
 
 
 class CodeEncoder(nn.Module):
@@ -141,13 +130,12 @@ class CodeEncoder(nn.Module):
                 it.
         """
         weights: list[Tensor] = []
-        probs: list[Tensor] = []
+        logits: list[Tensor] = []
         masks = self.layout.masks({n: m[pose_complex] for n, m in bound.masks.items()}, pose_complex.device)
-        for space, head, mask in zip(self.layout.spaces, self.heads, masks, strict=True):
-            logits = head(bound, pose_complex, weights)
-            weights.append(space.relax(logits, mask, temperature, noise))
-            probs.append(space.log_probs(logits, mask).exp())
-        return CodeDraw(tuple(weights), tuple(probs))
+        for head, mask in zip(self.heads, masks, strict=True):
+            logits.append(head(bound, pose_complex, weights))
+            weights.append(straight_through_gumbel_softmax(logits[-1], mask, temperature, noise))
+        return CodeDraw(tuple(weights), CodePosterior(tuple(logits), masks))
 
 
 class CodeHead(nn.Module):

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.pointer import Pointer
+from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.latents.registry import CodeLayout
-from discodock.models.code_encoder import CodeDraw
 from discodock.models.code_nodes import LIGAND, code_nodes
 from discodock.models.residue_code_heads import ResidueCodeHeads
 from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
@@ -76,6 +76,6 @@ class ResidueCodeEncoder(nn.Module):
 
     def draw(self, bound: BoundResidues, pose_complex: Tensor, noise: NoiseLike, temperature: float = 1.0) -> CodeDraw:
         """Draw the codes of P poses independently; arguments as in `CodeEncoder.draw`."""
-        logits = [each[pose_complex] for each in bound.logits]
+        logits = tuple(each[pose_complex] for each in bound.logits)
         masks = self.layout.masks({name: mask[pose_complex] for name, mask in bound.masks.items()}, pose_complex.device)
-        return CodeDraw(self.layout.relax(logits, masks, temperature, noise), self.layout.probs(logits, masks))
+        return CodePosterior(logits, masks).draw(noise, temperature)

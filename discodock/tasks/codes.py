@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,14 +10,13 @@ from torch import Tensor
 
 from discodock.data.batch import ComplexBatch
 from discodock.errors import ConfigError
-from discodock.latents.categorical import check_codes
-from discodock.latents.diagnostics import entropy
 from discodock.latents.dropout import CodeDropout
 from discodock.latents.pointer import Pointer
-from discodock.latents.prior import CodePrior, hide_from
-from discodock.latents.registry import CodeLayout, stack_hard_codes
+from discodock.latents.posterior import CodeDraw
+from discodock.latents.prior import random_positions
+from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
-from discodock.models.code_encoder import CodeDraw, CodeEncoderConfig
+from discodock.models.code_encoder import CodeEncoderConfig
 from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
 from discodock.models.registry import AnyCodeEncoderConfig, AnyCodePrior, AnyScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
@@ -67,32 +65,6 @@ def encode_unbound(prior: AnyCodePrior, batch: ComplexBatch) -> Any:
     return prior.encode(batch.receptor, batch.ligand, batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
 
 
-def random_positions(num_samples: int, num_codes: int, generator: torch.Generator) -> Tensor:
-    """One random position per sample for `cross_entropy_at`, int64, shape (B,), on the generator's device."""
-    return torch.randint(num_codes, (num_samples,), generator=generator, device=generator.device)
-
-
-def cross_entropy_at(prior: CodePrior, codes: Tensor, targets: Sequence[Tensor], positions: Tensor) -> Tensor:
-    """As `CodePrior.cross_entropy`, of one code per sample, in one call of the network; DisCo-Diff's way of training.
-
-    Args:
-        prior: of the codes.
-        codes: drawn from the encoder, int64, shape (B, num_codes).
-        targets: its probabilities, without gradient, shape (B, N_i) each.
-        positions: which code of each sample, int64, shape (B,); see `random_positions`.
-
-    Returns:
-        Nats, shape (B,); num_codes times its mean estimates the cross-entropy of all codes together.
-
-    Raises:
-        ValueError: there is no code at a position.
-    """
-    check_codes(positions, prior.layout.num_codes)
-    column = positions.to(codes.device)[:, None]
-    nats = prior.layout.cross_entropy(prior.logits(hide_from(codes, column)), prior.masks, targets)
-    return nats.gather(1, column).squeeze(1)
-
-
 def code_rate(
     prior: CodePriorNetwork, batch: ComplexBatch, pose_complex: Tensor, drawn: CodeDraw, generator: torch.Generator
 ) -> Tensor:
@@ -108,9 +80,9 @@ def code_rate(
         drawn: codes of the poses, from the encoder.
         generator: chooses the codes that are looked at.
     """
-    num_codes = len(drawn.probs)
+    num_codes = len(drawn.weights)
     positions = random_positions(len(pose_complex), num_codes, generator).to(pose_complex.device)
     given = prior.prior(encode_unbound(prior, batch), pose_complex)
-    cross = cross_entropy_at(given, stack_hard_codes(drawn.weights), drawn.probs, positions)
-    own = torch.stack([entropy(each) for each in drawn.probs], dim=1).gather(1, positions[:, None]).squeeze(1)
+    cross = given.cross_entropy_at(drawn.codes, drawn.posterior.probs, positions)
+    own = drawn.posterior.entropy.gather(1, positions[:, None]).squeeze(1)
     return num_codes * (cross - own).mean()

@@ -12,15 +12,14 @@ from torch import Tensor
 from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.process import PoseProcess
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.diagnostics import entropy
-from discodock.latents.prior import CodePrior
-from discodock.latents.registry import CodeLayout, stack_hard_codes
-from discodock.models.code_encoder import CodeDraw
+from discodock.latents.posterior import CodeDraw
+from discodock.latents.prior import CodePrior, random_positions
+from discodock.latents.registry import CodeLayout
 from discodock.models.code_prior import CodePriorConfig
 from discodock.models.registry import AnyCodePriorConfig, make_code_prior
 from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline
-from discodock.tasks.codes import cross_entropy_at, encode_unbound, random_positions
+from discodock.tasks.codes import encode_unbound
 from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.tasks.score import FIRST_VALIDATION_DRAW, ScoreTask, ScoreTaskConfig
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
@@ -78,8 +77,8 @@ class PriorTask(pl.LightningModule):
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
             prior = self.prior_of(batch, encode_unbound(self.prior, batch), pose_complex, generator)
-            each = cross_entropy_at(prior, stack_hard_codes(drawn.weights), drawn.probs, positions)
-        self.baseline.count(batch, pose_complex, drawn.probs, prior.masks)
+            each = prior.cross_entropy_at(drawn.codes, drawn.posterior.probs, positions)
+        self.baseline.count(batch, pose_complex, drawn.posterior.probs, prior.masks)
         loss = self.layout.num_codes * each.mean()
         self.log("train/nats", loss.detach(), prog_bar=True)
         return loss
@@ -95,12 +94,13 @@ class PriorTask(pl.LightningModule):
         drawn = self.draw(batch, pose_complex, generator)
         context = encode_unbound(self.prior, batch)
         prior = self.prior_of(batch, context, pose_complex, generator)
-        uniform = [mask.expand(each.shape).sum(-1).log() for mask, each in zip(prior.masks, drawn.probs, strict=True)]
+        probs = drawn.posterior.probs
+        uniform = [mask.expand(each.shape).sum(-1).log() for mask, each in zip(prior.masks, probs, strict=True)]
         figures = {
-            "nats": prior.cross_entropy(stack_hard_codes(drawn.weights), drawn.probs),
-            "entropy": torch.stack([entropy(each) for each in drawn.probs], dim=1),
+            "nats": prior.cross_entropy(drawn.codes, probs),
+            "entropy": drawn.posterior.entropy,
             "uniform": torch.stack(uniform, dim=1),
-            "marginal": self.baseline.cross_entropy(batch, pose_complex, drawn.probs, prior.masks),
+            "marginal": self.baseline.cross_entropy(batch, pose_complex, probs, prior.masks),
         }
         for name, values in figures.items():
             self.log(f"val/{name}", values.sum(dim=1).mean(), batch_size=num_complexes)

@@ -14,9 +14,8 @@ from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
 from discodock.geometry.topology import LigandTopology
 from discodock.latents.codebook import Codebook
-from discodock.latents.diagnostics import entropy, input_information
 from discodock.latents.dropout import drop_weights
-from discodock.models.code_encoder import CodeDraw
+from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
 from discodock.models.residue_score_model import ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
@@ -136,7 +135,7 @@ class ScoreTask(pl.LightningModule):
             if self.code_encoder is not None:
                 drawn = self.draw_codes(batch, poses.pose_complex, code_generator)
                 self._log_losses("val_oracle", self.losses(context, poses, drawn.weights), time_bin, num_complexes)
-                self._log_codes(drawn, num_complexes)
+                self._log_codes(drawn.posterior, num_complexes)
                 if self.code_prior is not None:
                     rate = code_rate(self.code_prior, batch, poses.pose_complex, drawn, code_generator)
                     self.log("val_codes/rate", rate, batch_size=num_complexes)
@@ -220,16 +219,17 @@ class ScoreTask(pl.LightningModule):
             self.log(f"{prefix}_bins/{name}_{time_bin}", losses[name], batch_size=batch_size)
             self.log(f"{prefix}/{name}", losses[name], batch_size=batch_size)
 
-    def _log_codes(self, drawn: CodeDraw, batch_size: int) -> None:
+    def _log_codes(self, posterior: CodePosterior, batch_size: int) -> None:
         """Perplexity of the encoder's distribution of each code, and how many entries there are to choose from.
 
         Of codebook codes also `nats`, what they tell of the complex; entries of pointers differ between complexes.
         """
         assert self.code_encoder is not None
-        for index, (space, probs) in enumerate(zip(self.code_encoder.layout.spaces, drawn.probs, strict=True)):
+        perplexity = posterior.entropy.exp().mean(dim=0)
+        for index, (space, probs) in enumerate(zip(self.code_encoder.layout.spaces, posterior.probs, strict=True)):
             if isinstance(space, Codebook):
-                self.log(f"val_codes/nats_{index}", input_information(probs), batch_size=batch_size)
-            self.log(f"val_codes/perplexity_{index}", entropy(probs).exp().mean(), batch_size=batch_size)
+                self.log(f"val_codes/nats_{index}", posterior.information[index], batch_size=batch_size)
+            self.log(f"val_codes/perplexity_{index}", perplexity[index], batch_size=batch_size)
             self.log(f"val_codes/entries_{index}", (probs > 0).sum(-1).float().mean(), batch_size=batch_size)
 
     def _log_redocking(

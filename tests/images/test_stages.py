@@ -205,7 +205,7 @@ def test_guidance_of_classes_and_codes_is_the_formula(trained):
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
         x, sigma = torch.randn(3, 1, 8, 8, generator=generator), torch.tensor([0.1, 1.0, 5.0])
         labels, untold = torch.tensor([0, 1, 2]), torch.full((3,), NULL_CODE)
-        codes = model.draw_codes(x, 1.0, generator)
+        codes = model.code_posterior(x).draw(generator).weights
         denoise = partial(model.denoiser, x, sigma)
         expected = (
             denoise(labels, codes)
@@ -335,7 +335,7 @@ def test_a_hundred_steps_learn_and_codes_lower_the_loss(images, tmp_path):
     generator = torch.Generator().manual_seed(0)
     sigma, noise = torch.full((8,), 3.0), torch.randn(clean.shape, generator=generator)
     with torch.no_grad():
-        codes = trained_model.draw_codes(clean, 1.0, generator)
+        codes = trained_model.code_posterior(clean).draw(generator).weights
         told = denoising_losses(trained_model.denoiser, clean, sigma, noise, None, codes).mean()
         untold = denoising_losses(trained_model.denoiser, clean, sigma, noise).mean()
     assert told < 0.9 * untold < 0.9

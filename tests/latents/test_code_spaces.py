@@ -2,16 +2,17 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from discodock.latents.categorical import NULL_CODE, one_hot
+from discodock.latents.categorical import NULL_CODE, log_prob, masked_log_softmax, one_hot, sample
 from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.pointer import Pointer, gather_nodes
+from discodock.latents.posterior import CodePosterior
 from discodock.latents.registry import (
     CodeLayout,
     CodesEmbedding,
     null_codes,
     stack_hard_codes,
 )
-from discodock.latents.relaxation import gumbel_softmax
+from discodock.latents.relaxation import gumbel_softmax, straight_through_gumbel_softmax
 from tests.latents.kinds import (
     CHANNELS,
     CODE_SPACES,
@@ -48,10 +49,10 @@ def test_every_kind_is_registered_can_be_configured_and_has_an_example():
 def test_log_prob_sums_to_one_over_the_entries(kind, seed):
     case = make_case(kind, seed)
     codes = torch.arange(case.logits.shape[1])
-    rows = [case.space.log_prob(case.logits, case.mask, codes[i].expand(NUM_SAMPLES)) for i in codes]
+    rows = [log_prob(case.logits, case.mask, codes[i].expand(NUM_SAMPLES)) for i in codes]
     total = torch.stack(rows).exp().sum(0)
     torch.testing.assert_close(total, torch.ones_like(total), atol=1e-12, rtol=0)
-    torch.testing.assert_close(torch.stack(rows, dim=1), case.space.log_probs(case.logits, case.mask))
+    torch.testing.assert_close(torch.stack(rows, dim=1), masked_log_softmax(case.logits, case.mask))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,8 +62,8 @@ def test_masked_entries_are_never_drawn(kind, seed):
     mask = case.mask.expand(case.logits.shape)
     noise = generator(seed)
     for _ in range(200):
-        assert mask.gather(1, case.space.sample(case.logits, case.mask, noise)[:, None]).all()
-        assert case.space.relax(case.logits, case.mask, 1.0, noise)[~mask].sum() == 0
+        assert mask.gather(1, sample(case.logits, case.mask, noise)[:, None]).all()
+        assert straight_through_gumbel_softmax(case.logits, case.mask, 1.0, noise)[~mask].sum() == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,12 +71,14 @@ def test_masked_entries_are_never_drawn(kind, seed):
 def test_draws_of_either_sort_have_the_stated_probabilities(kind, seed):
     case = make_case(kind, seed)
     logits, mask = case.logits[:1], case.mask.expand(case.logits.shape)[:1]
-    expected = case.space.log_probs(logits, mask).exp()[0]
+    expected = masked_log_softmax(logits, mask).exp()[0]
     rows = 10_000
-    codes = case.space.sample(logits.expand(rows, -1), mask.expand(rows, -1), generator(seed))
+    codes = sample(logits.expand(rows, -1), mask.expand(rows, -1), generator(seed))
     found = one_hot(codes, logits.shape[1], torch.float64).mean(0)
     torch.testing.assert_close(found, expected, atol=0.025, rtol=0)
-    relaxed = case.space.relax(logits.expand(rows, -1), mask.expand(rows, -1), 0.7, generator(seed)).mean(0)
+    relaxed = straight_through_gumbel_softmax(
+        logits.expand(rows, -1), mask.expand(rows, -1), 0.7, generator(seed)
+    ).mean(0)
     torch.testing.assert_close(relaxed, expected, atol=0.025, rtol=0)
 
 
@@ -86,7 +89,7 @@ def test_forward_is_one_hot_and_the_gradient_is_the_softmax_s(kind, seed, temper
     case = make_case(kind, seed)
     logits = case.logits.clone().requires_grad_()
     direction = torch.randn(logits.shape, generator=generator(seed), dtype=torch.float64)
-    hard = case.space.relax(logits, case.mask, temperature, generator(seed))
+    hard = straight_through_gumbel_softmax(logits, case.mask, temperature, generator(seed))
     assert set(hard.unique().tolist()) <= {0.0, 1.0}
     assert torch.equal(hard.sum(1), torch.ones(NUM_SAMPLES, dtype=torch.float64))
     (found,) = torch.autograd.grad((hard * direction).sum(), logits)
@@ -104,7 +107,7 @@ def test_embedding_is_linear_in_the_weights_and_learned_where_there_is_no_code(k
     case = make_case(kind, seed)
     embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()
     num_entries = case.logits.shape[1]
-    weights = case.space.log_probs(case.logits, case.mask).exp()
+    weights = masked_log_softmax(case.logits, case.mask).exp()
     each = [one_hot(torch.full((NUM_SAMPLES,), n), num_entries, torch.float64) for n in range(num_entries)]
     vectors = torch.stack([embedding(row, case.nodes) for row in each], dim=1)
     torch.testing.assert_close(embedding(weights, case.nodes), (weights[:, :, None] * vectors).sum(1))
@@ -119,7 +122,7 @@ def test_a_code_that_is_there_has_nothing_of_the_null_code(kind):
     case = make_case(kind, 0)
     embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS)  # float32, where rounding would show
     nodes = {name: each.float() for name, each in case.nodes.items()}
-    weights = case.space.relax(case.logits.float(), case.mask, 0.9, generator(0))
+    weights = straight_through_gumbel_softmax(case.logits.float(), case.mask, 0.9, generator(0))
     before = embedding(weights, nodes)
     with torch.no_grad():
         embedding.null_code += 1e6
@@ -131,7 +134,7 @@ def test_the_gradient_reaches_the_encoder_and_stays_within_its_sample(kind):
     case = make_case(kind, 1)
     logits = torch.zeros_like(case.logits).requires_grad_()
     mask = torch.ones_like(logits, dtype=torch.bool)
-    weights = case.space.relax(logits, mask, 1.0, generator(0))
+    weights = straight_through_gumbel_softmax(logits, mask, 1.0, generator(0))
     vectors = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()(weights, case.nodes)
     (grad,) = torch.autograd.grad(vectors[2].square().sum(), logits)
     assert grad[2].abs().min() > 0
@@ -147,8 +150,8 @@ def test_pointers_follow_a_permutation_of_the_nodes(seed):
     embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()
     torch.testing.assert_close(embedding(weights[:, order], nodes), embedding(weights, case.nodes))
     torch.testing.assert_close(
-        case.space.log_probs(case.logits[:, order], case.mask[:, order]),
-        case.space.log_probs(case.logits, case.mask)[:, order],
+        masked_log_softmax(case.logits[:, order], case.mask[:, order]),
+        masked_log_softmax(case.logits, case.mask)[:, order],
     )
 
 
@@ -182,14 +185,15 @@ def test_a_pointer_without_its_nodes_is_refused_by_name():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_layout_draws_every_code_from_its_own_logits(seed):
     nodes, masks, logits = mixed(seed)
-    weights = MIXED.relax(logits, masks, 1.0, generator(seed))
+    posterior = CodePosterior(tuple(logits), masks)
+    drawn = posterior.draw(generator(seed))
+    weights, codes = drawn.weights, drawn.codes
     assert [tuple(each.shape) for each in weights] == [(NUM_SAMPLES, 6), (NUM_SAMPLES, 3), (NUM_SAMPLES, 4)]
-    codes = stack_hard_codes(weights)
     assert all(torch.equal(a, b) for a, b in zip(MIXED.one_hot(codes, masks, torch.float64), weights, strict=True))
     noise = generator(seed)
-    expected = [space.sample(each, mask, noise) for space, each, mask in zip(MIXED.spaces, logits, masks, strict=True)]
+    expected = [sample(each, mask, noise) for each, mask in zip(logits, masks, strict=True)]
     assert torch.equal(codes, torch.stack(expected, dim=1))  # the same noise, the same codes
-    for probs, mask in zip(MIXED.probs(logits, masks), masks, strict=True):
+    for probs, mask in zip(posterior.probs, masks, strict=True):
         torch.testing.assert_close(probs.sum(1), torch.ones(NUM_SAMPLES, dtype=torch.float64))
         assert probs[~mask.expand(probs.shape)].sum() == 0
 
@@ -198,7 +202,10 @@ def test_a_layout_draws_every_code_from_its_own_logits(seed):
 def test_a_layout_is_embedded_code_by_code(seed):
     nodes, masks, logits = mixed(seed)
     layout = CodeLayout(spaces=(*MIXED.spaces, Pointer(nodes="others")))
-    weights = (*MIXED.relax(logits, masks, 1.0, generator(seed)), torch.zeros(NUM_SAMPLES, 4, dtype=torch.float64))
+    weights = (
+        *CodePosterior(tuple(logits), masks).draw(generator(seed)).weights,
+        torch.zeros(NUM_SAMPLES, 4, dtype=torch.float64),
+    )
     embedding = CodesEmbedding(layout, CHANNELS).double()
     vectors = embedding(weights, nodes)
     assert vectors.shape == (NUM_SAMPLES, 4, CHANNELS)

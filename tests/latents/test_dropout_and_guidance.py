@@ -7,6 +7,7 @@ from discodock.geometry.pose import PoseTangent
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.dropout import CodeDropout, drop_codes, drop_weights
 from discodock.latents.guidance import guided
+from discodock.latents.posterior import CodePosterior
 from discodock.latents.registry import CodesEmbedding, stack_hard_codes
 from discodock.noise import Purpose, StreamNoise
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets, random_logits
@@ -64,7 +65,7 @@ def test_dropped_codes_become_the_learned_null_code_and_pass_no_gradient(seed):
     nodes = node_sets(seed)
     masks = MIXED.masks(node_masks(seed), CPU)
     logits = [random_logits(mask, seed).requires_grad_() for mask in masks]
-    weights = MIXED.relax(logits, masks, 1.0, generator(seed))
+    weights = CodePosterior(tuple(logits), masks).draw(generator(seed)).weights
     kept = torch.rand(NUM_SAMPLES, MIXED.num_codes, generator=generator(seed)) < 0.5
     kept[0], kept[1] = True, False
     dropped = drop_weights(weights, kept)

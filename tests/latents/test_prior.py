@@ -8,7 +8,8 @@ from torch import nn
 
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.prior import CodePrior, hide_from
+from discodock.latents.posterior import CodePosterior
+from discodock.latents.prior import CodePrior, hide_from, random_positions
 from discodock.latents.registry import CodesEmbedding
 from discodock.noise import Purpose, StreamNoise
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, node_masks, node_sets
@@ -200,7 +201,8 @@ def test_soft_targets_give_the_mean_over_drawn_ones(seed):
     """For independent codes, E_q[-log p(z)] = E over drawn codes of the cross-entropy against q."""
     prior = make_prior(seed)
     noise = generator(seed)
-    targets = MIXED.probs([torch.randn(NUM_SAMPLES, width, generator=noise).double() for width in WIDTHS], prior.masks)
+    logits = tuple(torch.randn(NUM_SAMPLES, width, generator=noise).double() for width in WIDTHS)
+    targets = CodePosterior(logits, prior.masks).probs
     exact, mean = torch.zeros(NUM_SAMPLES).double(), torch.zeros(NUM_SAMPLES).double()
     for row in every_code():
         codes = row.expand(NUM_SAMPLES, -1)
@@ -225,3 +227,21 @@ def test_codes_and_logits_that_do_not_fit_are_refused():
     wrong = CodePrior(MIXED, lambda codes: [torch.zeros(len(codes), 6)], prior.masks)
     with pytest.raises(ValueError, match=r"returned \[\(4, 6\)\], not \[\(4, 6\), \(4, 3\), \(4, 4\)\]"):
         wrong.sample(NUM_SAMPLES, generator(0))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_position_per_sample_is_that_column_of_all(seed):
+    prior = make_prior(seed)
+    codes = prior.sample(NUM_SAMPLES, generator(seed)).codes
+    uniform = CodePosterior(tuple(torch.zeros(NUM_SAMPLES, width).double() for width in WIDTHS), prior.masks)
+    every = prior.cross_entropy(codes, uniform.probs)
+    positions = random_positions(NUM_SAMPLES, 3, generator(seed))
+    found = prior.cross_entropy_at(codes, uniform.probs, positions)
+    torch.testing.assert_close(found, every[torch.arange(NUM_SAMPLES), positions])
+    with pytest.raises(ValueError, match="code 3 is not one of 0 ... 2"):
+        prior.cross_entropy_at(codes, uniform.probs, positions + 3 - positions)
+
+
+def test_random_positions_are_uniform():
+    counts = torch.bincount(random_positions(30_000, 3, generator(0)))
+    torch.testing.assert_close(counts / 30_000, torch.full((3,), 1 / 3), atol=0.01, rtol=0)

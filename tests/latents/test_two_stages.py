@@ -10,8 +10,9 @@ from discodock.latents.codebook import Codebook
 from discodock.latents.diagnostics import code_usage, entropy, mutual_information
 from discodock.latents.dropout import CodeDropout, drop_weights
 from discodock.latents.pointer import Pointer
+from discodock.latents.posterior import CodePosterior
 from discodock.latents.prior import CodePrior
-from discodock.latents.registry import CodeLayout, CodesEmbedding, stack_hard_codes
+from discodock.latents.registry import CodeLayout, CodesEmbedding
 from discodock.latents.relaxation import TemperatureSchedule
 from tests.latents.kinds import SEEDS, generator
 
@@ -33,7 +34,7 @@ def test_stage_one_codes_learned_end_to_end_find_the_modes(seed):
     for step in range(300):
         label = torch.randint(4, (128,), generator=noise)
         x = MODES[label] + 0.2 * torch.randn(128, 2, generator=noise)
-        weights = layout.relax([encoder(x)], masks, schedule.temperature(step), noise)
+        weights = CodePosterior((encoder(x),), masks).draw(noise, schedule.temperature(step)).weights
         kept = CodeDropout(whole=0.1).draw(128, 1, noise, CPU)
         loss = (decoder(embedding(drop_weights(weights, kept), {})[:, 0]) - x).square().sum(1).mean()
         optimizer.zero_grad()
@@ -43,8 +44,8 @@ def test_stage_one_codes_learned_end_to_end_find_the_modes(seed):
     label = torch.arange(4).repeat(250)
     x = MODES[label] + 0.2 * torch.randn(1000, 2, generator=noise)
     with torch.no_grad():
-        weights = layout.relax([encoder(x)], masks, 0.5, noise)
-        codes = stack_hard_codes(weights)[:, 0]
+        drawn = CodePosterior((encoder(x),), masks).draw(noise, 0.5)
+        weights, codes = drawn.weights, drawn.codes[:, 0]
         assert mutual_information(codes, label) > 0.95 * math.log(4)
         assert code_usage(codes, 8).perplexity > 3.5
         with_codes = (decoder(embedding(weights, {})[:, 0]) - x).square().sum(1).mean()
@@ -117,7 +118,7 @@ def encoded(network, num_samples, noise):
     hidden = torch.multinomial(HIDDEN, num_samples, replacement=True, generator=noise)
     site = torch.einsum("bs,bns->bn", SITE_GIVEN_HIDDEN[hidden], nodes)
     targets = (site, CODE_GIVEN_HIDDEN[hidden])
-    codes = stack_hard_codes(PLANTED.relax([target.log() for target in targets], prior.masks, 1.0, noise))
+    codes = CodePosterior(tuple(target.log() for target in targets), prior.masks).draw(noise).codes
     return prior, codes, targets, sort
 
 

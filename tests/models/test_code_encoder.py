@@ -40,9 +40,11 @@ def test_codes_do_not_change_when_the_complex_moves_or_is_mirrored(layout, seed)
     for motion in (rotmat, -rotmat):
         moved = dataclasses.replace(receptor, pos=receptor.pos @ motion.T + shift)
         found = draw(encoder, moved, ligand, pos @ motion.T + shift)
-        for left, right in zip(found.probs, expected.probs, strict=True):
+        for left, right in zip(found.posterior.probs, expected.posterior.probs, strict=True):
             torch.testing.assert_close(left, right, rtol=0, atol=1e-9)
-    assert max(float((p.amax(1) - p.amin(1)).max().detach()) for p in expected.probs) > 1e-3  # no uniform distributions
+    assert (
+        max(float((p.amax(1) - p.amin(1)).max().detach()) for p in expected.posterior.probs) > 1e-3
+    )  # no uniform distributions
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -51,7 +53,7 @@ def test_draws_are_one_hot_at_real_nodes_and_probabilities_sum_to_one(layout):
     encoder, pose_complex = make_encoder(layout), torch.tensor([0, 1]).repeat_interleave(50)
     drawn = draw(encoder, receptor, ligand, pos, pose_complex)
     masks = {name: mask[pose_complex] for name, mask in code_nodes(receptor, ligand).masks.items()}
-    for weights, probs, mask in zip(drawn.weights, drawn.probs, layout.masks(masks, pos.device), strict=True):
+    for weights, probs, mask in zip(drawn.weights, drawn.posterior.probs, layout.masks(masks, pos.device), strict=True):
         assert set(weights.unique().tolist()) == {0.0, 1.0}
         torch.testing.assert_close(weights.sum(1), torch.ones(100, dtype=pos.dtype))
         torch.testing.assert_close(probs.sum(1), torch.ones(100, dtype=pos.dtype))
@@ -115,7 +117,7 @@ def test_every_parameter_that_asks_for_a_gradient_gets_one(layout):
     receptor, ligand, pos = random_complexes(4, SIZES)
     encoder = make_encoder(layout)
     drawn = draw(encoder, receptor, ligand, pos)
-    sum((each * torch.randn_like(each)).sum() for each in (*drawn.weights, *drawn.probs)).backward()
+    sum((each * torch.randn_like(each)).sum() for each in (*drawn.weights, *drawn.posterior.probs)).backward()
     assert not [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
 
 

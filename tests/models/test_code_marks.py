@@ -5,6 +5,7 @@ import torch
 
 from discodock.latents.categorical import NULL_CODE, one_hot
 from discodock.latents.pointer import Pointer
+from discodock.latents.posterior import CodePosterior
 from discodock.latents.registry import CodeLayout, CodesEmbedding
 from discodock.latents.relaxation import gumbel_softmax
 from discodock.models.code_marks import MarkedCodesEmbedding, MarkedPointerEmbedding
@@ -41,7 +42,7 @@ def test_a_layout_is_marked_set_by_set_and_embedded_as_without_marks(seed):
     masks = MIXED.masks(real, torch.device("cpu"))
     logits = [torch.zeros(NUM_SAMPLES, mask.shape[-1]).double() for mask in masks]
     last = torch.zeros(NUM_SAMPLES, 4, dtype=torch.float64)
-    weights = (*MIXED.relax(logits, masks, 1.0, generator(seed)), last)
+    weights = (*CodePosterior(tuple(logits), masks).draw(generator(seed)).weights, last)
     embedding = MarkedCodesEmbedding(LAYOUT, CHANNELS).double()
     marks = embedding.marks(weights, "others", real["others"])
     by_hand = sum(embedding.codes[i].marks(weights[i], real["others"]) for i in (2, 3))

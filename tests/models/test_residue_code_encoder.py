@@ -41,7 +41,7 @@ def test_drawn_codes_are_real_nodes_with_a_gradient_and_follow_the_logits(layout
     owner = torch.arange(2).repeat_interleave(200)
     drawn = encoder.draw(bound, owner, torch.Generator().manual_seed(0))
     masks = encoder.layout.masks({name: mask[owner] for name, mask in bound.masks.items()}, owner.device)
-    for weights, probs, mask, logits in zip(drawn.weights, drawn.probs, masks, bound.logits, strict=True):
+    for weights, probs, mask, logits in zip(drawn.weights, drawn.posterior.probs, masks, bound.logits, strict=True):
         assert (weights.detach().sum(-1) == 1).all()
         assert (weights[~mask.expand(weights.shape)] == 0).all()
         frequency = weights[:200].detach().mean(dim=0)

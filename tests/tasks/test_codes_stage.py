@@ -9,9 +9,9 @@ from discodock.errors import CheckpointError
 from discodock.inference.network import load_network
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
+from discodock.latents.posterior import CodePosterior
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import load_checkpoint
-from discodock.models.code_encoder import CodeDraw
 from discodock.tasks.codes import CodesConfig
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import train_score
@@ -81,9 +81,10 @@ def test_validation_says_what_codebook_codes_tell_of_the_complex(prepared):
     task = ScoreTask(config.model_copy(update={"codes": config.codes.model_copy(update={"layout": book})}), 1)
     logged = {}
     task.log = lambda name, value, **_: logged.update({name: float(value)})
-    sure, unsure = torch.eye(3).repeat(2, 1), torch.full((6, 3), 1 / 3)
-    for probs, expected in ((sure, math.log(3)), (unsure, 0.0)):
-        task._log_codes(CodeDraw((), (torch.full((6, 5), 0.2), probs)), 2)
+    sure, unsure = 100 * torch.eye(3).repeat(2, 1), torch.zeros(6, 3)
+    masks = (torch.ones(5, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
+    for logits, expected in ((sure, math.log(3)), (unsure, 0.0)):
+        task._log_codes(CodePosterior((torch.zeros(6, 5), logits), masks), 2)
         assert logged["val_codes/nats_1"] == pytest.approx(expected, abs=1e-6)
     assert "val_codes/nats_0" not in logged and logged["val_codes/entries_0"] == 5
 
