@@ -29,9 +29,9 @@ from discodock.diffusion.solvers import SolverConfig
 from discodock.inference.network import load_network
 from discodock.inference.sample import default_solver
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.codebook import Codebook
 from discodock.latents.diagnostics import NATS_PER_BIT, code_usage, mutual_information, shuffled_mutual_information
-from discodock.latents.registry import AnyCodeSpace, stack_hard_codes
+from discodock.latents.registry import stack_hard_codes
+from discodock.latents.space import CodeSpace
 from discodock.models.checkpoint import load_checkpoint
 from discodock.models.registry import AnyCodePrior
 from discodock.tasks.code_baseline import NodeKinds, node_kinds
@@ -152,20 +152,20 @@ def describe_usage(oracle: Source, network: AnyCodePrior | None, batches: list[C
         print(f"  all codes under the prior, nats: {with_interval(np.array(nats))}")
 
 
-def chosen_kinds(spaces: Sequence[AnyCodeSpace], kinds: NodeKinds, codes: Tensor, pose_complex: Tensor) -> Tensor:
+def chosen_kinds(spaces: Sequence[CodeSpace], kinds: NodeKinds, codes: Tensor, pose_complex: Tensor) -> Tensor:
     """Kind of what every code chose: of the node, or the entry of a codebook itself; int64, shape (P, num_codes)."""
     columns = [
-        column if isinstance(space, Codebook) else kinds.of(space.nodes)[pose_complex, column]
+        column if space.node_set is None else kinds.of(space.node_set)[pose_complex, column]
         for space, column in zip(spaces, codes.unbind(1), strict=True)
     ]
     return torch.stack(columns, dim=1)
 
 
-def print_usage(spaces: Sequence[AnyCodeSpace], kinds: Tensor) -> None:
+def print_usage(spaces: Sequence[CodeSpace], kinds: Tensor) -> None:
     """Usage of each code by kind (P, num_codes); mutual information of each two, beside that of shuffled ones."""
     for number, (space, column) in enumerate(zip(spaces, kinds.unbind(1), strict=True)):
-        into = "codebook" if isinstance(space, Codebook) else space.nodes
-        num_kinds = space.codebook_size if isinstance(space, Codebook) else NodeKinds.number(space.nodes)
+        into = space.node_set or space.kind
+        num_kinds = space.num_entries or NodeKinds.number(into)
         usage = code_usage(column, num_kinds)
         print(
             f"  code {number} ({into}): {100 * usage.used:.0f} % of {num_kinds} kinds,"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from discodock.images.layers import NoiseEmbedding, TransformerBlock, TransformerSize
 from discodock.latents.categorical import NULL_CODE, one_hot
 from discodock.latents.codebook import Codebook, CodebookEmbedding
-from discodock.latents.pointer import Pointer
-from discodock.latents.registry import AnyCodeSpace, CodeLayout, CodesEmbedding
+from discodock.latents.registry import CODE_SPACES, CodeLayout, CodesEmbedding, read_code_space
+from discodock.latents.space import CodeSpace
 from discodock.settings import Settings
 
 PATCHES: Final = "patches"
@@ -24,16 +24,21 @@ PATCHES: Final = "patches"
 class CodeGroup(Settings):
     """Codes that the denoiser reads at the same places, as tokens of cross-attention."""
 
-    kind: Literal["codebook", "pointer"] = Field(
-        "codebook", description="what a code chooses: an entry, or a patch of the encoder's grid"
-    )
+    kind: str = Field("codebook", description="kind of the codes: a codebook, or a pointer at the encoder's patches")
     num_codes: int = Field(10, ge=1, description="number of codes")
     codebook_size: int = Field(100, ge=2, description="entries of each code; pointers have one per patch")
 
+    @model_validator(mode="after")
+    def _known_kind(self) -> Self:
+        _ = self.space
+        return self
+
     @property
-    def space(self) -> AnyCodeSpace:
-        """What each of the codes is."""
-        return Pointer(nodes=PATCHES) if self.kind == "pointer" else Codebook(codebook_size=self.codebook_size)
+    def space(self) -> CodeSpace:
+        """What each of the codes is; a kind gets those of the settings that it has."""
+        own = CODE_SPACES[self.kind].model_fields if self.kind in CODE_SPACES else {}
+        settings = {"nodes": PATCHES, "codebook_size": self.codebook_size}
+        return read_code_space({"kind": self.kind} | {name: settings[name] for name in settings if name in own})
 
 
 class ImageShape(Settings):
@@ -103,7 +108,7 @@ class CodeTokens(CodesEmbedding):
 
     def __init__(self, layout: CodeLayout, channels: int, num_patches: int) -> None:
         super().__init__(layout, channels)
-        has_pointers = any(isinstance(space, Pointer) for space in layout.spaces)
+        has_pointers = any(space.node_set is not None for space in layout.spaces)
         self.patches = nn.Parameter(torch.randn(num_patches, channels)) if has_pointers else None
 
     def tokens(self, weights: Sequence[Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from discodock.errors import ConfigError
 from discodock.images.conditioning import ImageShape
 from discodock.images.layers import Patches, SpreadLinear, SpreadPointer, TransformerBlock, TransformerSize
-from discodock.latents.pointer import Pointer
+from discodock.latents.heads import CodeHeads
 from discodock.latents.registry import CodeLayout
 
 
@@ -47,11 +47,10 @@ class ImageEncoder(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(config.channels, config.num_heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.channels)
         num_patches = self.patches.per_side**2
-        self.heads = nn.ModuleList(
-            SpreadPointer(config.channels, num_patches, config.logit_spread)
-            if isinstance(space, Pointer)
-            else SpreadLinear(config.channels, space.codebook_size, config.logit_spread)
-            for space in layout.spaces
+        self.heads = CodeHeads(
+            layout,
+            lambda _: SpreadPointer(config.channels, num_patches, config.logit_spread),
+            lambda num_entries: SpreadLinear(config.channels, num_entries, config.logit_spread),
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -62,7 +61,4 @@ class ImageEncoder(nn.Module):
             tokens = block(tokens)
         tokens = self.norm(tokens)
         read, patches = tokens.split([self.layout.num_codes, tokens.shape[1] - self.layout.num_codes], dim=1)
-        return tuple(
-            head(read[:, number], patches) if isinstance(head, SpreadPointer) else head(read[:, number])
-            for number, head in enumerate(self.heads)
-        )
+        return self.heads(lambda code: read[:, code], lambda head, _, code: head(read[:, code], patches))

@@ -5,12 +5,15 @@ Source: DisCo-Diff, arXiv 2407.03300, stage two.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from discodock.images.conditioning import ClassEmbedding, CodeTokens, code_masks, code_sizes
+from discodock.images.conditioning import ClassEmbedding, CodeTokens, code_masks
 from discodock.images.layers import TransformerBlock, TransformerSize
+from discodock.latents.heads import CodeHeads
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
 
@@ -38,7 +41,8 @@ class ImagePriorNetwork(nn.Module):
             TransformerBlock(config.channels, config.num_heads, config.dropout) for _ in range(config.depth)
         )
         self.norm = nn.LayerNorm(config.channels)
-        self.heads = nn.ModuleList(nn.Linear(config.channels, size) for size in code_sizes(layout, num_patches))
+        linear = partial(nn.Linear, config.channels)
+        self.heads = CodeHeads(layout, lambda _: linear(num_patches), linear)
 
     def forward(self, codes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Logits (B, K_i) of every code i given codes < i.
@@ -56,7 +60,8 @@ class ImagePriorNetwork(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, causal=True)
         tokens = self.norm(tokens)
-        return tuple(head(tokens[:, number]).float() for number, head in enumerate(self.heads))
+        logits = self.heads(lambda code: tokens[:, code], lambda head, _, code: head(tokens[:, code]))
+        return tuple(each.float() for each in logits)
 
     def prior(self, labels: Tensor) -> CodePrior:
         """The distribution of the codes of images with these classes (B,)."""

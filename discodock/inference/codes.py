@@ -16,7 +16,6 @@ from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.dropout import drop_codes
-from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.latents.spread import spread_uniforms
 from discodock.models.code_nodes import first_residue
@@ -146,7 +145,7 @@ def code_labels(
         first = first_residue(space, len(atom_names))
         if entry == NULL_CODE:
             continue
-        if not isinstance(space, Pointer):
+        if space.node_set is None:
             labels.append(f"code={entry}")
         elif first is not None and entry >= first:
             labels.append(f"near={residue_names[entry - first]}")

@@ -21,6 +21,20 @@ class Codebook(CodeSpace):
     kind: Literal["codebook"] = "codebook"
     codebook_size: int = Field(default=64, ge=2, description="number of entries")
 
+    @property
+    def node_set(self) -> None:
+        """None: the entries are the code's own."""
+        return None
+
+    @property
+    def num_entries(self) -> int:
+        """Size of the codebook."""
+        return self.codebook_size
+
+    def make_embedding(self, channels: int) -> CodebookEmbedding:
+        """One learned vector per entry."""
+        return CodebookEmbedding(self, channels)
+
     def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:
         """All entries, shape (codebook_size,); see `CodeSpace.mask`."""
         return torch.ones(self.codebook_size, dtype=torch.bool, device=device)

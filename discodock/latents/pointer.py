@@ -21,6 +21,20 @@ class Pointer(CodeSpace):
     kind: Literal["pointer"] = "pointer"
     nodes: str = Field(default="nodes", min_length=1, description="name of the set of nodes that the code points into")
 
+    @property
+    def node_set(self) -> str:
+        """The set of nodes that the code points into."""
+        return self.nodes
+
+    @property
+    def num_entries(self) -> None:
+        """None: a sample has as many entries as nodes."""
+        return None
+
+    def make_embedding(self, channels: int) -> PointerEmbedding:
+        """Features of the node pointed at."""
+        return PointerEmbedding(self, channels)
+
     def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:
         """The mask of the set of nodes, shape (B, N) or (N,); see `CodeSpace.mask`."""
         if self.nodes not in node_masks:

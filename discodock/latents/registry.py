@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, Final, cast
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import Tensor, nn
 
 from discodock.latents.categorical import NULL_CODE, hard_codes, one_hot
-from discodock.latents.codebook import Codebook, CodebookEmbedding
-from discodock.latents.pointer import Pointer, PointerEmbedding
-from discodock.latents.space import CodeEmbedding
+from discodock.latents.codebook import Codebook
+from discodock.latents.pointer import Pointer
+from discodock.latents.space import CodeEmbedding, CodeSpace
 from discodock.settings import Settings
 
-AnyCodeSpace = Annotated[Pointer | Codebook, Field(discriminator="kind")]
+CODE_SPACES: Final[dict[str, type[CodeSpace]]] = {"pointer": Pointer, "codebook": Codebook}
+"""The kinds of codes by name."""
+
+
+def read_code_space(values: Any) -> CodeSpace:
+    """A code space from plain data with its `kind`, as a configuration has it; code spaces pass.
+
+    Raises:
+        ValueError: there is no such kind, or its settings are not usable.
+    """
+    if isinstance(values, CodeSpace):
+        return values
+    kind = values.get("kind") if isinstance(values, Mapping) else None
+    if kind not in CODE_SPACES:
+        raise ValueError(f"the kind of a code must be one of {', '.join(CODE_SPACES)}, not {kind!r}")
+    return CODE_SPACES[kind].model_validate(values)
+
+
+AnyCodeSpace = Annotated[SerializeAsAny[CodeSpace], BeforeValidator(read_code_space)]
 """The type of a code space in a configuration: all kinds of codes, told apart by `kind`."""
 
 
@@ -57,17 +75,21 @@ class CodesEmbedding(nn.Module):
     """What a network consumes of the codes: one vector per code.
 
     Every network that reads codes has an embedding of its own: the score model for instance, and the prior.
+
+    Args:
+        layout: the codes.
+        channels: number of channels of every vector.
+        make: maker of the embedding of one code, for networks that want more of it.
     """
 
-    kinds: ClassVar[dict[str, Callable[[Any, int], CodeEmbedding]]] = {
-        "pointer": PointerEmbedding,
-        "codebook": CodebookEmbedding,
-    }
-    """(code space of this kind, channels) -> its embedding; a network that wants more of a kind names another one."""
-
-    def __init__(self, layout: CodeLayout, channels: int) -> None:
+    def __init__(
+        self,
+        layout: CodeLayout,
+        channels: int,
+        make: Callable[[CodeSpace, int], CodeEmbedding] = lambda space, channels: space.make_embedding(channels),
+    ) -> None:
         super().__init__()
-        self.codes = nn.ModuleList(self.kinds[space.kind](space, channels) for space in layout.spaces)
+        self.codes = nn.ModuleList(make(space, channels) for space in layout.spaces)
 
     def forward(self, weights: Sequence[Tensor], nodes: Mapping[str, Tensor]) -> Tensor:
         """One vector per code, for cross-attention, or summed for a shift.

@@ -14,12 +14,29 @@ from discodock.settings import Settings
 class CodeSpace(Settings, ABC):
     """One discrete code: which entries it chooses from. It has no weights, and no part in how entries are drawn.
 
+    Networks ask a space for its node set and number of entries, never for its kind: a code either chooses among the
+    nodes of a set, or has entries of its own, and exactly one of the two is None.
+
     A code is either hard, an int64 entry per sample with `categorical.NULL_CODE` for none, or weights of shape (B, N):
-    one-hot rows, rows of zeros for none. To add a kind, subclass this and `CodeEmbedding` in a module of its own, name
-    them in `registry.AnyCodeSpace` and `registry.CodesEmbedding`; the tests of all kinds then run on it.
+    one-hot rows, rows of zeros for none. To add a kind, subclass this and `CodeEmbedding` in a module of its own, and
+    name it in `registry.CODE_SPACES`; the tests of all kinds then run on it.
     """
 
     kind: str
+
+    @property
+    @abstractmethod
+    def node_set(self) -> str | None:
+        """Name of the set of nodes that are the entries; None for a code with entries of its own."""
+
+    @property
+    @abstractmethod
+    def num_entries(self) -> int | None:
+        """Number of entries of its own, the same for every sample; None for a code that chooses among nodes."""
+
+    @abstractmethod
+    def make_embedding(self, channels: int) -> CodeEmbedding:
+        """A new embedding of the choices, with vectors of so many channels."""
 
     @abstractmethod
     def mask(self, node_masks: Mapping[str, Tensor], device: torch.device) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from discodock.latents.pointer import gather_nodes
 from discodock.latents.registry import CodeLayout
 from discodock.latents.space import absence
-from discodock.models.code_marks import MarkedCodesEmbedding, MarkedPointerEmbedding
+from discodock.models.code_marks import MarkedCodesEmbedding
 from discodock.models.code_nodes import LIGAND, RESIDUES, CodeNodes, check_layout, pointers_into
 from discodock.nn.convolution import Edges
 from discodock.nn.features import Features
@@ -75,8 +74,8 @@ class CodeConditioning(nn.Module):
         self.atom_pointers, self.residue_pointers = (pointers_into(layout, name) for name in (LIGAND, RESIDUES))
         self.layout = layout
         for i in self.residue_pointers:  # nobody reads marks at residues; data-parallel training wants that known
-            cast(MarkedPointerEmbedding, self.embedding.codes[i]).mark.requires_grad_(False)
-            cast(MarkedPointerEmbedding, self.embedding.codes[i]).null_mark.requires_grad_(False)
+            for parameter in self.embedding.mark_parameters(i):
+                parameter.requires_grad_(False)
 
     @property
     def num_edge_attr(self) -> int:

@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.graphs import LigandGraph, ReceptorGraph
-from discodock.latents.codebook import Codebook
-from discodock.latents.pointer import Pointer, gather_nodes
+from discodock.latents.pointer import gather_nodes
 from discodock.latents.posterior import CodeDraw, CodePosterior
-from discodock.latents.registry import AnyCodeSpace, CodeLayout
+from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import straight_through_gumbel_softmax
+from discodock.latents.space import CodeSpace
 from discodock.models.code_nodes import LIGAND, RESIDUES, check_layout, code_nodes, pointers_into
 from discodock.models.encoders import LigandEncoder, PoseNetworkConfig, ReceptorEncoder
 from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edges, reverse_edges
@@ -153,33 +153,34 @@ class CodeHead(nn.Module):
         self.pointers = _earlier_pointers(self.space, self.earlier)
         width = config.num_scalars
         self.node = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
-        self.choices = nn.ModuleList(nn.Linear(_choice_width(space, width), width) for space in self.earlier)
+        self.choices = nn.ModuleList(nn.Linear(space.num_entries or width, width) for space in self.earlier)
         self.basis = GaussianBasis(config.num_basis, config.code_reach)
         self.distances = nn.ModuleDict({str(j): nn.Linear(config.num_basis, width, bias=False) for j in self.pointers})
-        entries = self.space.codebook_size if isinstance(self.space, Codebook) else 1
+        entries = self.space.num_entries or 1
         self.out = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, entries))
-        self.first_look = nn.Parameter(torch.tensor(FIRST_LOOK), requires_grad=isinstance(self.space, Pointer))
+        self.first_look = nn.Parameter(torch.tensor(FIRST_LOOK), requires_grad=self.space.node_set is not None)
 
     def forward(self, bound: BoundComplexes, pose_complex: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """Logits (P, N_i), given the weights (P, N_j) of the earlier codes."""
         shift = bound.summary.new_zeros(len(pose_complex), bound.summary.shape[1])
         for linear, space, each in zip(self.choices, self.earlier, weights, strict=True):
             shift = shift + linear(_choice(space, each, bound, pose_complex))
-        if isinstance(self.space, Codebook):
+        name = self.space.node_set
+        if name is None:
             return self.out(self.node(bound.summary)[pose_complex] + shift)
-        name = self.space.nodes
         hidden = self.node(bound.features[name])[pose_complex] + shift[:, None]
         distances: dict[int, Tensor] = {}
         for j, other in self.pointers.items():
             target = gather_nodes(weights[j], bound.pos[other][pose_complex])
             distances[j] = node_distances(bound.pos[name][pose_complex], target)
             hidden = hidden + self.distances[str(j)](self.basis(distances[j].flatten())).view_as(hidden)
-        look = self._first_look(bound, pose_complex, distances)
+        look = self._first_look(name, bound, pose_complex, distances)
         return self.out(hidden).squeeze(-1) + self.first_look * look
 
-    def _first_look(self, bound: BoundComplexes, pose_complex: Tensor, distances: dict[int, Tensor]) -> Tensor:
-        """e_n in Å, shape (P, N)."""
-        name = cast(Pointer, self.space).nodes
+    def _first_look(
+        self, name: str, bound: BoundComplexes, pose_complex: Tensor, distances: dict[int, Tensor]
+    ) -> Tensor:
+        """e_n in Å of the nodes of a set, shape (P, N)."""
         same = [distances[j] for j, other in self.pointers.items() if other == name]
         others = [distances[j] for j, other in self.pointers.items() if other != name]
         if len(same) < len(others):
@@ -201,16 +202,15 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
-def _earlier_pointers(space: AnyCodeSpace, earlier: Sequence[AnyCodeSpace]) -> dict[int, str]:
+def _earlier_pointers(space: CodeSpace, earlier: Sequence[CodeSpace]) -> dict[int, str]:
     """Earlier pointers, whose distance from the nodes of a pointer counts: number -> set of nodes."""
-    is_pointer = isinstance(space, Pointer)
-    return {j: other.nodes for j, other in enumerate(earlier) if is_pointer and isinstance(other, Pointer)}
+    if space.node_set is None:
+        return {}
+    return {j: other.node_set for j, other in enumerate(earlier) if other.node_set is not None}
 
 
-def _choice_width(space: AnyCodeSpace, width: int) -> int:
-    return width if isinstance(space, Pointer) else space.codebook_size
-
-
-def _choice(space: AnyCodeSpace, weights: Tensor, bound: BoundComplexes, pose_complex: Tensor) -> Tensor:
-    """What an earlier code chose: the features of its node, or the weights of the codebook's entries."""
-    return gather_nodes(weights, bound.features[space.nodes][pose_complex]) if isinstance(space, Pointer) else weights
+def _choice(space: CodeSpace, weights: Tensor, bound: BoundComplexes, pose_complex: Tensor) -> Tensor:
+    """What an earlier code chose: the features of its node, or the weights of the code's own entries."""
+    if space.node_set is None:
+        return weights
+    return gather_nodes(weights, bound.features[space.node_set][pose_complex])

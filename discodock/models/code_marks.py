@@ -3,60 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from discodock.latents.pointer import Pointer, PointerEmbedding
 from discodock.latents.registry import CodeLayout, CodesEmbedding
-from discodock.latents.space import absence
+from discodock.latents.space import CodeEmbedding, CodeSpace, absence
 
-
-class MarkedPointerEmbedding(PointerEmbedding):
-    """The features of the node pointed at; and a learned mark at that node, among the features of all nodes."""
-
-    def __init__(self, space: Pointer, channels: int) -> None:
-        super().__init__(space, channels)
-        self.mark = nn.Parameter(torch.randn(channels))
-        self.null_mark = nn.Parameter(torch.randn(channels))
-
-    def marks(self, weights: Tensor, mask: Tensor) -> Tensor:
-        """Features of every node that say whether it is the one pointed at.
-
-        Args:
-            weights: shape (B, N).
-            mask: real nodes, bool, shape (B, N).
-
-        Returns:
-            `mark` times its weight at every node; `null_mark` at every real node of a sample without this code;
-            zero in the padding. Shape (B, N, channels).
-        """
-        without = absence(weights)[:, None] * mask
-        return weights[:, :, None].to(self.mark) * self.mark + without[:, :, None].to(self.mark) * self.null_mark
+MARK: Final = "mark"
+NULL_MARK: Final = "null_mark"
+"""Parameters of the embedding of a code that chooses among nodes: its mark, and that of samples without the code."""
 
 
 class MarkedCodesEmbedding(CodesEmbedding):
-    """One vector per code as of `CodesEmbedding`, and marks at the nodes that pointers choose."""
-
-    kinds = CodesEmbedding.kinds | {"pointer": MarkedPointerEmbedding}
+    """One vector per code as of `CodesEmbedding`, and learned marks at the nodes that codes choose."""
 
     def __init__(self, layout: CodeLayout, channels: int) -> None:
-        super().__init__(layout, channels)
+        super().__init__(layout, channels, _marked_embedding)
         self.channels = channels
+        self.node_sets = tuple(space.node_set for space in layout.spaces)
 
     def marks(self, weights: Sequence[Tensor], name: str, mask: Tensor) -> Tensor:
-        """Features for the nodes of one set, summed over the codes that point into it.
+        """Features for the nodes of one set, summed over the codes that choose among them.
+
+        A code puts its mark times its weight at every node, or `null_mark` at every real node of a sample without it.
 
         Args:
-            weights: of every code, shape (B, N_i).
-            name: of the set of nodes.
-            mask: its real nodes, bool, shape (B, N).
+            weights: weights of every code, shape (B, N_i).
+            name: name of the set of nodes.
+            mask: real nodes of the set, bool, shape (B, N).
 
         Returns:
-            Shape (B, N, channels); zero in the padding, and everywhere if no code points into the set.
+            Shape (B, N, channels); zero in the padding, and everywhere if no code chooses among the set.
         """
         marks = mask.new_zeros(*mask.shape, self.channels, dtype=next(self.parameters()).dtype)
-        for code, each in zip(self.codes, weights, strict=True):
-            if isinstance(code, MarkedPointerEmbedding) and code.nodes == name:
-                marks = marks + code.marks(each, mask)
+        for index, each in enumerate(weights):
+            if self.node_sets[index] == name:
+                mark, null_mark = self.mark_parameters(index)
+                without = absence(each)[:, None] * mask
+                marks = marks + (each[:, :, None].to(mark) * mark + without[:, :, None].to(mark) * null_mark)
         return marks
+
+    def mark_parameters(self, index: int) -> tuple[nn.Parameter, nn.Parameter]:
+        """The mark and the null mark of a code that chooses among nodes, each of shape (channels,)."""
+        return self.get_parameter(f"codes.{index}.{MARK}"), self.get_parameter(f"codes.{index}.{NULL_MARK}")
+
+
+def _marked_embedding(space: CodeSpace, channels: int) -> CodeEmbedding:
+    """The embedding of a code; if it chooses among nodes, with its marks as further parameters."""
+    embedding = space.make_embedding(channels)
+    if space.node_set is not None:
+        for name in (MARK, NULL_MARK):
+            embedding.register_parameter(name, nn.Parameter(torch.randn(channels)))
+    return embedding

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch_geometric.utils import scatter
 
 from discodock.graphs import LigandGraph, ReceptorGraph
-from discodock.latents.pointer import Pointer
-from discodock.latents.registry import AnyCodeSpace, CodeLayout
+from discodock.latents.registry import CodeLayout
+from discodock.latents.space import CodeSpace
 from discodock.nn.features import Features
 
 LIGAND: Final = "ligand"
@@ -69,13 +69,13 @@ def code_nodes(receptor: ReceptorGraph, ligand: LigandGraph) -> CodeNodes:
 
 
 def pointers_into(layout: CodeLayout, nodes: str) -> list[int]:
-    """Numbers of the codes that point into a set of nodes."""
-    return [i for i, space in enumerate(layout.spaces) if isinstance(space, Pointer) and space.nodes == nodes]
+    """Numbers of the codes that choose among the nodes of a set."""
+    return [i for i, space in enumerate(layout.spaces) if space.node_set == nodes]
 
 
-def first_residue(space: AnyCodeSpace, num_atoms: int) -> int | None:
+def first_residue(space: CodeSpace, num_atoms: int) -> int | None:
     """The entry of a code that is the first residue, with so many ligand atoms; None if it points at no residues."""
-    return {RESIDUES: 0, COMPLEX: num_atoms}.get(space.nodes) if isinstance(space, Pointer) else None
+    return None if space.node_set is None else {RESIDUES: 0, COMPLEX: num_atoms}.get(space.node_set)
 
 
 def check_layout(layout: CodeLayout, known: tuple[str, ...] = (LIGAND, RESIDUES)) -> None:
@@ -85,6 +85,6 @@ def check_layout(layout: CodeLayout, known: tuple[str, ...] = (LIGAND, RESIDUES)
         ValueError: names the set and the known ones.
     """
     for space in layout.spaces:
-        if isinstance(space, Pointer) and space.nodes not in known:
+        if space.node_set is not None and space.node_set not in known:
             names = " and ".join(map(repr, known))
-            raise ValueError(f"a code points into the nodes {space.nodes!r}; there are {names}")
+            raise ValueError(f"a code points into the nodes {space.node_set!r}; there are {names}")

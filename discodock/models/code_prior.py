@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -12,8 +13,7 @@ from torch import Tensor, nn
 
 from discodock import schema
 from discodock.graphs import LigandGraph, ReceptorGraph
-from discodock.latents.codebook import Codebook
-from discodock.latents.pointer import Pointer
+from discodock.latents.heads import CodeHeads
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_marks import MarkedCodesEmbedding
@@ -82,9 +82,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         self.embedding = MarkedCodesEmbedding(layout, width)
         self.rounds = nn.ModuleList(AttentionRound(config) for _ in range(num_rounds))
         self.norm = nn.LayerNorm(width)
-        self.heads = nn.ModuleList(
-            nn.Linear(width, space.codebook_size if isinstance(space, Codebook) else 1) for space in layout.spaces
-        )
+        self.heads = CodeHeads(layout, lambda _: nn.Linear(width, 1), partial(nn.Linear, width))
 
     def encode(self, receptor: ReceptorGraph, ligand: LigandGraph, center: Tensor) -> PriorContext:
         """Encode B complexes once, for any number of draws.
@@ -137,10 +135,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         mask = torch.cat([masks[LIGAND], masks[RESIDUES]], dim=1)[..., None]
         mean = (tokens * mask).sum(dim=1) / mask.sum(dim=1)
         by_set = {LIGAND: tokens[:, :num_atoms], RESIDUES: tokens[:, num_atoms:]}
-        return tuple(
-            head(by_set[space.nodes]).squeeze(-1) if isinstance(space, Pointer) else head(mean)
-            for space, head in zip(self.layout.spaces, self.heads, strict=True)
-        )
+        return self.heads(lambda _: mean, lambda head, name, _: head(by_set[name]).squeeze(-1))
 
     def _expand(self, distance: Tensor) -> Tensor:
         """Radial basis in a new last dimension."""

@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.graphs import LigandGraph, ReceptorGraph
-from discodock.latents.pointer import Pointer
 from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import LIGAND, code_nodes
@@ -53,7 +52,7 @@ class ResidueCodeEncoder(nn.Module):
     def __init__(self, config: ResidueCodeEncoderConfig, layout: CodeLayout) -> None:
         super().__init__()
         self.config, self.layout = config, layout
-        reads_residues = any(not isinstance(space, Pointer) or space.nodes != LIGAND for space in layout.spaces)
+        reads_residues = any(space.node_set != LIGAND for space in layout.spaces)
         self.network = ResidueNetwork(config, 1, None, updates_receptor=reads_residues)
         self.heads = ResidueCodeHeads(layout, config.num_hidden, self.network.irreps_by_set)
 
@@ -72,7 +71,7 @@ class ResidueCodeEncoder(nn.Module):
             graph, ligand, pos, own, condition=told, cross_cutoff=pos.new_full((len(pos),), config.cross_cutoff)
         )
         masks = poses.masks()
-        return BoundResidues(self.heads(self.network(poses), masks), masks)
+        return BoundResidues(self.heads.logits(self.network(poses), masks), masks)
 
     def draw(self, bound: BoundResidues, pose_complex: Tensor, noise: NoiseLike, temperature: float = 1.0) -> CodeDraw:
         """Draw the codes of P poses independently; arguments as in `CodeEncoder.draw`."""

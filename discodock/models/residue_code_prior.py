@@ -77,6 +77,6 @@ class ResidueCodePrior(ResidueTrunk, PriorNetwork[ResiduePriorContext]):
         def code_logits(codes: Tensor) -> tuple[Tensor, ...]:
             weights = self.layout.one_hot(codes, code_masks, pos.dtype)
             poses = self.poses(residues, pos, sample_complex, pos.new_ones(len(pos)), weights)
-            return self.heads(self.network(poses), masks)
+            return self.heads.logits(self.network(poses), masks)
 
         return CodePrior(self.layout, code_logits, code_masks)

@@ -8,9 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from discodock.latents.codebook import CodebookEmbedding
-from discodock.latents.pointer import PointerEmbedding
 from discodock.latents.registry import CodeLayout
+from discodock.latents.space import CodeEmbedding
 from discodock.models.code_marks import MarkedCodesEmbedding
 from discodock.models.code_nodes import COMPLEX, LIGAND, RESIDUES
 
@@ -19,15 +18,16 @@ class CodeMarks(nn.Module):
     """Features that tell every node which codes point at it, or that its pose has no codes.
 
     With a one-hot column per code and a learned embedding of "no codes", as DisCo-DiffDock has them, a linear layer
-    would give the same. The vector of a codebook code is added at all nodes.
+    would give the same. The vector of a code that chooses no node is added at all of them.
     """
 
     def __init__(self, layout: CodeLayout, num_channels: int) -> None:
         super().__init__()
         self.embedding = MarkedCodesEmbedding(layout, num_channels)
-        for code in self.embedding.codes:  # nobody reads these; data-parallel training wants that known
-            if isinstance(code, PointerEmbedding):
-                code.null_code.requires_grad_(False)
+        self.at_all_nodes = [i for i, space in enumerate(layout.spaces) if space.node_set is None]
+        for index, code in enumerate(self.embedding.codes):
+            if index not in self.at_all_nodes:  # nobody reads these; data-parallel training wants that known
+                cast(CodeEmbedding, code).null_code.requires_grad_(False)
 
     def forward(self, codes: Sequence[Tensor], masks: Mapping[str, Tensor]) -> Tensor:
         """Marks at the ligand atoms, then the residues, of P poses, shape (P, L + N, channels).
@@ -38,9 +38,9 @@ class CodeMarks(nn.Module):
         """
         apart = [self.embedding.marks(codes, name, masks[name]) for name in (LIGAND, RESIDUES)]
         marks = torch.cat(apart, dim=1) + self.embedding.marks(codes, COMPLEX, masks[COMPLEX])
-        for code, weights in zip(self.embedding.codes, codes, strict=True):
-            if isinstance(code, CodebookEmbedding):
-                marks = marks + cast(Tensor, code(weights, {}))[:, None] * masks[COMPLEX][..., None]
+        for index in self.at_all_nodes:
+            vector = self.embedding.codes[index](codes[index], {})
+            marks = marks + vector[:, None] * masks[COMPLEX][..., None]
         return marks
 
 

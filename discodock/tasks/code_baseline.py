@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from discodock import schema
 from discodock.data.batch import ComplexBatch
 from discodock.latents import categorical
-from discodock.latents.codebook import Codebook
-from discodock.latents.registry import AnyCodeSpace, CodeLayout
-from discodock.models.code_nodes import COMPLEX, LIGAND, code_nodes
+from discodock.latents.registry import CodeLayout
+from discodock.latents.space import CodeSpace
+from discodock.models.code_nodes import COMPLEX, LIGAND, RESIDUES, code_nodes
 
 NUM_DEGREES = schema.LIGAND_ATOM_FEATURES["degree"]
 NUM_ATOM_CATEGORIES = len(schema.ELEMENTS) * NUM_DEGREES
@@ -95,19 +95,19 @@ class CategoryBaseline(nn.Module):
         atoms = (kinds.elements * NUM_DEGREES + batch.ligand.atom_feat[..., 1])[pose_complex]
         residues = kinds.residue_types[pose_complex]
 
-        def category(space: AnyCodeSpace, each: Tensor) -> Tensor:
-            if isinstance(space, Codebook):
+        by_set = {LIGAND: atoms, RESIDUES: residues, COMPLEX: torch.cat([atoms, NUM_ATOM_CATEGORIES + residues], dim=1)}
+
+        def category(space: CodeSpace, each: Tensor) -> Tensor:
+            if space.node_set is None:
                 return torch.arange(each.shape[1], device=each.device).expand_as(each)
-            if space.nodes == COMPLEX:
-                return torch.cat([atoms, NUM_ATOM_CATEGORIES + residues], dim=1)
-            return atoms if space.nodes == LIGAND else residues
+            return by_set[space.node_set]
 
         rows = zip(self.layout.spaces, masks, probs, strict=True)
         return [(category(space, each), mask.expand(each.shape), each) for space, mask, each in rows]
 
 
-def _num_categories(space: AnyCodeSpace) -> int:
+def _num_categories(space: CodeSpace) -> int:
     num_types = len(schema.RESIDUE_TYPES)
-    if isinstance(space, Codebook):
-        return max(space.codebook_size, NUM_ATOM_CATEGORIES, num_types)
-    return NUM_ATOM_CATEGORIES + num_types if space.nodes == COMPLEX else max(NUM_ATOM_CATEGORIES, num_types)
+    if space.node_set == COMPLEX:
+        return NUM_ATOM_CATEGORIES + num_types
+    return max(space.num_entries or 0, NUM_ATOM_CATEGORIES, num_types)

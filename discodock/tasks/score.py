@@ -13,7 +13,6 @@ from torch import Tensor
 from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
 from discodock.geometry.topology import LigandTopology
-from discodock.latents.codebook import Codebook
 from discodock.latents.dropout import drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
@@ -222,12 +221,12 @@ class ScoreTask(pl.LightningModule):
     def _log_codes(self, posterior: CodePosterior, batch_size: int) -> None:
         """Perplexity of the encoder's distribution of each code, and how many entries there are to choose from.
 
-        Of codebook codes also `nats`, what they tell of the complex; entries of pointers differ between complexes.
+        Of codes with entries of their own also `nats`, what they tell of the complex; nodes differ between complexes.
         """
         assert self.code_encoder is not None
         perplexity = posterior.entropy.exp().mean(dim=0)
         for index, (space, probs) in enumerate(zip(self.code_encoder.layout.spaces, posterior.probs, strict=True)):
-            if isinstance(space, Codebook):
+            if space.num_entries is not None:
                 self.log(f"val_codes/nats_{index}", posterior.information[index], batch_size=batch_size)
             self.log(f"val_codes/perplexity_{index}", perplexity[index], batch_size=batch_size)
             self.log(f"val_codes/entries_{index}", (probs > 0).sum(-1).float().mean(), batch_size=batch_size)

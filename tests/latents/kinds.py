@@ -1,17 +1,15 @@
 """One example of every registered kind of code, with masks, so that the shared tests run on each of them."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 import torch
 from torch import Tensor
 
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
-from discodock.latents.registry import AnyCodeSpace, CodeLayout
+from discodock.latents.registry import CODE_SPACES, CodeLayout
 from discodock.latents.space import CodeSpace
 
-CODE_SPACES = {space.model_fields["kind"].default: space for space in get_args(get_args(AnyCodeSpace)[0])}
 KINDS = sorted(CODE_SPACES)
 SEEDS = range(5)
 NUM_SAMPLES, NUM_NODES, CHANNELS = 4, 6, 5

@@ -7,6 +7,7 @@ from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.pointer import Pointer, gather_nodes
 from discodock.latents.posterior import CodePosterior
 from discodock.latents.registry import (
+    CODE_SPACES,
     CodeLayout,
     CodesEmbedding,
     null_codes,
@@ -15,7 +16,6 @@ from discodock.latents.registry import (
 from discodock.latents.relaxation import gumbel_softmax, straight_through_gumbel_softmax
 from tests.latents.kinds import (
     CHANNELS,
-    CODE_SPACES,
     EXAMPLES,
     KINDS,
     MIXED,
@@ -38,7 +38,7 @@ def mixed(seed):
 
 
 def test_every_kind_is_registered_can_be_configured_and_has_an_example():
-    assert set(EXAMPLES) == set(CODE_SPACES) == set(CodesEmbedding.kinds)
+    assert set(EXAMPLES) == set(CODE_SPACES)
     for kind, space in CODE_SPACES.items():
         assert space().kind == kind
         assert CodeLayout.model_validate({"spaces": [{"kind": kind}]}).spaces == (space(),)
@@ -105,7 +105,7 @@ def test_forward_is_one_hot_and_the_gradient_is_the_softmax_s(kind, seed, temper
 @pytest.mark.parametrize("seed", SEEDS)
 def test_embedding_is_linear_in_the_weights_and_learned_where_there_is_no_code(kind, seed):
     case = make_case(kind, seed)
-    embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()
+    embedding = case.space.make_embedding(CHANNELS).double()
     num_entries = case.logits.shape[1]
     weights = masked_log_softmax(case.logits, case.mask).exp()
     each = [one_hot(torch.full((NUM_SAMPLES,), n), num_entries, torch.float64) for n in range(num_entries)]
@@ -120,7 +120,7 @@ def test_embedding_is_linear_in_the_weights_and_learned_where_there_is_no_code(k
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_code_that_is_there_has_nothing_of_the_null_code(kind):
     case = make_case(kind, 0)
-    embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS)  # float32, where rounding would show
+    embedding = case.space.make_embedding(CHANNELS)  # float32, where rounding would show
     nodes = {name: each.float() for name, each in case.nodes.items()}
     weights = straight_through_gumbel_softmax(case.logits.float(), case.mask, 0.9, generator(0))
     before = embedding(weights, nodes)
@@ -135,7 +135,7 @@ def test_the_gradient_reaches_the_encoder_and_stays_within_its_sample(kind):
     logits = torch.zeros_like(case.logits).requires_grad_()
     mask = torch.ones_like(logits, dtype=torch.bool)
     weights = straight_through_gumbel_softmax(logits, mask, 1.0, generator(0))
-    vectors = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()(weights, case.nodes)
+    vectors = case.space.make_embedding(CHANNELS).double()(weights, case.nodes)
     (grad,) = torch.autograd.grad(vectors[2].square().sum(), logits)
     assert grad[2].abs().min() > 0
     assert grad[[0, 1, 3]].abs().max() == 0
@@ -147,7 +147,7 @@ def test_pointers_follow_a_permutation_of_the_nodes(seed):
     order = torch.randperm(case.logits.shape[1], generator=generator(seed))
     nodes = {"points": case.nodes["points"][:, order]}
     weights = gumbel_softmax(case.logits, case.mask, 1.0, generator(seed))
-    embedding = CodesEmbedding.kinds[case.space.kind](case.space, CHANNELS).double()
+    embedding = case.space.make_embedding(CHANNELS).double()
     torch.testing.assert_close(embedding(weights[:, order], nodes), embedding(weights, case.nodes))
     torch.testing.assert_close(
         masked_log_softmax(case.logits[:, order], case.mask[:, order]),

@@ -8,10 +8,13 @@ from discodock.latents.pointer import Pointer
 from discodock.latents.posterior import CodePosterior
 from discodock.latents.registry import CodeLayout, CodesEmbedding
 from discodock.latents.relaxation import gumbel_softmax
-from discodock.models.code_marks import MarkedCodesEmbedding, MarkedPointerEmbedding
+from discodock.models.code_marks import MarkedCodesEmbedding
 from tests.latents.kinds import CHANNELS, MIXED, NUM_SAMPLES, SEEDS, generator, make_case, node_masks, node_sets
 
 LAYOUT = CodeLayout(spaces=(*MIXED.spaces, Pointer(nodes="others")))
+
+
+ONE = CodeLayout(spaces=(Pointer(nodes="points"),))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -19,20 +22,23 @@ def test_marks_follow_a_permutation_of_the_nodes(seed):
     case = make_case("pointer", seed)
     order = torch.randperm(case.logits.shape[1], generator=generator(seed))
     weights = gumbel_softmax(case.logits, case.mask, 1.0, generator(seed))
-    embedding = MarkedPointerEmbedding(Pointer(nodes="points"), CHANNELS).double()
-    marks = embedding.marks(weights, case.mask)
-    torch.testing.assert_close(embedding.marks(weights[:, order], case.mask[:, order]), marks[:, order])
+    embedding = MarkedCodesEmbedding(ONE, CHANNELS).double()
+    marks = embedding.marks([weights], "points", case.mask)
+    permuted = embedding.marks([weights[:, order]], "points", case.mask[:, order])
+    torch.testing.assert_close(permuted, marks[:, order])
 
 
 def test_pointers_mark_their_node():
     mask = torch.tensor([[True, True, False], [True, True, True]])
-    embedding = MarkedPointerEmbedding(Pointer(nodes="points"), 2)
+    embedding = MarkedCodesEmbedding(ONE, 2)
+    mark, null_mark = embedding.mark_parameters(0)
     weights = one_hot(torch.tensor([1, NULL_CODE]), 3, torch.float32)
-    marks = embedding.marks(weights, mask)
+    marks = embedding.marks([weights], "points", mask)
     zero = torch.zeros(2)
-    assert torch.equal(marks[0], torch.stack([zero, embedding.mark, zero]))
-    assert torch.equal(marks[1], embedding.null_mark.expand(3, 2))
-    assert torch.equal(embedding.marks(weights[[1, 0]], mask)[0], torch.stack([embedding.null_mark] * 2 + [zero]))
+    assert torch.equal(marks[0], torch.stack([zero, mark, zero]))
+    assert torch.equal(marks[1], null_mark.expand(3, 2))
+    swapped = embedding.marks([weights[[1, 0]]], "points", mask)
+    assert torch.equal(swapped[0], torch.stack([null_mark, null_mark, zero]))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -45,7 +51,8 @@ def test_a_layout_is_marked_set_by_set_and_embedded_as_without_marks(seed):
     weights = (*CodePosterior(tuple(logits), masks).draw(generator(seed)).weights, last)
     embedding = MarkedCodesEmbedding(LAYOUT, CHANNELS).double()
     marks = embedding.marks(weights, "others", real["others"])
-    by_hand = sum(embedding.codes[i].marks(weights[i], real["others"]) for i in (2, 3))
+    null_mark = embedding.mark_parameters(3)[1] * real["others"][..., None]
+    by_hand = weights[2][..., None] * embedding.mark_parameters(2)[0] + null_mark  # the last code is there nowhere
     torch.testing.assert_close(marks, by_hand)
     assert (marks[~real["others"]] == 0).all()
     assert embedding.marks(weights, "elsewhere", torch.ones(NUM_SAMPLES, 9, dtype=torch.bool)).abs().sum() == 0
