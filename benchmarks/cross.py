@@ -28,9 +28,10 @@ from discodock.evaluation.displacement import displaced_center, seed_of
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import Redocking, compute_metrics
 from discodock.evaluation.rmsd import ligand_rmsd
+from discodock.files import write_json
 from discodock.inference.complexes import CrystalComplex, SourceComplex, list_complexes, read_complex
 from discodock.inference.dock import Docker
-from discodock.inference.outputs import read_table, write_json, write_table
+from discodock.inference.outputs import read_table, write_table
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
 from discodock.inference.result import DockingResult
 from discodock.inference.sample import SamplingConfig

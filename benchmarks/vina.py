@@ -33,9 +33,10 @@ from discodock.evaluation.sources import (
     PredictionConfig,
     evaluation_pocket,
 )
+from discodock.files import write_json
 from discodock.inference.complexes import CrystalComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker
-from discodock.inference.outputs import read_table, write_json, write_table
+from discodock.inference.outputs import read_table, write_table
 from discodock.inference.sample import SamplingConfig
 
 BOX_EDGE = 22.5  # Å, of the search box in pocket mode, or more for long ligands

@@ -7,7 +7,6 @@ checks and writes them. Later wins: defaults, then the file, then the overrides.
 from __future__ import annotations
 
 import difflib
-import os
 import types
 import typing
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from discodock.errors import ConfigError
+from discodock.files import write_atomically
 from discodock.settings import Settings
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -35,7 +35,7 @@ def load_config(path: Path | str | None, overrides: Sequence[str], cls: type[Set
         ConfigError: the file cannot be read, a key is unknown (the nearest known one is named), or a value is out of
             range or contradicts another.
     """
-    values = _read_yaml(Path(path)) if path is not None else {}
+    values = read_yaml(Path(path)) if path is not None else {}
     for override in overrides:
         _apply_override(values, override)
     try:
@@ -48,13 +48,15 @@ def load_config(path: Path | str | None, overrides: Sequence[str], cls: type[Set
 def dump_config(config: Settings, path: Path) -> None:
     """Write every value of `config`, defaults included, as YAML that `load_config` reads back to an equal object."""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, text.encode("utf-8"))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; empty if there is nothing in it.
+
+    Raises:
+        ConfigError: it cannot be read, or holds something else.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

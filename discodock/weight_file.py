@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from discodock.errors import CheckpointError
+from discodock.files import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> No
 def write_weight_file(
     path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any], metadata: dict[str, str]
 ) -> None:
-    """Write weights with their configuration, under a temporary name first.
+    """Write weights with their configuration, in one go.
 
     Args:
         path: the file.
@@ -82,12 +83,17 @@ def write_weight_file(
         config: settings of every part, as plain data.
         info: how the weights came to be, as plain data.
         metadata: what else goes into the header; `format` names what the file is.
+
+    Raises:
+        CheckpointError: the file cannot be written; what was there is still there.
     """
     header = {**metadata, "config": json.dumps(config), "info": json.dumps(info)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary, header)
-    temporary.replace(path)
+    stored = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    try:
+        with replacing(path) as draft:
+            save_file(stored, draft, header)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be written ({error}); make room, or choose another folder") from error
 
 
 def read_weight_file(path: Path, expected: dict[str, tuple[str, str]]) -> WeightFile:

@@ -1,8 +1,6 @@
 """A receptor with a pose in it, written as one PDB file for viewers and rescoring tools."""
 
-import os
 import string
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
@@ -15,6 +13,7 @@ from rdkit import Chem
 
 from discodock.chem.protein import MovedAtoms, Receptor, Residue
 from discodock.chem.residues import is_standard_atom
+from discodock.files import write_atomically
 
 LIGAND_NAME: Final = "LIG"
 _LIGAND_CHAINS: Final = "LXZ"
@@ -43,7 +42,7 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     structure.setup_entities()
     text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
     body = [line for line in text.splitlines() if line.strip() and not line.startswith("END")]
-    _write(Path(path), "\n".join([*body, *_bond_records(body, pose), "END"]) + "\n")
+    write_atomically(Path(path), _ascii("\n".join([*body, *_bond_records(body, pose), "END"]) + "\n"))
 
 
 def write_side_chains(receptor: Receptor, moved: Sequence[MovedAtoms | None], path: str | Path) -> None:
@@ -64,7 +63,8 @@ def write_side_chains(receptor: Receptor, moved: Sequence[MovedAtoms | None], pa
         _add_receptor(model, receptor.with_moved(each), residues)
         structure.add_model(model)
     structure.setup_entities()
-    _write(Path(path), structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False)))
+    text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
+    write_atomically(Path(path), _ascii(text))
 
 
 def _add_receptor(model: gemmi.Model, receptor: Receptor, residues: Iterable[int]) -> None:
@@ -146,13 +146,5 @@ def _in_fours(atoms: list[Chem.Atom]) -> list[list[Chem.Atom]]:
     return [atoms[start : start + 4] for start in range(0, len(atoms), 4)]
 
 
-def _write(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii", errors="replace") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", errors="replace")

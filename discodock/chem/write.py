@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.ligand_formats import ATOM_NAME
 from discodock.chem.stereo import labelled_stereo, perceived_stereo, with_positions
 from discodock.errors import InputError
+from discodock.files import write_atomically
 
 V2000_LIMIT = 9999.0  # Å: larger coordinates do not fit the columns of a V2000 file
 
@@ -62,7 +62,7 @@ def write_poses(
     """
     mols = [_tagged(mol, pose_tags) for mol, pose_tags in zip(pose_mols(record, poses), tags, strict=True)]
     text = sdf_text(mols)
-    write_atomically(path, text)
+    _write_text(path, text)
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs():
         supplier.SetData(text, removeHs=False)
@@ -81,19 +81,16 @@ def sdf_text(mols: Sequence[Chem.Mol]) -> str:
     return stream.getvalue()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file (gzipped for `.gz`) under a temporary name and rename it.
+def _write_text(path: Path, text: str) -> None:
+    """Write a text file, gzipped for `.gz`.
 
     Raises:
         InputError: the folder cannot be written to.
     """
     data = text.encode()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-        os.replace(temporary, path)
+        write_atomically(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output folder") from None
 
 

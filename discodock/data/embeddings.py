@@ -19,8 +19,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from discodock.data.store import write_atomically
 from discodock.errors import PreparedDataError
+from discodock.files import write_atomically, write_json
 
 EMBEDDINGS_DIR: Final = "embeddings"
 MANIFEST: Final = "embeddings.json"
@@ -126,7 +126,7 @@ def embed_sequences(
         if on_progress is not None:
             on_progress(number + 1, len(missing))
     manifest = {"model": embedder.model, "size": embedder.size, "key": embedder.key}
-    write_atomically(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    write_json(folder / MANIFEST, manifest)
     return len(missing)
 
 

@@ -1,7 +1,6 @@
 """The state of a preparation on disk: what is done, what was left out and why, written so that a kill loses little."""
 
 import hashlib
-import json
 import logging
 import time
 from collections import Counter
@@ -17,10 +16,10 @@ from discodock.data.store import (
     FailureRow,
     IndexRow,
     read_index,
-    write_atomically,
     write_rows,
 )
 from discodock.errors import InputError, PreparedDataError
+from discodock.files import remove_drafts, write_atomically, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +48,7 @@ class Ledger:
             (out / COMPLEX_DIR).mkdir(parents=True, exist_ok=True)
             write_atomically(out / ".writable", b"")
             (out / ".writable").unlink()
-            for left_by_a_kill in (out / COMPLEX_DIR).glob(".*.tmp"):
-                left_by_a_kill.unlink(missing_ok=True)
+            remove_drafts(out / COMPLEX_DIR)
         except OSError as error:
             raise InputError(f"{out}: cannot be written ({error.strerror}); choose another output folder") from None
         self._earlier = self._read_earlier()
@@ -120,7 +118,7 @@ class Ledger:
             "num_by_split": self.num_by_split(),
             "num_left_out_by_stage": dict(sorted(by_stage.items())),
         }
-        write_atomically(self.out / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode())
+        write_json(self.out / MANIFEST_FILE, manifest)
 
     def _fingerprint(self) -> str:
         """Hash of all content keys and splits: names the data a checkpoint was trained on."""

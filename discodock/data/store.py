@@ -7,9 +7,7 @@ Receptor positions are stored as differences of thousandths of an Å, the precis
 import csv
 import io
 import json
-import os
 import re
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from discodock.errors import PreparedDataError
+from discodock.files import write_atomically
 from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, POSE_FIELDS, SCHEMA_VERSION
 
 INDEX_FILE: Final = "index.csv"
@@ -115,7 +114,7 @@ class PreparedStore:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a prepared complex to an npz under a temporary name, then rename it into place.
+    """Write a prepared complex to an npz in one go.
 
     Receptor positions are rounded to 0.001 Å.
 
@@ -283,19 +282,6 @@ def write_rows(path: Path, rows: Sequence[IndexRow] | Sequence[FailureRow], row_
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     write_atomically(path, buffer.getvalue().encode())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside it, then rename, so that no reader sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def crossing_clusters(rows: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

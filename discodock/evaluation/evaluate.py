@@ -21,8 +21,9 @@ from discodock.evaluation.metrics import compute_metrics
 from discodock.evaluation.report import write_report
 from discodock.evaluation.rows import COLUMNS, complex_values, failure_values, redocking_of
 from discodock.evaluation.sources import PoseSource, PredictionConfig
+from discodock.files import write_json
 from discodock.inference.complexes import SourceComplex, SplitTable, Unusable, list_complexes, read_complex
-from discodock.inference.outputs import read_table, write_json, write_table
+from discodock.inference.outputs import read_table, write_table
 
 METRICS_FILE: Final = "metrics.json"
 TABLE_FILE: Final = "per_complex.csv"

@@ -11,7 +11,7 @@ import numpy as np
 
 from discodock.evaluation.calibration import reliability
 from discodock.evaluation.metrics import SUCCESS_RMSD, Redocking
-from discodock.inference.outputs import write_atomically
+from discodock.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

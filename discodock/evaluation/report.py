@@ -10,7 +10,8 @@ from typing import Any, Final
 from discodock.evaluation.groups import COLUMNS as GROUP_COLUMNS
 from discodock.evaluation.metrics import Redocking
 from discodock.evaluation.plots import write_plots
-from discodock.inference.outputs import write_atomically, write_table
+from discodock.files import write_atomically
+from discodock.inference.outputs import write_table
 
 REPORT_FILE: Final = "report.md"
 GROUPS_FILE: Final = "groups.csv"

@@ -19,7 +19,7 @@ CLASSIFIER_PART: Final = "classifier"
 def save_images_checkpoint(
     path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any]
 ) -> None:
-    """Write a file, under a temporary name first."""
+    """Write a file, in one go."""
     write_weight_file(path, weights, config, info, {"format": FORMAT})
 
 

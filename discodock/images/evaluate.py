@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.errors import InputError
+from discodock.files import write_json
 from discodock.images.data import open_images
 from discodock.images.features import FEATURES, Features
 from discodock.images.generate import GenerationConfig, ImageGenerator, spread_labels
@@ -219,14 +219,6 @@ def parameter_counts(generator: ImageGenerator) -> dict[str, int]:
     """Numbers of parameters by part."""
     parts = {"denoiser": generator.model.denoiser, "encoder": generator.model.encoder, "prior": generator.prior}
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items() if part is not None}
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a file under a temporary name first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(values, indent=1) + "\n")
-    temporary.replace(path)
 
 
 def _labels(generator: ImageGenerator, real: RealImages) -> Tensor:

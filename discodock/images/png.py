@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from discodock.errors import InputError
+from discodock.files import replacing
 
 
 def read_image(path: Path, size: int, channels: int) -> np.ndarray:
@@ -42,7 +43,5 @@ def write_grid(images: Tensor, columns: int, path: Path, *, scale: int = 1, gap:
         canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
     picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    picture.save(temporary, format="PNG", optimize=True)
-    temporary.replace(path)
+    with replacing(path) as draft:
+        picture.save(draft, format="PNG", optimize=True)

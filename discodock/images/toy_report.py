@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from discodock.images.evaluate import write_json
+from discodock.files import replacing, write_json
 from discodock.images.sampler import SamplerConfig, sample, total_turning
 from discodock.images.toy import Mixture, ToyConfig, ToyModel, ToyPair, train_pair
 from discodock.latents.diagnostics import NATS_PER_BIT, joint_labels, mutual_information
@@ -181,12 +181,10 @@ def draw_codes(model: ToyModel, config: ToyConfig, path: Path, num: int = 3000) 
 
 
 def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
-    temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, dpi=80, format="png")
+    with replacing(path) as draft:
+        figure.savefig(draft, dpi=80, format="png")
     _pyplot().close(figure)
-    temporary.replace(path)
 
 
 def _pyplot() -> Any:

@@ -6,12 +6,9 @@ import csv
 import hashlib
 import io
 import json
-import os
 import platform
-import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +17,8 @@ import numpy as np
 
 from discodock.chem.complex_file import write_complex, write_side_chains
 from discodock.chem.write import write_poses
-from discodock.data.store import write_atomically
 from discodock.errors import InputError
+from discodock.files import replacing_folder, write_atomically, write_json
 from discodock.inference.modes import Mode
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import Pocket
@@ -60,7 +57,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
     rows = result.to_dicts()
     tags = [{f"discodock_{column}": row[column] for column in TAG_COLUMNS if row[column] != ""} for row in rows]
     positions = np.stack([pose.pos for pose in result.poses])
-    with _replacing(folder) as draft:
+    with replacing_folder(folder) as draft:
         problems = write_poses(result.ligand, positions, tags, draft / POSES_FILE)
         for row, problem in zip(rows, problems, strict=True):
             if problem is not None:
@@ -161,15 +158,6 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a mapping as readable JSON in one go.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
-
-
 def check_writable(folder: Path) -> None:
     """Make sure that an output folder can be made and written before any work is done; leaves nothing behind.
 
@@ -199,26 +187,6 @@ def fingerprint(*parts: object) -> str:
         digest.update(f"{len(content)}/".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A hidden draft folder beside `folder` that takes its place on success and vanishes otherwise."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        os.chmod(draft, 0o755)
-        yield draft
-        if folder.exists():
-            previous = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-            os.replace(folder, previous / folder.name)
-            os.replace(draft, folder)
-            shutil.rmtree(previous, ignore_errors=True)
-        else:
-            os.replace(draft, folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
 def _cell(value: object) -> object:

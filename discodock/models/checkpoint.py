@@ -37,7 +37,7 @@ class Checkpoint(WeightFile):
 
 
 def save_checkpoint(path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any]) -> None:
-    """Write weights with their configuration, under a temporary name first."""
+    """Write weights with their configuration, in one go."""
     metadata = {"format": "discodock", "schema_version": str(schema.SCHEMA_VERSION)}
     write_weight_file(path, weights, config, info, metadata)
 

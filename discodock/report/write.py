@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from discodock.data.store import write_atomically
+from discodock.files import write_atomically
 from discodock.inference.batch import SUMMARY_FILE
 from discodock.inference.outputs import SIDE_CHAINS_FILE, read_table
 from discodock.report.folder import SOURCE_FILES, is_result, read_result

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-import yaml
 from pydantic import Field, ValidationError
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from discodock.config import dump_config, read_yaml
 from discodock.errors import ConfigError
+from discodock.files import remove_drafts
 from discodock.settings import Settings
 from discodock.training.callbacks import (
     AveragedWeights,
@@ -24,11 +25,14 @@ from discodock.training.callbacks import (
     SessionTimer,
     WriteWeights,
 )
+from discodock.training.checkpoints import WholeCheckpoints
 from discodock.training.optim import OptimizerConfig, moving_average
 
 logger = logging.getLogger(__name__)
 
 LAST_CHECKPOINT = Path("checkpoints/last.ckpt")
+RUN_CONFIG = "config.yaml"
+"""Files of a run."""
 
 
 class RunConfig(Settings):
@@ -90,7 +94,10 @@ def fit(
         enable_model_summary=False,
         logger=[CSVLogger(folder, name="logs"), TensorBoardLogger(folder, name="", version="tensorboard")],
         callbacks=_callbacks(folder, config, optimizer, write_weights),
+        plugins=[WholeCheckpoints()],
     )
+    if trainer.is_global_zero:
+        remove_drafts(last.parent)
     if last.is_file():
         logger.info("going on from %s", last)
     try:
@@ -129,12 +136,12 @@ def write_config(folder: Path, config: Settings) -> dict[str, Any]:
     yet count as their defaults.
 
     Raises:
-        ConfigError: the folder holds a run with another configuration.
+        ConfigError: the folder holds a run with another configuration, or one that cannot be read.
     """
-    path = folder / "config.yaml"
+    path = folder / RUN_CONFIG
     resolved = config.model_dump(mode="json")
     if (folder / LAST_CHECKPOINT).is_file():
-        given = yaml.safe_load(path.read_text()) if path.is_file() else {}
+        given = read_yaml(path) if path.is_file() else {}
         try:
             given_now = {**given, "run": resolved["run"]}  # what runs may not have any more is no reason to stop
             began_with = type(config).model_validate(given_now).model_dump(mode="json")
@@ -145,8 +152,7 @@ def write_config(folder: Path, config: Settings) -> dict[str, Any]:
             raise ConfigError(
                 f"{folder}: holds a run that began with another {changed[0]!r} block; give another --out, or delete it"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(resolved, sort_keys=False))
+    dump_config(config, path)
     return resolved
 
 

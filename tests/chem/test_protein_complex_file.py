@@ -69,7 +69,7 @@ def test_long_chain_names_and_unwritable_folder(tmp_path: Path) -> None:
         read_receptor(tmp_path / "complex.pdb").pos[: len(receptor.pos)], receptor.pos, atol=1e-3
     )
     with pytest.raises(OSError):
-        write_complex(receptor, pose, tmp_path / "none" / "complex.pdb")
+        write_complex(receptor, pose, tmp_path / "complex.pdb" / "complex.pdb")
 
 
 @pytest.mark.parametrize(("num_chains", "prefix"), [(62, ""), (70, "long")])

@@ -17,7 +17,6 @@ from discodock.data.store import (
     load_arrays,
     read_index,
     write_arrays,
-    write_atomically,
     write_rows,
 )
 from discodock.errors import PreparedDataError
@@ -159,21 +158,6 @@ def test_folders_that_are_no_store(tmp_path: Path) -> None:
     (tmp_path / "prepare.json").write_text("{")
     with pytest.raises(PreparedDataError, match="damaged manifest"):
         PreparedStore(tmp_path)
-
-
-def test_failed_write_leaves_the_old_file_and_nothing_else(
-    arrays: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"old")
-
-    def fail(*_: object) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr("discodock.data.store.os.replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
 def test_crossing_clusters() -> None:

@@ -1,5 +1,6 @@
 """Runs of a module with one weight: what is saved, and when a session ends."""
 
+import errno
 import signal
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch.utils.data import DataLoader
 
-from discodock.errors import ConfigError
+from discodock.errors import CheckpointError, ConfigError
 from discodock.settings import Settings
 from discodock.training.optim import OptimizerConfig
 from discodock.training.run import LAST_CHECKPOINT, RunConfig, fit, write_config
@@ -127,3 +128,50 @@ def test_a_run_goes_on_though_its_run_block_would_be_refused_now(tmp_path):
     assert write_config(tmp_path, Stage())["run"]["strategy"] == "auto"
     with pytest.raises(ConfigError, match="another 'size' block"):
         write_config(tmp_path, Stage(size=2))
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_from_which_the_run_goes_on(tmp_path, monkeypatch):
+    whole = run(Counter(), tmp_path / "whole", max_steps=6, checkpoint_every=2)
+    run(Counter(), tmp_path / "halves", max_steps=2, checkpoint_every=2)
+    last = tmp_path / "halves" / LAST_CHECKPOINT
+    saved = last.read_bytes()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("discodock.files.Path.write_bytes", write_half_of)
+        with pytest.raises(CheckpointError, match="No space left on device.*make room"):
+            run(Counter(), tmp_path / "halves", max_steps=6, checkpoint_every=2)
+    assert last.read_bytes() == saved and [path.name for path in last.parent.iterdir()] == ["last.ckpt"]
+    assert run(Counter(), tmp_path / "halves", max_steps=6, checkpoint_every=2)[-1] == whole[-1]
+
+
+def write_half_of(path, data):
+    """A disk that is full after half of a file."""
+    with path.open("wb") as file:
+        file.write(data[: len(data) // 2])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_drafts_of_a_killed_run_are_swept_away(tmp_path):
+    draft = tmp_path / LAST_CHECKPOINT.parent / ".last.ckpt.0123abcd.tmp"
+    draft.parent.mkdir()
+    draft.touch()
+    run(Counter(), tmp_path, max_steps=1)
+    assert not draft.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"not a checkpoint"])
+def test_a_broken_checkpoint_is_named_with_what_to_do(tmp_path, content):
+    run(Counter(), tmp_path, max_steps=1)
+    (tmp_path / LAST_CHECKPOINT).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: not a readable checkpoint; delete it"):
+        run(Counter(), tmp_path, max_steps=2)
+
+
+@pytest.mark.parametrize("content", ["size: [", "- 1", "\xff"])
+def test_a_broken_configuration_of_a_run_is_named_with_what_to_do(tmp_path, content):
+    (tmp_path / LAST_CHECKPOINT).parent.mkdir()
+    (tmp_path / LAST_CHECKPOINT).touch()
+    (tmp_path / "config.yaml").write_text(content, encoding="latin-1")
+    with pytest.raises(ConfigError, match=r"config\.yaml: ") as caught:
+        write_config(tmp_path, Stage())
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,104 @@
+"""Files and folders that appear whole or not at all: written under a temporary name beside their place, and renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+DRAFTS: Final = ".*.tmp"
+"""Pattern of temporary names: what a killed run leaves, and `remove_drafts` takes away."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty draft beside a file, for the block to write, which then takes the file's place.
+
+    Whatever happens, `path` is either what it was or what was written: the draft is on the disk, as far as the system
+    can tell, before it is renamed. If the block fails, a full disk included, the draft is removed.
+
+    Args:
+        path: file to write; its folder is made if it is not there.
+
+    Yields:
+        Path of the draft, in the same folder, with the permissions of a new file.
+
+    Raises:
+        OSError: the folder or the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = _draft_of(path)
+    try:
+        draft.touch(exist_ok=False)
+        yield draft
+        _flush(draft, os.O_RDWR)
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # elsewhere folders cannot be opened
+        _flush(path.parent, os.O_RDONLY)
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write a file in one go; see `replacing`."""
+    with replacing(path) as draft:
+        draft.write_bytes(data)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a mapping as readable JSON in one go; see `replacing`."""
+    write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A draft of a folder that takes its place when the block succeeds, and vanishes otherwise.
+
+    Args:
+        folder: folder to write, with everything in it; one that is there is removed at the end.
+
+    Yields:
+        Path of the draft, in the same folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft, previous = _draft_of(folder), _draft_of(folder)
+    try:
+        draft.mkdir()
+        yield draft
+        if folder.exists():
+            os.replace(folder, previous)
+        os.replace(draft, folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        if previous.exists() and not folder.exists():
+            os.replace(previous, folder)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove the draft files that killed runs left in a folder; nothing may be writing there."""
+    for draft in folder.glob(DRAFTS):
+        draft.unlink(missing_ok=True)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _flush(path: Path, mode: int) -> None:
+    """Have the system write what it still keeps in memory of a file or folder."""
+    handle = os.open(path, mode)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
