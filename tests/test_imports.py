@@ -47,6 +47,8 @@ EXCEPTIONS = {
 FORBIDDEN_OUTSIDE = {  # external package -> the sub-packages that may import it
     "rdkit": {"chem"},
     "gemmi": {"chem"},
+    "e3nn": {"nn", "models"},
+    "torch_geometric": set(),  # seconds to import; tests compare `nn.scatter` and `nn.graph_convolution` with it
     "pytorch_lightning": {"training", "tasks", "data", "images"},
     "jinja2": {"report"},
     "typer": {"cli"},

@@ -11,7 +11,7 @@ from discodock.data.embeddings import ResidueChains
 from discodock.data.esm import EsmEmbedder
 from discodock.errors import CheckpointError
 from discodock.inference.network import DockingNetwork
-from discodock.models.residue_score_model import ResidueScoreModelConfig
+from discodock.models.residue_config import ResidueScoreModelConfig
 
 
 def embedding_arrays(network: DockingNetwork, receptor: Receptor) -> Arrays:

@@ -7,12 +7,12 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch_geometric.utils import scatter
 
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.registry import CodeLayout
 from discodock.latents.space import CodeSpace
 from discodock.nn.features import Features
+from discodock.nn.scatter import scatter_mean
 
 LIGAND: Final = "ligand"
 """Set of nodes: the heavy atoms of the ligand, L of them."""
@@ -44,7 +44,7 @@ class CodeNodes:
         """Mean over the atoms of each residue, padding zero, shapes (B, N, S) and (B, N, 3, V)."""
         shape = self.residue_idx.shape
         scalars, vectors = (
-            scatter(each, self.atom_residue, dim_size=shape.numel(), reduce="mean").view(*shape, *each.shape[1:])
+            scatter_mean(each, self.atom_residue, shape.numel()).view(*shape, *each.shape[1:])
             for each in (atoms.scalars, atoms.vectors)
         )
         return Features(scalars, vectors)
@@ -61,7 +61,7 @@ def code_nodes(receptor: ReceptorGraph, ligand: LigandGraph) -> CodeNodes:
     mask = torch.arange(int(num_residues.max()), device=row.device) < num_residues[:, None]
     offset = torch.arange(len(row), device=row.device)[:, None] * mask.shape[1]
     atom_residue = (row + offset)[receptor.mask]
-    pos = scatter(receptor.pos[receptor.mask], atom_residue, dim_size=mask.numel(), reduce="mean")
+    pos = scatter_mean(receptor.pos[receptor.mask], atom_residue, mask.numel())
     idx = torch.full((mask.numel(),), -1, dtype=torch.int64, device=row.device)
     idx[atom_residue] = receptor.residue_idx[receptor.mask]
     masks = {LIGAND: ligand.topology.atom_mask, RESIDUES: mask}

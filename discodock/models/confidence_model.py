@@ -9,12 +9,12 @@ from typing import Final
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from discodock.models.domain import TrainingDomain
 from discodock.models.pose_ranking import PoseRanking
 from discodock.models.pose_trunk import ComplexContext, PoseTrunk, PoseTrunkConfig
 from discodock.nn.features import GatedUpdate
+from discodock.nn.scatter import scatter_max, scatter_mean
 
 BIN_EDGES: Final = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 """Å between the bins of distances; one of them is `SUCCESS`."""
@@ -102,7 +102,7 @@ class ConfidenceModel(PoseTrunk):
         features = self.features(context, pos, pose_complex, self.time_embedding(pos.new_zeros(len(pos))))
         scalars = self.dropout(self.norm((features + self.update(features)).scalars))
         pose = torch.arange(len(pos), device=pos.device).repeat_interleave(mask.sum(dim=1))
-        pooled = [scatter(scalars, pose, dim_size=len(pos), reduce=kind) for kind in ("mean", "max")]
+        pooled = [reduce(scalars, pose, len(pos)) for reduce in (scatter_mean, scatter_max)]
         size = mask.sum(dim=1, keepdim=True).to(scalars.dtype).log()
         atom_logits = pos.new_zeros(*mask.shape, len(BIN_CENTERS))
         atom_logits[mask] = self.atom_head(scalars).to(pos.dtype)

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch_geometric.nn import GINEConv
 
 from discodock import schema
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.nn.features import CategoricalEmbedding, Features
+from discodock.nn.graph_convolution import GINEConvolution
 from discodock.nn.interaction import InteractionLayer, make_edges
 from discodock.nn.neighbors import flat_index, radius_pairs
 from discodock.nn.radial import GaussianBasis
@@ -80,14 +80,14 @@ class ReceptorEncoder(nn.Module):
 
 
 class LigandEncoder(nn.Module):
-    """Message passing over the molecular graph (GINE, arXiv 1905.12265), without coordinates."""
+    """Message passing over the molecular graph, without coordinates."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         num_scalars, num_layers = config.num_scalars, config.num_ligand_layers
         self.embedding = CategoricalEmbedding(tuple(schema.LIGAND_ATOM_FEATURES.values()), num_scalars)
         self.bond_embedding = nn.Embedding(len(schema.BOND_TYPES), num_scalars)
-        self.layers = nn.ModuleList(GINEConv(_mlp(num_scalars)) for _ in range(num_layers))
+        self.layers = nn.ModuleList(GINEConvolution(num_scalars) for _ in range(num_layers))
         self.norms = nn.ModuleList(nn.LayerNorm(num_scalars) for _ in range(num_layers))
         self.dropout = nn.Dropout(config.layer_dropout)
 
@@ -102,7 +102,3 @@ class LigandEncoder(nn.Module):
         for layer, norm in zip(self.layers, self.norms, strict=True):
             scalars = scalars + self.dropout(layer(norm(scalars), edge_index, edge_attr))
         return scalars
-
-
-def _mlp(num_channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(num_channels, num_channels), nn.SiLU(), nn.Linear(num_channels, num_channels))

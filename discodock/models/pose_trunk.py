@@ -9,7 +9,6 @@ from typing import cast
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.registry import CodeLayout
@@ -20,6 +19,7 @@ from discodock.models.pose_edges import NUM_PAIR_ATTR, contact_edges, ligand_edg
 from discodock.nn.features import Features
 from discodock.nn.interaction import InteractionLayer
 from discodock.nn.radial import GaussianBasis, TimeEmbedding
+from discodock.nn.scatter import scatter_mean
 
 
 class PoseTrunkConfig(PoseNetworkConfig):
@@ -109,7 +109,7 @@ class PoseTrunk(nn.Module):
             codes = CodeContext(nodes, scalars, nodes.pool(features))
         mask = receptor.mask
         sample = torch.arange(len(mask), device=mask.device).repeat_interleave(mask.sum(dim=1))
-        pocket = scatter(features.scalars, sample, dim_size=len(mask), reduce="mean")
+        pocket = scatter_mean(features.scalars, sample, len(mask))
         return ComplexContext(receptor, sources, ligand, scalars, pocket, codes)
 
     def features(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
 from discodock.errors import ConfigError
 from discodock.latents.registry import CodeLayout
-from discodock.models.code_encoder import CodeEncoder, CodeEncoderConfig
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.code_encoder import CodeEncoderConfig
+from discodock.models.code_prior import CodePriorConfig
 from discodock.models.prior_network import PriorNetwork
-from discodock.models.residue_code_encoder import ResidueCodeEncoder, ResidueCodeEncoderConfig
-from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
-from discodock.models.residue_score_model import ResidueContext, ResidueScoreModel, ResidueScoreModelConfig
-from discodock.models.score_model import ComplexContext, ScoreModel, ScoreModelConfig
+from discodock.models.residue_config import ResidueCodeEncoderConfig, ResidueCodePriorConfig, ResidueScoreModelConfig
+from discodock.models.score_model import ScoreModelConfig
+
+if TYPE_CHECKING:
+    from discodock.models.code_encoder import CodeEncoder
+    from discodock.models.residue_code_encoder import ResidueCodeEncoder
+    from discodock.models.residue_score_model import ResidueContext, ResidueScoreModel
+    from discodock.models.score_model import ComplexContext, ScoreModel
 
 DEFAULT_KIND: Final = "all_atom"
 """Kind of configurations that name none, such as those of checkpoints from before there were kinds."""
@@ -45,33 +50,60 @@ AnyCodePriorConfig = Annotated[
     _DISCRIMINATOR,
 ]
 
-AnyScoreModel = ScoreModel | ResidueScoreModel
-AnyContext = ComplexContext | ResidueContext
+AnyScoreModel: TypeAlias = "ScoreModel | ResidueScoreModel"
+AnyContext: TypeAlias = "ComplexContext | ResidueContext"
 """What `encode` of a score model gives, and its `forward` takes; all have the molecular graphs as `ligand`."""
 
-AnyCodeEncoder = CodeEncoder | ResidueCodeEncoder
+AnyCodeEncoder: TypeAlias = "CodeEncoder | ResidueCodeEncoder"
 
 AnyCodePrior = PriorNetwork[Any]
 
-SCORE_MODELS: Final[dict[str, Any]] = {"all_atom": ScoreModel, "residue": ResidueScoreModel}
-"""Constructed with (config, layout or None)."""
 
-CODE_ENCODERS: Final[dict[str, Any]] = {"all_atom": CodeEncoder, "residue": ResidueCodeEncoder}
-"""Constructed with (config, layout)."""
+@dataclass(frozen=True)
+class NetworkFamily:
+    """The networks of one kind.
 
-CODE_PRIORS: Final[dict[str, Any]] = {"all_atom": CodePriorNetwork, "residue": ResidueCodePrior}
-"""Constructed with (config, layout, the configuration of the score model)."""
+    Attributes:
+        score_model: class of the score model, constructed with (config, layout or None).
+        code_encoder: class of the code encoder, constructed with (config, layout).
+        code_prior: class of the prior network, constructed with (config, layout, configuration of the score model).
+    """
+
+    score_model: Any
+    code_encoder: Any
+    code_prior: Any
+
+
+def _all_atom() -> NetworkFamily:
+    from discodock.models.code_encoder import CodeEncoder
+    from discodock.models.code_prior import CodePriorNetwork
+    from discodock.models.score_model import ScoreModel
+
+    return NetworkFamily(ScoreModel, CodeEncoder, CodePriorNetwork)
+
+
+def _residue() -> NetworkFamily:
+    from discodock.models.residue_code_encoder import ResidueCodeEncoder
+    from discodock.models.residue_code_prior import ResidueCodePrior
+    from discodock.models.residue_score_model import ResidueScoreModel
+
+    return NetworkFamily(ResidueScoreModel, ResidueCodeEncoder, ResidueCodePrior)
+
+
+FAMILIES: Final[dict[str, Callable[[], NetworkFamily]]] = {"all_atom": _all_atom, "residue": _residue}
+"""Families of networks by their kind. A family is imported when it is asked for: e3nn, which only the residue-level
+networks need, takes seconds."""
 
 
 def make_score_model(config: AnyScoreModelConfig, layout: CodeLayout | None) -> AnyScoreModel:
     """A score model of the configuration's kind; layout None makes one without codes."""
-    model: AnyScoreModel = SCORE_MODELS[config.kind](config, layout)
+    model: AnyScoreModel = FAMILIES[config.kind]().score_model(config, layout)
     return model
 
 
 def make_code_encoder(config: AnyCodeEncoderConfig, layout: CodeLayout) -> AnyCodeEncoder:
     """A code encoder of the configuration's kind."""
-    encoder: AnyCodeEncoder = CODE_ENCODERS[config.kind](config, layout)
+    encoder: AnyCodeEncoder = FAMILIES[config.kind]().code_encoder(config, layout)
     return encoder
 
 
@@ -85,7 +117,7 @@ def make_code_prior(config: AnyCodePriorConfig, layout: CodeLayout, score_model:
         raise ConfigError(
             f"the prior is of kind {config.kind}, the score model of kind {score_model.kind}; set prior.kind to that"
         )
-    prior: AnyCodePrior = CODE_PRIORS[config.kind](config, layout, score_model)
+    prior: AnyCodePrior = FAMILIES[config.kind]().code_prior(config, layout, score_model)
     return prior
 
 

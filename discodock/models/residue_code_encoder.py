@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.graphs import LigandGraph, ReceptorGraph
@@ -14,20 +12,11 @@ from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import LIGAND, code_nodes
 from discodock.models.residue_code_heads import ResidueCodeHeads
-from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
+from discodock.models.residue_config import ResidueCodeEncoderConfig
+from discodock.models.residue_embedding import Poses
 from discodock.models.residue_graph import alpha_carbon_graph
 from discodock.models.residue_network import ResidueNetwork
 from discodock.noise import NoiseLike
-
-
-class ResidueCodeEncoderConfig(ResidueNetworkConfig):
-    """Sizes of the code encoder of DisCo-DiffDock-S; the defaults are the paper's."""
-
-    kind: Literal["residue"] = "residue"
-    num_vectors: int = Field(4, gt=0, description="vector (1o, 1e) channels of every node")
-    num_layers: int = Field(3, gt=0, description="rounds of convolutions")
-    cross_cutoff: float = Field(30.0, gt=0, description="ligand-receptor edges, Å")
-    num_hidden: int = Field(128, gt=0, description="width of the networks that give the logits")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Final, cast
 import torch
 from e3nn import o3
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from discodock.latents.heads import CodeHeads
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import COMPLEX, LIGAND, RESIDUES
 from discodock.models.residue_embedding import PoseNodes
+from discodock.nn.scatter import scatter_mean
 
 PARTS: Final = {COMPLEX: (LIGAND, RESIDUES)}
 """Sets of nodes that are made of others, which have heads of their own."""
@@ -61,10 +61,7 @@ class ResidueCodeHeads(CodeHeads):
             return torch.cat(columns, dim=1)
 
         def summary(_code: int) -> Tensor:
-            means = [
-                scatter(each, masks[name].nonzero()[:, 0], dim_size=len(masks[name]), reduce="mean")
-                for name, each in flat.items()
-            ]
+            means = [scatter_mean(each, masks[name].nonzero()[:, 0], len(masks[name])) for name, each in flat.items()]
             return torch.cat(means, dim=-1)
 
         return self(summary, score_nodes)

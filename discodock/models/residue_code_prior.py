@@ -6,9 +6,8 @@ Source: DisCo-Diff, arXiv 2407.03300, stage 2.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
 from torch import Tensor
 
 from discodock.geometry.alignment import masked_centroid
@@ -18,16 +17,9 @@ from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import CodeNodes, code_nodes
 from discodock.models.prior_network import PriorNetwork
 from discodock.models.residue_code_heads import ResidueCodeHeads
+from discodock.models.residue_config import ResidueCodePriorConfig, ResidueScoreModelConfig
 from discodock.models.residue_embedding import complex_masks
-from discodock.models.residue_score_model import ResidueContext, ResidueScoreModelConfig, ResidueTrunk
-from discodock.settings import Settings
-
-
-class ResidueCodePriorConfig(Settings):
-    """Sizes of the prior of DisCo-DiffDock-S that its score model does not give."""
-
-    kind: Literal["residue"] = "residue"
-    num_hidden: int = Field(128, gt=0, description="width of the networks that give the logits")
+from discodock.models.residue_score_model import ResidueContext, ResidueTrunk
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
-"""What the residue-level networks begin with: embedded nodes and edges of poses, and the sizes of everything."""
+"""What the residue-level networks begin with: embedded nodes and edges of poses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import torch
 from e3nn import o3
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,32 +16,17 @@ from discodock.graphs import LigandGraph
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import COMPLEX, LIGAND, RESIDUES, check_layout
 from discodock.models.residue_codes import CodeMarks, null_codes_of
+from discodock.models.residue_config import ResidueNetworkConfig
 from discodock.models.residue_graph import AlphaCarbonGraph, repeat_pairs
 from discodock.nn.features import CategoricalEmbedding
 from discodock.nn.fully_connected import IrrepsEdges
 from discodock.nn.neighbors import PairList, flat_index, radius_pairs
 from discodock.nn.radial import GaussianBasis
-from discodock.settings import Settings
 
 HARMONICS: Final = o3.Irreps("0e + 1o")
 
 CROSS_REACH: Final = 80.0
 """Å; the radial basis between ligand and receptor ends here. Edges may be longer."""
-
-
-class ResidueNetworkConfig(Settings):
-    """Sizes that the score model and the code encoder of DisCo-DiffDock have in common."""
-
-    num_scalars: int = Field(24, gt=0, description="scalar (0e, 0o) channels of every node: the paper's n_s")
-    num_vectors: int = Field(6, gt=0, description="vector (1o, 1e) channels of every node: the paper's n_v")
-    num_layers: int = Field(5, gt=0, description="rounds of convolutions")
-    num_basis: int = Field(32, gt=1, description="radial basis functions per edge")
-    ligand_cutoff: float = Field(5.0, gt=0, description="ligand-ligand edges, Å")
-    receptor_cutoff: float = Field(15.0, gt=0, description="longest residue-residue edge, Å")
-    receptor_neighbors: int = Field(24, gt=0, description="residue-residue edges that end at a residue")
-    dropout: float = Field(0.1, ge=0, lt=1, description="of the hidden layers of edge networks")
-    embedding_size: int = Field(0, ge=0, description="channels of the ESM-2 embeddings; 0 does without, 1280 for 650M")
-    convolution: Literal["factorised", "e3nn"] = Field("factorised", description="tensor product: fast path or e3nn")
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch_geometric.utils import scatter
 
 from discodock import schema
 from discodock.graphs import EmbeddedReceptorGraph, ReceptorGraph
 from discodock.models.code_nodes import CodeNodes
 from discodock.nn.neighbors import PairList, nearest_pairs
+from discodock.nn.scatter import scatter_sum
 
 _ALPHA_CARBON = schema.ATOM_NAMES.index("CA")
 
@@ -48,10 +48,10 @@ def alpha_carbon_graph(
     """
     shape = nodes.residue_idx.shape
     is_alpha = (receptor.atom_name == _ALPHA_CARBON)[receptor.mask].to(receptor.pos.dtype)
-    sums = scatter(
+    sums = scatter_sum(
         torch.cat([receptor.pos[receptor.mask] * is_alpha[:, None], is_alpha[:, None]], dim=-1),
         nodes.atom_residue,
-        dim_size=shape.numel(),
+        shape.numel(),
     ).view(*shape, 4)
     pos, mask = sums[..., :3] / sums[..., 3:].clamp(min=1), sums[..., 3] > 0
     residue_type = torch.zeros(shape.numel(), dtype=torch.int64, device=mask.device)

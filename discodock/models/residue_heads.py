@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from discodock.geometry.alignment import masked_centroid
 from discodock.geometry.topology import LigandTopology
-from discodock.models.residue_embedding import HARMONICS, ResidueNetworkConfig
+from discodock.models.residue_config import ResidueNetworkConfig
+from discodock.models.residue_embedding import HARMONICS
 from discodock.nn.fully_connected import FullyConnectedConvolution, IrrepsEdges
 from discodock.nn.neighbors import flat_index, radius_pairs
 from discodock.nn.radial import GaussianBasis

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import LIGAND, RESIDUES
-from discodock.models.residue_embedding import HARMONICS, PoseEmbedding, PoseNodes, Poses, ResidueNetworkConfig
+from discodock.models.residue_config import ResidueNetworkConfig
+from discodock.models.residue_embedding import HARMONICS, PoseEmbedding, PoseNodes, Poses
 from discodock.nn.fully_connected import FullyConnectedConvolution, IrrepsEdges, feature_irreps
 
 EDGE_KINDS: Final = ("ligand", "to_ligand", "receptor", "to_receptor")

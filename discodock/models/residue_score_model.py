@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.geometry.pose import PoseTangent
 from discodock.graphs import LigandGraph, ReceptorGraph
 from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import LIGAND, CodeNodes, code_nodes
-from discodock.models.residue_embedding import Poses, ResidueNetworkConfig
+from discodock.models.residue_config import ResidueScoreModelConfig
+from discodock.models.residue_embedding import Poses
 from discodock.models.residue_graph import AlphaCarbonGraph, alpha_carbon_graph
 from discodock.models.residue_heads import BondHead, CenterHead
 from discodock.models.residue_network import ResidueNetwork
 from discodock.nn.radial import TimeEmbedding
-
-
-class ResidueScoreModelConfig(ResidueNetworkConfig):
-    """Sizes of the score model of DisCo-DiffDock-S; the defaults are the paper's."""
-
-    kind: Literal["residue"] = "residue"
-    num_time: int = Field(32, gt=0, description="channels of the time embedding")
-    cross_cutoff: float = Field(20.0, gt=0, description="ligand-receptor edges at no noise, Å")
-    cross_cutoff_slope: float = Field(3.0, ge=0, description="how much they grow per Å of translation noise")
-    tr_sigma_min: float = Field(0.1, gt=0, description="translation noise at t = 0, Å, as in the process")
-    tr_sigma_max: float = Field(19.0, gt=0, description="translation noise at t = 1, Å, as in the process")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from discodock.geometry import cavities
 from discodock.graphs import LigandGraph, ReceptorGraph, ResidueGraph
@@ -19,6 +18,7 @@ from discodock.nn.features import Features, GatedUpdate
 from discodock.nn.interaction import InteractionLayer, make_edges
 from discodock.nn.neighbors import flat_index, nearest_pairs
 from discodock.nn.radial import GaussianBasis
+from discodock.nn.scatter import scatter_max, scatter_mean
 
 SITE_LAYOUT = CodeLayout(spaces=(Pointer(nodes="receptor_residues"),))
 """The site code: a pointer at a residue of the whole receptor."""
@@ -106,9 +106,9 @@ class SiteModel(nn.Module):
         sample = torch.arange(len(receptor.mask), device=receptor.mask.device)[:, None]
         index = (sample * num_residues + receptor.residue_idx)[receptor.mask]
         size = len(receptor.mask) * num_residues
-        mean = scatter(features.scalars, index, dim_size=size, reduce="mean")
-        largest = scatter(features.scalars, index, dim_size=size, reduce="max")
-        vectors = scatter(features.vectors, index, dim_size=size, reduce="mean")
+        mean = scatter_mean(features.scalars, index, size)
+        largest = scatter_max(features.scalars, index, size)
+        vectors = scatter_mean(features.vectors, index, size)
         scalars = torch.cat([mean, largest], dim=-1)
         return scalars.unflatten(0, (-1, num_residues)), vectors.unflatten(0, (-1, num_residues))
 
@@ -140,4 +140,4 @@ class SiteModel(nn.Module):
         mask = ligand.topology.atom_mask
         flat = self.ligand_encoder(ligand)
         sample = torch.arange(len(mask), device=mask.device).repeat_interleave(mask.sum(dim=1))
-        return scatter(flat, sample, dim_size=len(mask), reduce="mean")
+        return scatter_mean(flat, sample, len(mask))

@@ -21,7 +21,8 @@ from e3nn.nn import BatchNorm
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-from torch_geometric.utils import scatter
+
+from discodock.nn.scatter import scatter_mean
 
 NODES_AT_ONCE: Final = 768
 """Source nodes whose mixed features exist at the same time; 80 kB each at DiffDock's sizes."""
@@ -74,7 +75,7 @@ class FullyConnectedProduct(nn.Module, ABC):
             num_targets: M.
         """
         messages, target = self.messages(features, hidden, edges)
-        return scatter(messages, target, dim_size=num_targets, reduce="mean")
+        return scatter_mean(messages, target, num_targets)
 
 
 class E3nnFullyConnected(FullyConnectedProduct):

@@ -2,15 +2,15 @@
 
 Both take what the source of every edge sends (E, S + V + 3 V), [a | g | b_x | b_y | b_z], edge weights (E, S + 3 V),
 [w1 | w2 | w3 | w4], unit vectors (E, 3) and target indices (E,), and give sums per target (M, S + V + 3 V); see
-`discodock.nn.convolution` for the formula.
+`discodock.nn.convolution` for the formula. Only the reference imports e3nn: that takes longer than docking a ligand.
 """
 
 from __future__ import annotations
 
 import torch
-from e3nn import o3
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
+
+from discodock.nn.scatter import scatter_sum
 
 
 class FusedProduct(nn.Module):
@@ -29,13 +29,15 @@ class FusedProduct(nn.Module):
         along = torch.addcmul(torch.addcmul(b_x * x, b_y, y), b_z, z)  # <b, u>
         w3_g = w3 * g
         vectors = [torch.addcmul(w4 * b, w3_g, u) for b, u in ((b_x, x), (b_y, y), (b_z, z))]
-        return scatter(torch.cat([w1 * a, w2 * along, *vectors], dim=-1), target, dim_size=num_targets)
+        return scatter_sum(torch.cat([w1 * a, w2 * along, *vectors], dim=-1), target, num_targets)
 
 
 class E3nnProduct(nn.Module):
-    """The same as an `e3nn.o3.TensorProduct` between a gather and a scatter."""
+    """The same as an `e3nn.o3.TensorProduct` between a gather and a scatter; slow, and what tests compare with."""
 
     def __init__(self, num_scalars: int, num_vectors: int) -> None:
+        from e3nn import o3
+
         super().__init__()
         self.num_scalars, self.num_vectors = num_scalars, num_vectors
         irreps_in = o3.Irreps(f"{num_scalars}x0e + {num_vectors}x0e + {num_vectors}x1o")
@@ -59,10 +61,12 @@ class E3nnProduct(nn.Module):
 
     def forward(self, sent: Tensor, weights: Tensor, unit_vec: Tensor, target: Tensor, num_targets: int) -> Tensor:
         """Sums per target, shape (num_targets, S + V + 3 V); e3nn keeps channels before components, we the reverse."""
+        from e3nn import o3
+
         scalars, vectors = sent.tensor_split([self.num_scalars + self.num_vectors], dim=-1)
         node_attr = torch.cat([scalars, vectors.reshape(-1, 3, self.num_vectors).transpose(1, 2).flatten(1)], dim=-1)
         edge_sh = o3.spherical_harmonics([0, 1], unit_vec, normalize=True, normalization="norm")
-        message = scatter(self.product(node_attr, edge_sh, weights), target, dim_size=num_targets)
+        message = scatter_sum(self.product(node_attr, edge_sh, weights), target, num_targets)
         scalars, vectors = message.tensor_split([self.num_scalars + self.num_vectors], dim=-1)
         both = vectors.view(-1, 2, self.num_vectors, 3).sum(dim=1)
         return torch.cat([scalars, both.transpose(1, 2).flatten(1)], dim=-1)

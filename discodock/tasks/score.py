@@ -16,7 +16,7 @@ from discodock.geometry.topology import LigandTopology
 from discodock.latents.dropout import drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
-from discodock.models.residue_score_model import ResidueScoreModelConfig
+from discodock.models.residue_config import ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 from discodock.tasks.codes import CodesConfig, code_rate

@@ -24,9 +24,8 @@ from discodock.models.checkpoint import (
     save_checkpoint,
     start_from,
 )
-from discodock.models.registry import SCORE_MODELS
-from discodock.models.residue_code_encoder import ResidueCodeEncoderConfig
-from discodock.models.residue_score_model import ResidueScoreModelConfig
+from discodock.models.registry import FAMILIES
+from discodock.models.residue_config import ResidueCodeEncoderConfig, ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModel
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
@@ -101,7 +100,9 @@ def score_data(config: DataConfig, task: ScoreTaskConfig) -> ComplexDataModule:
     size = model.embedding_size if isinstance(model, ResidueScoreModelConfig) else 0
     if isinstance(encoder, ResidueCodeEncoderConfig) and encoder.embedding_size not in (0, size):
         raise ConfigError("task.codes.encoder.embedding_size is neither 0 nor task.model.embedding_size")
-    return ComplexDataModule(config, whole_receptor=SCORE_MODELS[model.kind].whole_receptor, embedding_size=size)
+    return ComplexDataModule(
+        config, whole_receptor=FAMILIES[model.kind]().score_model.whole_receptor, embedding_size=size
+    )
 
 
 def start_score_task(task: ScoreTask, path: Path) -> None:

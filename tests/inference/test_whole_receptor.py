@@ -18,8 +18,9 @@ from discodock.inference.sample import SamplingConfig
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SAMPLING_BLOCK, SCORE_PART, prefixed, save_checkpoint
-from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
-from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
+from discodock.models.residue_code_prior import ResidueCodePrior
+from discodock.models.residue_config import ResidueCodePriorConfig, ResidueScoreModelConfig
+from discodock.models.residue_score_model import ResidueScoreModel
 from tests.data.tiny_esm import write_tiny_esm
 from tests.tiny import NOT_RELAXED
 

@@ -12,8 +12,9 @@ import torch
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
-from discodock.models.residue_code_encoder import ResidueCodeEncoder, ResidueCodeEncoderConfig
-from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
+from discodock.models.residue_code_encoder import ResidueCodeEncoder
+from discodock.models.residue_config import ResidueCodeEncoderConfig, ResidueScoreModelConfig
+from discodock.models.residue_score_model import ResidueScoreModel
 from tests.models.complexes import random_complexes
 
 ANYWHERE = Pointer(nodes="complex")

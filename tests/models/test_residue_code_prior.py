@@ -5,8 +5,9 @@ from functools import cache
 import pytest
 import torch
 
-from discodock.models.residue_code_prior import ResidueCodePrior, ResidueCodePriorConfig
-from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
+from discodock.models.residue_code_prior import ResidueCodePrior
+from discodock.models.residue_config import ResidueCodePriorConfig, ResidueScoreModelConfig
+from discodock.models.residue_score_model import ResidueScoreModel
 from tests.models.residue_networks import ANYWHERE, LAYOUTS, PAPER, SIZES, SMALL, complexes
 from tests.rotations import random_rotmat
 

@@ -7,8 +7,9 @@ from discodock.geometry.pose import PoseTangent
 from discodock.geometry.topology import LigandTopology
 from discodock.graphs import EmbeddedReceptorGraph, LigandGraph, ReceptorGraph
 from discodock.models.code_nodes import code_nodes
+from discodock.models.residue_config import ResidueScoreModelConfig
 from discodock.models.residue_graph import alpha_carbon_graph, repeat_pairs
-from discodock.models.residue_score_model import ResidueScoreModel, ResidueScoreModelConfig
+from discodock.models.residue_score_model import ResidueScoreModel
 from tests.models.residue_networks import LAYOUTS, SIZES, complexes, make_model, new_model
 from tests.models.test_score_model import assert_same, run
 from tests.rotations import random_rotmat
