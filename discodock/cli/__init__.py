@@ -1,0 +1,6 @@
+"""The `discodock` command: one thin module per command, nothing heavy imported at its top.
+
+Start with `main.py`. Nobody imports this package.
+
+May import: evaluation, images, inference, report, tasks.
+"""

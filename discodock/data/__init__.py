@@ -1,0 +1,6 @@
+"""Prepared complexes: from files to arrays, the store that they are in, and batches of them.
+
+Start with `prepare.py` (writes a store), `store.py` (reads one), `module.py` (batches for training).
+
+May import: geometry, graphs.
+"""

@@ -1,0 +1,1 @@
+"""Layouts of folders of crystal complexes: one module each, named in `registry.py` (`DATASETS`)."""
