@@ -23,13 +23,14 @@ import gemmi
 import numpy as np
 
 from discodock.cli.runtime import hide_reader_notes
+from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
+from discodock.data.datasets.source import SourceComplex
 from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.displacement import displaced_center, seed_of
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import Redocking, compute_metrics
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.files import write_json
-from discodock.inference.complexes import CrystalComplex, SourceComplex, list_complexes, read_complex
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket

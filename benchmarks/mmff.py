@@ -15,8 +15,9 @@ from rdkit.Chem import rdForceFieldHelpers
 
 from discodock.chem.ligand import heavy_molecule
 from discodock.chem.mmff import mmff_arrays, with_hydrogens
+from discodock.data.crystal import list_complexes, read_complex
+from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.evaluate import choose_complexes
-from discodock.inference.complexes import SourceComplex, list_complexes, read_complex
 from discodock.physics.mmff_forces import mmff_forces
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "complexes"

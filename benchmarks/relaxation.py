@@ -24,13 +24,14 @@ import torch
 
 from discodock.chem.validity import check_validity
 from discodock.chem.write import pose_mol
+from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
+from discodock.data.datasets.source import Unusable
 from discodock.errors import DiscodockError
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import SUCCESS_RMSD, wilson_interval
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
 from discodock.files import write_json
-from discodock.inference.complexes import CrystalComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker, docking_arrays
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores

@@ -22,8 +22,9 @@ import torch
 
 from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.data.batch import collate
+from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
+from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.displacement import displaced_center
-from discodock.inference.complexes import CrystalComplex, SourceComplex, list_complexes, read_complex
 from discodock.inference.dock import Docker
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
 from discodock.inference.sample import SamplingConfig
@@ -129,7 +130,7 @@ def compare_receptor_sharing(docker: Docker, crystal: CrystalComplex, repeats: i
 def measure_training(complexes: list[CrystalComplex], repeats: int) -> None:
     """Noised poses trained on per second and core, default configuration, without torch.compile."""
     from discodock.data.crop import crop_complex, crop_radius
-    from discodock.data.prepare import PrepareConfig, featurize
+    from discodock.data.featurize import PrepareConfig, featurize
 
     arrays = []
     for crystal in complexes[:6]:
@@ -182,7 +183,7 @@ def dock(docker: Docker, crystal: CrystalComplex) -> None:
 def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # noqa: ANN201
     """The crystal complex as a batch of one, with noised copies of its pose at spread times."""
     from discodock.data.crop import crop_complex, crop_radius
-    from discodock.data.prepare import PrepareConfig, featurize
+    from discodock.data.featurize import PrepareConfig, featurize
 
     full = featurize(crystal.receptor, crystal.ligand, PrepareConfig(num_conformers=1))
     radius = crop_radius(full["ligand_conformer_pos"][0])

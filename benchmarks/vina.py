@@ -23,6 +23,8 @@ import numpy as np
 from discodock.chem.autodock import VinaPoses, dock_with_vina
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.write import pose_mol, write_poses
+from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
+from discodock.data.datasets.source import Unusable
 from discodock.errors import DiscodockError
 from discodock.evaluation.evaluate import Evaluation, EvaluationConfig, choose_complexes, evaluate
 from discodock.evaluation.sources import (
@@ -34,7 +36,6 @@ from discodock.evaluation.sources import (
     evaluation_pocket,
 )
 from discodock.files import write_json
-from discodock.inference.complexes import CrystalComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.sample import SamplingConfig

@@ -24,8 +24,9 @@ from discodock.chem.ligand import heavy_indices
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import Receptor
 from discodock.chem.stereo import with_positions
+from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
+from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.evaluate import choose_complexes
-from discodock.inference.complexes import CrystalComplex, SourceComplex, list_complexes, read_complex
 from discodock.inference.relax import RelaxConfig, relax_poses
 
 SURROUNDINGS = 14.0

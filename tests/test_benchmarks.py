@@ -14,7 +14,7 @@ from benchmarks.cross import first_fit
 from benchmarks.cross import main as cross
 from benchmarks.curves import main as draw_curves
 from benchmarks.curves import read_curves, smoothed
-from discodock.inference.complexes import list_complexes, read_complex
+from discodock.data.crystal import list_complexes, read_complex
 from discodock.inference.outputs import read_table
 from tests.tiny import COMPLEXES, SMALL, write_tiny_checkpoint
 

@@ -90,9 +90,9 @@ def evaluate(
         samples, exhaustiveness, steps, solver, seed=seed, batch_size=batch_size, guidance=guidance
     )
     from discodock.cli.progress import WorkBar
+    from discodock.data.datasets.split_table import read_split_table
     from discodock.evaluation.evaluate import EvaluationConfig
     from discodock.evaluation.evaluate import evaluate as evaluate_complexes
-    from discodock.inference.complexes import read_split_table
     from discodock.inference.outputs import check_writable
     from discodock.inference.relax import RelaxConfig
     from discodock.inference.rescore import checked_rescore

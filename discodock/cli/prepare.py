@@ -16,7 +16,8 @@ import typer
 from discodock.cli import options
 
 if TYPE_CHECKING:
-    from discodock.data.prepare import PrepareConfig, PrepareReport, Progress
+    from discodock.data.featurize import PrepareConfig
+    from discodock.data.prepare import PrepareReport, Progress
 
 LINE_INTERVAL: Final = 10.0  # s between progress lines where there is no terminal
 
@@ -189,7 +190,8 @@ def _prepare(
     from pydantic import ValidationError
 
     from discodock.data.datasets.source import EXCLUDED
-    from discodock.data.prepare import PrepareConfig, prepare
+    from discodock.data.featurize import PrepareConfig
+    from discodock.data.prepare import prepare
     from discodock.errors import ConfigError
 
     try:

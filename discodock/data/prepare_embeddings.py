@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from discodock.chem.ligand import LigandRecord
-from discodock.chem.protein import Receptor
 from discodock.chem.sequences import chain_sequences
+from discodock.data.crystal import StageError, read_crystal
 from discodock.data.datasets.registry import DATASETS
 from discodock.data.datasets.source import SourceComplex
 from discodock.data.embeddings import (
@@ -21,7 +20,7 @@ from discodock.data.embeddings import (
     read_chains,
     write_chains,
 )
-from discodock.data.prepare import PrepareConfig, StageError, read_complex
+from discodock.data.featurize import PrepareConfig
 from discodock.data.store import PreparedStore
 from discodock.data.workers import run_all
 from discodock.errors import ConfigError
@@ -105,13 +104,11 @@ def check_embeddable(config: PrepareConfig) -> None:
 
 def _read_chains(task: _Task) -> str | None:
     """Write the chains of a complex; its id if they cannot be read."""
-
-    def use(receptor: Receptor, _record: LigandRecord) -> ResidueChains:
-        chains = chain_sequences(receptor)
-        return ResidueChains(chains.sequences, chains.chain, chains.position, task.key)
-
     try:
-        write_chains(task.folder, task.source.id, read_complex(task.source, task.config, use))
+        crystal = read_crystal(task.source, keep=task.config.keep, drop=task.config.drop)
     except StageError:
         return task.source.id
+    chains = chain_sequences(crystal.receptor)
+    found = ResidueChains(chains.sequences, chains.chain, chains.position, task.key)
+    write_chains(task.folder, task.source.id, found)
     return None

@@ -23,8 +23,9 @@ from scipy.spatial import cKDTree
 
 from discodock.chem.peptides import CappedPeptide, capped_peptide
 from discodock.data.batch import Arrays
+from discodock.data.featurize import complex_seed
 from discodock.data.ledger import Ledger
-from discodock.data.prepare import Progress, complex_seed
+from discodock.data.prepare import Progress
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, PreparedStore, write_arrays
 from discodock.schema import AMINO_ACIDS, ATOM_NAMES, RESIDUE_TYPES, SCHEMA_VERSION
 from discodock.settings import Settings

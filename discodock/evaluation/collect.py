@@ -14,6 +14,8 @@ import numpy as np
 from pydantic import Field
 
 from discodock.data.crop import crop_site
+from discodock.data.crystal import list_complexes, read_complex
+from discodock.data.datasets.source import SourceComplex, Unusable
 from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, write_arrays
 from discodock.data.workers import run_all
@@ -21,7 +23,6 @@ from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.evaluate import EvaluationConfig, choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import complex_fingerprint, evaluation_pocket
-from discodock.inference.complexes import SourceComplex, Unusable, list_complexes, read_complex
 from discodock.inference.dock import Docker
 from discodock.schema import SCHEMA_VERSION
 

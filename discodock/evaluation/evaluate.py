@@ -14,6 +14,9 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from discodock.data.crystal import list_complexes, read_complex
+from discodock.data.datasets.source import SourceComplex, Unusable
+from discodock.data.datasets.split_table import SplitTable
 from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.displacement import seed_of
 from discodock.evaluation.groups import group_rates
@@ -22,7 +25,6 @@ from discodock.evaluation.report import write_report
 from discodock.evaluation.rows import COLUMNS, complex_values, failure_values, redocking_of
 from discodock.evaluation.sources import PoseSource, PredictionConfig
 from discodock.files import write_json
-from discodock.inference.complexes import SourceComplex, SplitTable, Unusable, list_complexes, read_complex
 from discodock.inference.outputs import read_table, write_table
 
 METRICS_FILE: Final = "metrics.json"

@@ -10,11 +10,11 @@ import numpy as np
 
 from discodock.chem.ligand import heavy_indices, heavy_molecule
 from discodock.chem.ligand_features import torsion_topology
+from discodock.data.crystal import CrystalComplex
 from discodock.evaluation.copies import crystal_copies
 from discodock.evaluation.metrics import SUCCESS_RMSD, Redocking
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import PredictedPoses
-from discodock.inference.complexes import CrystalComplex
 
 COLUMNS: Final = (
     "id", "split", "cluster", "is_seen", "status", "message", "num_ligand_atoms", "num_torsions", "num_residues",

@@ -17,9 +17,10 @@ from discodock.chem.match import matched_positions
 from discodock.chem.pose_file import read_poses
 from discodock.chem.validity import Validity, check_validity
 from discodock.chem.write import check_chemistry, pose_mols
+from discodock.data.crystal import CrystalComplex
+from discodock.data.datasets.source import SourceComplex
 from discodock.errors import InputError
 from discodock.evaluation.displacement import displaced_center
-from discodock.inference.complexes import CrystalComplex, SourceComplex
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import fingerprint, package_versions, run_record
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
+from discodock.data.crystal import list_complexes, read_complex
+from discodock.data.datasets.split_table import read_split_table
 from discodock.evaluation.displacement import displaced_center
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import METRICS
-from discodock.inference.complexes import list_complexes, read_complex, read_split_table
 from tests.tiny import COMPLEXES, write_tiny_checkpoint
 
 IDS = sorted(path.name for path in COMPLEXES.iterdir())

@@ -8,7 +8,7 @@ import pytest
 
 from discodock.cli import prepare as command
 from discodock.cli.main import run
-from discodock.data.prepare import PrepareConfig
+from discodock.data.featurize import PrepareConfig
 from discodock.data.store import PreparedStore
 from tests.tiny import write_tiny_checkpoint
 

@@ -20,8 +20,9 @@ from discodock.data.embeddings import (
     write_chains,
 )
 from discodock.data.esm import EsmEmbedder, nearest_window, window_starts
+from discodock.data.featurize import PrepareConfig
 from discodock.data.module import ComplexDataModule, DataConfig
-from discodock.data.prepare import PrepareConfig, prepare
+from discodock.data.prepare import prepare
 from discodock.data.prepare_embeddings import prepare_embeddings
 from discodock.data.store import PreparedStore
 from discodock.errors import ConfigError, InputError, PreparedDataError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from discodock.data.prepare import PrepareConfig, prepare
+from discodock.data.featurize import PrepareConfig
+from discodock.data.prepare import prepare
 from discodock.data.prepare_fragments import Chains, FragmentConfig, cut_fragments, prepare_fragments
 from discodock.data.store import PreparedStore
 from discodock.schema import AMINO_ACIDS

@@ -16,18 +16,11 @@ import pytest
 
 from discodock.chem.ligand import read_ligand
 from discodock.chem.protein import read_receptor
+from discodock.data.crystal import StageError
 from discodock.data.datasets.complexes import ComplexesDataset
 from discodock.data.datasets.source import SourceComplex
-from discodock.data.prepare import (
-    PrepareConfig,
-    Progress,
-    StageError,
-    complex_seed,
-    content_key,
-    featurize,
-    prepare,
-    prepare_complex,
-)
+from discodock.data.featurize import PrepareConfig, complex_seed, featurize
+from discodock.data.prepare import Progress, content_key, prepare, prepare_complex
 from discodock.data.store import PreparedStore, check_arrays
 from discodock.data.workers import run_all
 from discodock.errors import InputError
@@ -96,7 +89,7 @@ def test_a_changed_file_or_version_changes_the_key(monkeypatch: pytest.MonkeyPat
     before = content_key(entry, FAST)
     changed = SourceComplex(**{**entry.__dict__, "files": {**entry.files, "ligand.sdf": other.files["ligand.sdf"]}})
     assert content_key(changed, FAST) != before
-    monkeypatch.setattr("discodock.data.prepare.PREPARE_VERSION", 999)
+    monkeypatch.setattr("discodock.data.featurize.PREPARE_VERSION", 999)
     assert content_key(entry, FAST) != before
 
 
@@ -217,7 +210,8 @@ def test_resumes_after_a_kill(tmp_path: Path) -> None:
     source, out = copy_complexes(tmp_path / "src", NAMES), tmp_path / "out"
     code = f"""
 import discodock.data.ledger as ledger
-from discodock.data.prepare import PrepareConfig, prepare
+from discodock.data.featurize import PrepareConfig
+from discodock.data.prepare import prepare
 if __name__ == "__main__":
     ledger.WRITE_INTERVAL = 0.0
     prepare({str(source)!r}, {str(out)!r}, PrepareConfig(num_conformers=1), workers=2)

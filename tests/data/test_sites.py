@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from discodock.data.prepare import PrepareConfig, prepare
+from discodock.data.featurize import PrepareConfig
+from discodock.data.prepare import prepare
 from discodock.data.residues import collate_residues, residue_arrays
 from discodock.data.sites import ReceptorDataset
 from discodock.data.store import PreparedStore

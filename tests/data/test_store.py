@@ -8,7 +8,7 @@ import pytest
 
 from discodock.chem.ligand import read_ligand
 from discodock.chem.protein import read_receptor
-from discodock.data.prepare import PrepareConfig, featurize
+from discodock.data.featurize import PrepareConfig, featurize
 from discodock.data.store import (
     IndexRow,
     PreparedStore,

@@ -3,12 +3,12 @@ import shutil
 import numpy as np
 import pytest
 
+from discodock.data.crystal import list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex
 from discodock.data.store import PreparedStore
 from discodock.evaluation.collect import CollectConfig, collect_poses
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
-from discodock.inference.complexes import list_complexes, read_complex
 from discodock.inference.relax import RelaxConfig
 from discodock.inference.sample import SamplingConfig
 from discodock.schema import POSE_FIELDS

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from discodock.data.crystal import list_complexes, read_complex
+from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.copies import crystal_copies
-from discodock.inference.complexes import SourceComplex, list_complexes, read_complex
 from tests.tiny import COMPLEXES
 
 TURN = Rotation.from_rotvec([0.4, -1.1, 2.0])

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from discodock.chem.ligand import heavy_indices, heavy_positions
+from discodock.data.crystal import CrystalComplex
 from discodock.diffusion.process import PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.evaluation.rows import complex_values
 from discodock.evaluation.sources import DockedPoses, PredictionConfig
-from discodock.inference.complexes import CrystalComplex
 from discodock.inference.dock import Docker
 from discodock.inference.pocket import Pocket
 from discodock.inference.sample import SamplingConfig

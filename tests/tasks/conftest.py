@@ -1,6 +1,7 @@
 import pytest
 
-from discodock.data.prepare import PrepareConfig, prepare
+from discodock.data.featurize import PrepareConfig
+from discodock.data.prepare import prepare
 from tests.tiny import COMPLEXES
 
 

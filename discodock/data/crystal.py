@@ -1,9 +1,9 @@
-"""Crystal complexes as docking inputs: the data sets that `prepare` reads, one complex at a time."""
+"""Crystal complexes of a data set, one at a time: which there are, and receptor and ligand of each."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,18 +14,16 @@ from discodock.chem.protein import Receptor, read_receptor
 from discodock.data.datasets.complexes import ComplexesDataset
 from discodock.data.datasets.pdbbind import PDBBindDataset
 from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable, split_of_name
-from discodock.data.datasets.split_table import SplitTable, read_split_table
-from discodock.errors import InputError
+from discodock.data.datasets.split_table import SplitTable
+from discodock.errors import DiscodockError, InputError
 
-__all__ = [
-    "CrystalComplex",
-    "SourceComplex",
-    "SplitTable",
-    "Unusable",
-    "list_complexes",
-    "read_complex",
-    "read_split_table",
-]
+
+class StageError(DiscodockError):
+    """A complex that cannot be used, with the stage that refused it."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,9 @@ class CrystalComplex:
     """A complex that was read.
 
     Attributes:
-        receptor: without the ligand's own copies.
-        ligand: in its crystal pose.
-        crystal_pos: the ligand's heavy atoms, Å, float64, shape (L, 3).
+        receptor: receptor without the ligand's own copies.
+        ligand: ligand in its crystal pose.
+        crystal_pos: positions of the ligand's heavy atoms, Å, float64, shape (L, 3).
     """
 
     receptor: Receptor
@@ -94,10 +92,27 @@ def _dataset(source: Path) -> ComplexesDataset | PDBBindDataset:
 
 
 def read_complex(source: SourceComplex) -> CrystalComplex:
-    """Read receptor and crystal ligand of a complex.
+    """Read receptor and crystal ligand of a complex, as `read_crystal` does, for whoever needs no stage.
 
     Raises:
-        InputError: a file cannot be used, or the ligand has no coordinates.
+        InputError: the complex cannot be used; the message says where it lies.
+    """
+    try:
+        return read_crystal(source)
+    except StageError as error:
+        raise InputError(f"{source.where}: {error}") from None
+
+
+def read_crystal(source: SourceComplex, *, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> CrystalComplex:
+    """Read receptor and crystal ligand of a complex.
+
+    Args:
+        source: files of the complex.
+        keep: residues kept although a rule drops them, by name or chain:number.
+        drop: residues dropped, likewise.
+
+    Raises:
+        StageError: a file cannot be used, or the ligand has no coordinates.
     """
     with tempfile.TemporaryDirectory(prefix="discodock-") as name:
         folder = Path(name)
@@ -105,21 +120,32 @@ def read_complex(source: SourceComplex) -> CrystalComplex:
             (folder / file).write_bytes(content)
         try:
             ligand = _first_readable([folder / file for file in source.ligands])
-            if not ligand.has_3d:
-                raise InputError("the ligand has no 3-D coordinates, so there is no pose to compare with")
-            extra = None if source.cofactors is None else folder / source.cofactors
-            receptor = read_receptor(folder / source.protein, extra=extra, reference_ligands=[ligand.mol])
-        except InputError as error:
-            raise InputError(f"{source.where}: {str(error).replace(f'{folder}/', '')}") from None
+            receptor = _read_receptor(folder, source, ligand, keep, drop)
+        except StageError as error:
+            raise StageError(error.stage, str(error).replace(f"{folder}/", "")) from None
     return CrystalComplex(receptor, ligand, heavy_positions(ligand.mol))
 
 
-def _first_readable(paths: list[Path]) -> LigandRecord:
+def _first_readable(paths: Sequence[Path]) -> LigandRecord:
     """Ligand of the first file that can be read: of PDBBind's SDF and MOL2, one or the other fails for some."""
     reasons = []
     for path in paths:
         try:
-            return read_ligand(path)
+            ligand = read_ligand(path)
         except InputError as error:
             reasons.append(str(error))
-    raise InputError("; ".join(reasons))
+            continue
+        if not ligand.has_3d:
+            raise StageError("ligand", "the ligand has no 3-D coordinates: the crystal pose is needed")
+        return ligand
+    raise StageError("ligand", "; ".join(reasons))
+
+
+def _read_receptor(
+    folder: Path, source: SourceComplex, ligand: LigandRecord, keep: Sequence[str], drop: Sequence[str]
+) -> Receptor:
+    extra = None if source.cofactors is None else folder / source.cofactors
+    try:
+        return read_receptor(folder / source.protein, extra=extra, keep=keep, drop=drop, reference_ligands=[ligand.mol])
+    except InputError as error:
+        raise StageError("receptor", str(error)) from None
