@@ -15,7 +15,7 @@ from pydantic import Field
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from discodock.data.batch import Arrays, ComplexBatch, collate
-from discodock.data.crop import crop_site, move_origin, receptor_center
+from discodock.data.cropped import CroppedComplexDataset, WholeComplexDataset
 from discodock.data.embeddings import EmbeddingStore
 from discodock.data.store import IndexRow, PreparedStore
 from discodock.errors import ConfigError, PreparedDataError
@@ -47,45 +47,6 @@ class DataConfig(StoreConfig):
     receptor_jitter: float = Field(
         0.0, ge=0, description="noise of receptor positions in training, Å per axis: half of its variance by residue"
     )
-
-
-class SiteDataset(Dataset[Arrays]):
-    """Prepared complexes cropped around a displaced site centre; decoded complexes are kept in memory.
-
-    Args:
-        entries: the complexes, each with the store that it is in.
-        center_jitter: largest offset of the centre, Å.
-        receptor_jitter: noise of receptor positions, Å per axis; see `jittered`.
-        seed: of the crops and the noise.
-    """
-
-    def __init__(
-        self,
-        entries: Sequence[tuple[PreparedStore, str]],
-        *,
-        center_jitter: float,
-        seed: int,
-        receptor_jitter: float = 0.0,
-    ) -> None:
-        self.entries, self.seed = list(entries), seed
-        self.center_jitter, self.receptor_jitter = center_jitter, receptor_jitter
-        self._loaded: dict[int, Arrays] = {}
-
-    def __len__(self) -> int:
-        """Number of complexes."""
-        return len(self.entries)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
-        """The cropped complex; a key `(idx, draw)` says which of its random crops (default the first)."""
-        idx, draw = (key, 0) if isinstance(key, int) else key
-        if idx not in self._loaded:
-            store, complex_id = self.entries[idx]
-            self._loaded[idx] = store.load(complex_id)
-        arrays = self._loaded[idx]
-        generator = np.random.default_rng([self.seed, idx, draw])
-        center = arrays["ligand_pos"].mean(axis=0) + random_offset(generator, self.center_jitter)
-        cropped = crop_site(arrays, center)
-        return jittered(cropped, self.receptor_jitter, generator) if self.receptor_jitter > 0 else cropped
 
 
 def cluster_probabilities(clusters: Sequence[str], exponent: float) -> np.ndarray:
@@ -136,7 +97,7 @@ class StoreDataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> Dataset[Any]:
-        """The chosen complexes of a store, as `collate` takes them, for training or not; keys as in `SiteDataset`."""
+        """The chosen complexes of a store, for training or not; keyed as `CroppedComplexDataset` is."""
 
     @abstractmethod
     def collate(self, complexes: Sequence[Any]) -> Any:
@@ -197,34 +158,6 @@ class StoreDataModule(pl.LightningDataModule, ABC):
         )
 
 
-class WholeDataset(Dataset[Arrays]):
-    """Prepared complexes with their whole receptor, whose centre is the origin; decoded ones are kept in memory.
-
-    Args:
-        store: the complexes.
-        ids: which of them.
-        embeddings: of their residues by a language model, read from disk every time; None does without.
-    """
-
-    def __init__(self, store: PreparedStore, ids: Sequence[str], embeddings: EmbeddingStore | None) -> None:
-        self.store, self.ids, self.embeddings = store, list(ids), embeddings
-        self._loaded: dict[str, Arrays] = {}
-
-    def __len__(self) -> int:
-        """Number of complexes."""
-        return len(self.ids)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
-        """The complex; the draw in a key `(idx, draw)` makes no difference."""
-        complex_id = self.ids[key if isinstance(key, int) else key[0]]
-        if complex_id not in self._loaded:
-            arrays = self.store.load(complex_id)
-            self._loaded[complex_id] = move_origin(arrays, receptor_center(arrays))
-        if self.embeddings is None:
-            return self._loaded[complex_id]
-        return self._loaded[complex_id] | {"residue_embedding": self.embeddings.load(complex_id)}
-
-
 class ComplexDataModule(StoreDataModule):
     """Batches of complexes for the score model.
 
@@ -242,11 +175,14 @@ class ComplexDataModule(StoreDataModule):
         self.whole_receptor = whole_receptor
         self.embedding_size = embedding_size
 
-    def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> SiteDataset | WholeDataset:
+    def dataset(
+        self, store: PreparedStore, ids: Sequence[str], *, is_train: bool
+    ) -> CroppedComplexDataset | WholeComplexDataset:
         """Random crops, or whole complexes."""
         if self.whole_receptor:
-            return WholeDataset(store, ids, embeddings_of(store, self.embedding_size) if self.embedding_size else None)
-        return SiteDataset(
+            embeddings = embeddings_of(store, self.embedding_size) if self.embedding_size else None
+            return WholeComplexDataset(store, ids, embeddings)
+        return CroppedComplexDataset(
             [(store, complex_id) for complex_id in ids],
             center_jitter=self.crops.center_jitter,
             receptor_jitter=self.crops.receptor_jitter if is_train else 0.0,
@@ -262,7 +198,7 @@ class ComplexDataModule(StoreDataModule):
         rows = [row for row in store.index if row.split == "train"]
         if not rows:
             raise PreparedDataError(f"{self.crops.fragments}: no fragment of the train split; prepare them again")
-        assert isinstance(self.train_set, SiteDataset)
+        assert isinstance(self.train_set, CroppedComplexDataset)
         self.train_set.entries += [(store, row.id) for row in rows]
         share = self.crops.fragment_share
         drawn = cluster_probabilities([row.cluster for row in rows], self.crops.cluster_exponent)
@@ -286,26 +222,6 @@ def embeddings_of(store: PreparedStore, size: int) -> EmbeddingStore:
             " set embedding_size, or prepare with another --esm"
         )
     return embeddings
-
-
-def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:
-    """A random direction with a length uniform on [0, largest), shape (3,)."""
-    direction = generator.normal(size=3)
-    return direction / np.linalg.norm(direction) * generator.uniform(0, largest)
-
-
-def jittered(arrays: Arrays, width: float, generator: np.random.Generator) -> Arrays:
-    """A new mapping whose receptor atoms are displaced, so that no pocket is ever seen twice as it is.
-
-    Args:
-        arrays: a complex.
-        width: standard deviation of an atom's displacement, Å per axis; half of the variance is shared by the residue.
-        generator: source of the noise.
-    """
-    residue = arrays["receptor_residue_idx"] - arrays["receptor_residue_idx"].min()
-    shared = generator.normal(scale=width / np.sqrt(2), size=(int(residue.max()) + 1, 3))
-    own = generator.normal(scale=width / np.sqrt(2), size=arrays["receptor_pos"].shape)
-    return arrays | {"receptor_pos": (arrays["receptor_pos"] + shared[residue] + own).astype(np.float32)}
 
 
 def spread_over_clusters(rows: Sequence[IndexRow], num: int) -> list[IndexRow]:

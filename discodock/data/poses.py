@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from discodock.data.batch import Arrays, ComplexBatch, collate
-from discodock.data.module import StoreConfig, StoreDataModule, jittered, spread_over_clusters
+from discodock.data.cropped import jittered
+from discodock.data.module import StoreConfig, StoreDataModule, spread_over_clusters
 from discodock.data.store import PreparedStore
 from discodock.errors import PreparedDataError
 from discodock.schema import POSE_FIELDS

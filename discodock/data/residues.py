@@ -69,7 +69,7 @@ def residue_arrays(arrays: Arrays, encode: EncodeReceptor) -> Arrays:
 
 
 def collate_residues(complexes: Sequence[Arrays]) -> SiteBatch:
-    """Pad and stack complexes of `ReceptorDataset`."""
+    """Pad and stack complexes of `SiteDataset`."""
     names = ("pos", "mask", "scalars", "vectors", "cavity_scalars", "cavity_vectors")
     residues = ResidueGraph(**{name: pad([c[f"residue_{name}"] for c in complexes]) for name in names})
     center = torch.stack([torch.from_numpy(c["ligand_pos"].mean(axis=0)) for c in complexes])

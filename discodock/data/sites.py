@@ -12,7 +12,7 @@ from discodock.data.residues import EncodeReceptor, SiteBatch, collate_residues,
 from discodock.data.store import PreparedStore
 
 
-class ReceptorDataset(Dataset[Arrays]):
+class SiteDataset(Dataset[Arrays]):
     """Whole receptors as residues, with their ligands; what is computed once is kept in memory."""
 
     def __init__(self, store: PreparedStore, ids: Sequence[str], encode: EncodeReceptor) -> None:
@@ -40,9 +40,9 @@ class SiteDataModule(StoreDataModule):
         super().__init__(config)
         self.encode = encode
 
-    def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> ReceptorDataset:
+    def dataset(self, store: PreparedStore, ids: Sequence[str], *, is_train: bool) -> SiteDataset:
         """Whole receptors."""
-        return ReceptorDataset(store, ids, self.encode)
+        return SiteDataset(store, ids, self.encode)
 
     def collate(self, complexes: Sequence[Arrays]) -> SiteBatch:
         """See `collate_residues`."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from discodock.data.module import jittered
+from discodock.data.cropped import jittered
 
 NUM_RESIDUES, ATOMS_EACH = 2000, 5
 

@@ -5,7 +5,7 @@ import torch
 from discodock.data.featurize import PrepareConfig
 from discodock.data.prepare import prepare
 from discodock.data.residues import collate_residues, residue_arrays
-from discodock.data.sites import ReceptorDataset
+from discodock.data.sites import SiteDataset
 from discodock.data.store import PreparedStore
 from discodock.schema import RESIDUE_TYPES
 from tests.tiny import COMPLEXES
@@ -53,7 +53,7 @@ def test_batches_are_padded_and_what_is_loaded_is_kept(store):
         calls.append(1)
         return count_atoms(receptor)
 
-    data = ReceptorDataset(store, ["2azr_982", "1cbs_REA"], encode)
+    data = SiteDataset(store, ["2azr_982", "1cbs_REA"], encode)
     items = [data[0], data[(1, 7)], data[0]]
     assert len(calls) == 2
     batch = collate_residues(items[:2])
