@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from discodock.cli import options
+from discodock.data.datasets.registry import DATASETS
 
 if TYPE_CHECKING:
     from discodock.data.featurize import PrepareConfig
@@ -49,44 +50,31 @@ Esm = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the conformers.")]
 
 
-@app.command("complexes")
-def complexes(
-    source: Source,
-    out: Out,
-    splits: Splits = None,
-    workers: Workers = None,
-    conformers: Conformers = 3,
-    min_ligand_atoms: MinAtoms = 4,
-    max_ligand_atoms: MaxAtoms = 60,
-    receptor_radius: Radius = None,
-    keep: Keep = None,
-    drop: Drop = None,
-    seed: Seed = 0,
-    esm: Esm = None,
-) -> int:
-    """Prepare <id>/protein.pdb + ligand.sdf [+ cofactors.pdb], in folders or .tar.xz shards."""
-    settings = _settings(conformers, min_ligand_atoms, max_ligand_atoms, receptor_radius, keep, drop, seed)
-    return _prepare(source, out, "complexes", splits, workers, settings, esm)
+def _command(layout: str) -> Callable[..., int]:
+    """The command that prepares complexes of one layout."""
+
+    def command(
+        source: Source,
+        out: Out,
+        splits: Splits = None,
+        workers: Workers = None,
+        conformers: Conformers = 3,
+        min_ligand_atoms: MinAtoms = 4,
+        max_ligand_atoms: MaxAtoms = 60,
+        receptor_radius: Radius = None,
+        keep: Keep = None,
+        drop: Drop = None,
+        seed: Seed = 0,
+        esm: Esm = None,
+    ) -> int:
+        settings = _settings(conformers, min_ligand_atoms, max_ligand_atoms, receptor_radius, keep, drop, seed)
+        return _prepare(source, out, layout, splits, workers, settings, esm)
+
+    return command
 
 
-@app.command("pdbbind")
-def pdbbind(
-    source: Source,
-    out: Out,
-    splits: Splits = None,
-    workers: Workers = None,
-    conformers: Conformers = 3,
-    min_ligand_atoms: MinAtoms = 4,
-    max_ligand_atoms: MaxAtoms = 60,
-    receptor_radius: Radius = None,
-    keep: Keep = None,
-    drop: Drop = None,
-    seed: Seed = 0,
-    esm: Esm = None,
-) -> int:
-    """Prepare a PDBBind download: <id>/<id>_protein[_processed].pdb + <id>_ligand.sdf|mol2."""
-    settings = _settings(conformers, min_ligand_atoms, max_ligand_atoms, receptor_radius, keep, drop, seed)
-    return _prepare(source, out, "pdbbind", splits, workers, settings, esm)
+for _layout, _dataset in DATASETS.items():
+    app.command(_layout, help=f"Prepare {_dataset.help}.")(_command(_layout))
 
 
 @app.command("fragments")
@@ -181,7 +169,7 @@ def _settings(
 def _prepare(
     source: Path,
     out: Path,
-    layout: Literal["complexes", "pdbbind"],
+    layout: str,
     splits: Path | None,
     workers: int | None,
     settings: dict[str, object],
@@ -227,9 +215,7 @@ def _embedding(esm: str | None, config: PrepareConfig) -> Callable[..., None]:
     check_embeddable(config)
     embedder = EsmEmbedder(esm, "cuda" if torch.cuda.is_available() else "cpu")
 
-    def embed(
-        source: Path, out: Path, layout: Literal["complexes", "pdbbind"], splits: Path | None, workers: int
-    ) -> None:
+    def embed(source: Path, out: Path, layout: str, splits: Path | None, workers: int) -> None:
         number = prepare_embeddings(source, out, config, embedder, layout=layout, splits=splits, workers=workers)
         print(f"{number:,} sequences embedded by {esm}, {embedder.size} channels")
 

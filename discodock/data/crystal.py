@@ -11,9 +11,8 @@ import numpy as np
 
 from discodock.chem.ligand import LigandRecord, heavy_positions, read_ligand
 from discodock.chem.protein import Receptor, read_receptor
-from discodock.data.datasets.complexes import ComplexesDataset
-from discodock.data.datasets.pdbbind import PDBBindDataset
-from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable, split_of_name
+from discodock.data.datasets.registry import open_dataset
+from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable
 from discodock.data.datasets.split_table import SplitTable
 from discodock.errors import DiscodockError, InputError
 
@@ -44,10 +43,10 @@ class CrystalComplex:
 def list_complexes(
     source: Path, split: str | None = None, table: SplitTable | None = None
 ) -> Iterator[SourceComplex | Unusable]:
-    """Complexes of a folder (`<id>/protein.pdb`, or PDBBind's names), else of its shards, or of one shard.
+    """Complexes of a source in any layout of `datasets.registry.DATASETS`.
 
     Args:
-        source: folder or `.tar.xz` shard; an `index.csv` beside the complexes gives splits and families.
+        source: folder of complexes, or one shard.
         split: only complexes of this split; archives whose name speaks of another one are not opened.
         table: splits and families that replace those of the source.
 
@@ -58,9 +57,9 @@ def list_complexes(
     Raises:
         InputError: the source holds no complexes or cannot be read.
     """
-    dataset = _dataset(source)
-    if split is not None and table is None and isinstance(dataset, ComplexesDataset):
-        dataset.archives = [path for path in dataset.archives if split_of_name(path.name) in (None, split)]
+    dataset = open_dataset(source)
+    if split is not None and table is None:
+        dataset.skip_other_splits(split)
     for entry in dataset:
         if isinstance(entry, Unusable):
             if table is not None:
@@ -73,22 +72,6 @@ def list_complexes(
             entry = replace(entry, split=table.split.get(entry.id, ""), cluster=cluster)
         if split is None or entry.split == split:
             yield entry
-
-
-def _dataset(source: Path) -> ComplexesDataset | PDBBindDataset:
-    """The layout of a source; folders of either layout before archives, such as the download that they came in."""
-    try:
-        complexes = ComplexesDataset(source)
-    except InputError:
-        if not source.is_dir():
-            raise
-        return PDBBindDataset(source, needs_splits=False)
-    if complexes.folders or not source.is_dir():
-        return complexes
-    try:
-        return PDBBindDataset(source, needs_splits=False)
-    except InputError:
-        return complexes
 
 
 def read_complex(source: SourceComplex) -> CrystalComplex:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from rdkit import rdBase
 
 from discodock.data.crystal import StageError, read_crystal
-from discodock.data.datasets.registry import DATASETS, Dataset
-from discodock.data.datasets.source import SourceComplex, Unusable
+from discodock.data.datasets.registry import DEFAULT_LAYOUT, open_dataset
+from discodock.data.datasets.source import DEFAULT_SPLIT, Dataset, SourceComplex, Unusable
 from discodock.data.featurize import PREPARE_VERSION, PrepareConfig, complex_seed, featurize
 from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, crossing_clusters, write_arrays
@@ -33,7 +32,6 @@ class Progress:
     done: int
     total: int
     num_failed: int
-    last_id: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def prepare(
     out: str | Path,
     config: PrepareConfig | None = None,
     *,
-    layout: Literal["complexes", "pdbbind"] = "complexes",
+    layout: str = DEFAULT_LAYOUT,
     splits: str | Path | None = None,
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
@@ -86,7 +84,7 @@ def prepare(
         source: folder, or shard, of complexes.
         out: folder of the store, made when missing.
         config: settings of the arrays.
-        layout: how the source is laid out.
+        layout: name of the data set, a key of `DATASETS`.
         splits: folder of split files; otherwise `index.csv`'s column or the archive's name, otherwise all is train.
         workers: processes.
         on_progress: called after each complex.
@@ -96,7 +94,7 @@ def prepare(
     """
     started = time.monotonic()
     config = config or PrepareConfig()
-    dataset = DATASETS[layout](Path(source), None if splits is None else Path(splits))
+    dataset = open_dataset(Path(source), None if splits is None else Path(splits), layout=layout)
     crossing = crossing_clusters(dataset.split_clusters())
     if crossing:
         name, found = next(iter(crossing.items()))
@@ -110,7 +108,7 @@ def prepare(
             ledger.add(row)
             if on_progress is not None:
                 done = len(ledger.rows) + len(ledger.failures)
-                on_progress(Progress(done, len(dataset), len(ledger.failures), row.id))
+                on_progress(Progress(done, len(dataset), len(ledger.failures)))
 
         try:
             for row in run_all(
@@ -124,6 +122,8 @@ def prepare(
     seconds = time.monotonic() - started
     ledger.finish(_manifest(config, str(source), layout, seconds))
     failures = ledger.sorted_failures()
+    if ledger.num_by_split().keys() == {DEFAULT_SPLIT}:
+        logger.warning("%s: nothing names splits, all complexes are in split %s", source, DEFAULT_SPLIT)
     return PrepareReport(Path(out), len(ledger.rows), ledger.num_reused, ledger.num_by_split(), failures, seconds)
 
 

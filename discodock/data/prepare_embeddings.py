@@ -6,11 +6,10 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from discodock.chem.sequences import chain_sequences
 from discodock.data.crystal import StageError, read_crystal
-from discodock.data.datasets.registry import DATASETS
+from discodock.data.datasets.registry import DEFAULT_LAYOUT, open_dataset
 from discodock.data.datasets.source import SourceComplex
 from discodock.data.embeddings import (
     EMBEDDINGS_DIR,
@@ -44,7 +43,7 @@ def prepare_embeddings(
     config: PrepareConfig,
     embedder: Embedder,
     *,
-    layout: Literal["complexes", "pdbbind"] = "complexes",
+    layout: str = DEFAULT_LAYOUT,
     splits: str | Path | None = None,
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
@@ -58,7 +57,7 @@ def prepare_embeddings(
         out: the store.
         config: settings of the arrays.
         embedder: the language model.
-        layout: how the source is laid out.
+        layout: name of the data set, a key of `DATASETS`.
         splits: folder of split files.
         workers: processes that read structures; the language model runs in this one.
         on_progress: called with (sequences done, sequences to do).
@@ -73,7 +72,7 @@ def prepare_embeddings(
     check_embeddable(config)
     store, folder = PreparedStore(out), Path(out) / EMBEDDINGS_DIR
     (folder / embedder.key).mkdir(parents=True, exist_ok=True)
-    dataset = DATASETS[layout](Path(source), None if splits is None else Path(splits))
+    dataset = open_dataset(Path(source), None if splits is None else Path(splits), layout=layout)
     rows = {row.id: row for row in store.index}
 
     def open_tasks() -> Iterator[_Task]:

@@ -127,7 +127,7 @@ def prepare_fragments(
             for found in _of_complex(store, row, ledger, config):
                 ledger.add(found)
             if on_progress is not None:
-                on_progress(Progress(number, len(rows), len(ledger.failures), row.id))
+                on_progress(Progress(number, len(rows), len(ledger.failures)))
     ledger.finish(
         {
             "schema_version": SCHEMA_VERSION,

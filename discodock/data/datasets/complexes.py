@@ -6,11 +6,12 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from discodock.data.datasets.source import (
     DEFAULT_SPLIT,
     EXCLUDED,
+    Dataset,
     SourceComplex,
     Unusable,
     read_csv,
@@ -44,11 +45,18 @@ class _Labels:
         return split_of_name(archive) or DEFAULT_SPLIT, self.cluster.get(complex_id, "")
 
 
-class ComplexesDataset:
+class ComplexesDataset(Dataset):
     """Complexes in one folder each, or else packed in shards; the layout of the project's own corpus.
 
     Shards are read side by side, one complex of each in turn, because a shard is sorted by protein family.
     """
+
+    help: ClassVar[str] = "<id>/protein.pdb + ligand.sdf [+ cofactors.pdb], in folders or .tar.xz shards"
+
+    @classmethod
+    def recognises(cls, source: Path) -> bool:
+        """Whether there are folders of complexes, or it is a shard; folders of shards may be a download of anything."""
+        return source.name.endswith(ARCHIVE_SUFFIXES) or (source.is_dir() and bool(_folders(source)))
 
     def __init__(self, source: Path, splits: Path | None = None) -> None:
         if not source.exists():
@@ -64,6 +72,10 @@ class ComplexesDataset:
                 f"{source}: no complexes found; expected <id>/protein.pdb and <id>/ligand.sdf, or *.tar.xz"
             )
         self.labels = _read_labels(source if source.is_dir() else source.parent, splits)
+
+    def skip_other_splits(self, split: str) -> None:
+        """Leave out archives whose name speaks of another split."""
+        self.archives = [path for path in self.archives if split_of_name(path.name) in (None, split)]
 
     def split_clusters(self) -> list[tuple[str, str]]:
         """(cluster, split) of every complex that the labels list."""

@@ -1,14 +1,19 @@
 """PDBBind as downloaded: `<id>/<id>_protein[_processed].pdb` and `<id>/<id>_ligand.sdf|mol2`, nested or not."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
-from discodock.data.datasets.source import DEFAULT_SPLIT, EXCLUDED, SourceComplex, Unusable, read_csv, read_splits
+from discodock.data.datasets.source import (
+    DEFAULT_SPLIT,
+    EXCLUDED,
+    Dataset,
+    SourceComplex,
+    Unusable,
+    read_csv,
+    read_splits,
+)
 from discodock.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 PROTEIN_SUFFIXES: Final = ("_protein_processed.pdb", "_protein.pdb", "_protein_obabel_reduce.pdb")
 LIGAND_SUFFIXES: Final = ("_ligand.sdf", "_ligand.mol2")
@@ -16,14 +21,21 @@ MAX_DEPTH: Final = 4  # v2020r1 keeps its complexes in P-L/<years>/<id>
 CLUSTER_FILE: Final = "clusters.csv"
 
 
-class PDBBindDataset:
+class PDBBindDataset(Dataset):
     """A user's own PDBBind folder, with the split files of a paper.
 
     Split files are lists of ids, such as DiffDock's `timesplit_no_lig_overlap_train`. A `clusters.csv` (columns id,
     cluster) beside them adds protein families.
     """
 
-    def __init__(self, source: Path, splits: Path | None = None, *, needs_splits: bool = True) -> None:
+    help: ClassVar[str] = "a PDBBind download: <id>/<id>_protein[_processed].pdb + <id>_ligand.sdf|mol2"
+
+    @classmethod
+    def recognises(cls, source: Path) -> bool:
+        """Whether any folder holds ligands with its own name."""
+        return source.is_dir() and next(_find(source, MAX_DEPTH), None) is not None
+
+    def __init__(self, source: Path, splits: Path | None = None) -> None:
         if not source.is_dir():
             raise InputError(f"{source}: no such folder; give the folder that holds PDBBind's <id> folders")
         self.folder_by_id = {folder.name: folder for folder in _find(source, MAX_DEPTH)}
@@ -32,8 +44,6 @@ class PDBBindDataset:
         self.splits_from = splits
         self.split_by_id = read_splits(splits) if splits is not None else {}
         self.cluster_by_id = read_clusters(splits) if splits is not None else {}
-        if needs_splits and not self.split_by_id:
-            logger.warning("%s: no split files given, all complexes are in split %s", source, DEFAULT_SPLIT)
 
     def split_clusters(self) -> list[tuple[str, str]]:
         """(cluster, split) of every listed complex."""

@@ -1,27 +1,31 @@
-"""The layouts `discodock prepare` reads: a class called with (source, splits) that yields `SourceComplex` entries."""
+"""The data sets that `prepare` and `evaluate` read; a new one is a file beside this one and a line here."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from discodock.data.datasets.complexes import ComplexesDataset
 from discodock.data.datasets.pdbbind import PDBBindDataset
-from discodock.data.datasets.source import SourceComplex, Unusable
+from discodock.data.datasets.source import Dataset
+from discodock.errors import InputError
+
+DEFAULT_LAYOUT: Final = "complexes"
+
+DATASETS: Final[dict[str, type[Dataset]]] = {DEFAULT_LAYOUT: ComplexesDataset, "pdbbind": PDBBindDataset}
 
 
-class Dataset(Protocol):
-    """What preparation asks of a data set."""
+def open_dataset(source: Path, splits: Path | None = None, *, layout: str | None = None) -> Dataset:
+    """The complexes of a source.
 
-    def __init__(self, source: Path, splits: Path | None = None) -> None: ...
+    Args:
+        source: folder, or one file, of complexes.
+        splits: folder of split files that replace the data set's own splits.
+        layout: name of the data set; None takes the first that recognises the source.
 
-    def __len__(self) -> int:
-        """Number of complexes, 0 when not known."""
-
-    def __iter__(self) -> Iterator[SourceComplex | Unusable]:
-        """Complexes in a fixed order."""
-
-    def split_clusters(self) -> list[tuple[str, str]]:
-        """(cluster, split) of every labelled complex."""
-
-
-DATASETS: Final[dict[str, type[Dataset]]] = {"complexes": ComplexesDataset, "pdbbind": PDBBindDataset}
+    Raises:
+        InputError: there is no data set of this name, or nothing of its layout in the source.
+    """
+    if layout is None:
+        layout = next((name for name, each in DATASETS.items() if each.recognises(source)), DEFAULT_LAYOUT)
+    if layout not in DATASETS:
+        raise InputError(f"layout {layout!r}: no such data set; known are {', '.join(DATASETS)}")
+    return DATASETS[layout](source, splits)

@@ -1,14 +1,14 @@
-"""What a data set hands to preparation: the files of each complex, its split and its family."""
+"""What a data set is, and what it hands over: the files of each complex, its split and its family."""
 
 import csv
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from discodock.errors import InputError
 
-SPLITS: Final = ("train", "val", "test")
 DEFAULT_SPLIT: Final = "train"
 """Split of a complex when nothing says where it belongs."""
 
@@ -59,6 +59,44 @@ class Unusable:
     reason: str
     stage: str = "find"
     split: str = ""
+
+
+class Dataset(ABC):
+    """Complexes of one layout.
+
+    Args:
+        source: folder of the data set, or one file of it.
+        splits: folder of split files that replace the data set's own splits.
+
+    Raises:
+        InputError: there are no complexes of this layout.
+    """
+
+    help: ClassVar[str]
+    """Layout in one line, for the help of `discodock prepare`."""
+
+    @abstractmethod
+    def __init__(self, source: Path, splits: Path | None = None) -> None: ...
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, source: Path) -> bool:
+        """Whether complexes of this layout are there, as far as names tell; no error if there is nothing at all."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[SourceComplex | Unusable]:
+        """Complexes in a fixed order."""
+
+    def __len__(self) -> int:
+        """Number of complexes, 0 when not known."""
+        return 0
+
+    def split_clusters(self) -> list[tuple[str, str]]:
+        """(cluster, split) of every labelled complex."""
+        return []
+
+    def skip_other_splits(self, split: str) -> None:  # noqa: B027 (most data sets have nothing to skip)
+        """Leave out what certainly is in another split, if that saves reading it."""
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
