@@ -59,10 +59,10 @@ train-default: $(STAMP)
 	$(TRAIN) prior --config configs/prior.yaml --out runs/prior data.root=$(DATA) \
 	  start_from=runs/joint/score.safetensors run.max_steps=800 task.optimizer.learning_rate=5e-4 \
 	  task.optimizer.decay_fraction=0.8 task.optimizer.warmup_steps=50 data.seed=6 task.seed=6
-	$(BIN)/discodock prepare fragments $(DATA) --out prepared/fragments
+	$(BIN)/discodock prepare peptides $(DATA) --out prepared/peptides
 	$(TRAIN) score --config configs/finetune.yaml --out runs/frag data.root=$(DATA) \
 	  start_from=runs/prior/prior.safetensors data.seed=12 task.seed=12
-	$(TRAIN) score --config configs/finetune.yaml --out runs/reg data.root=$(DATA) data.fragments=null \
+	$(TRAIN) score --config configs/finetune.yaml --out runs/reg data.root=$(DATA) data.peptides=null \
 	  start_from=runs/prior/prior.safetensors data.seed=11 task.seed=11
 	$(TRAIN) average runs/reg/score.safetensors runs/frag/score.safetensors --out runs/average.safetensors
 	$(TRAIN) site --config configs/site.yaml --out runs/site data.root=$(DATA) start_from=runs/plain/score.safetensors

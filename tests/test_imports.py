@@ -37,7 +37,7 @@ EXCEPTIONS = {
     ("data.crystal", "chem"),  # reading structures; training, and what it needs of data, works without rdkit
     ("data.featurize", "chem"),  # the features of what was read
     ("data.prepare_embeddings", "chem"),  # the sequences of chains are read off the structures again
-    ("data.prepare_fragments", "chem"),  # what amino acids are as ligands
+    ("data.prepare_peptides", "chem"),  # what amino acids are as ligands
     ("cli", "diffusion.solvers"),  # help texts name all solvers
     ("cli", "chem.ligand_formats"),  # and all formats
     ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it

@@ -77,8 +77,9 @@ for _layout, _dataset in DATASETS.items():
     app.command(_layout, help=f"Prepare {_dataset.help}.")(_command(_layout))
 
 
-@app.command("fragments")
-def fragments(
+@app.command("fragments", hidden=True)  # the earlier name
+@app.command("peptides")
+def peptides(
     source: Annotated[Path, typer.Argument(metavar="PREPARED", help="Folder of prepared complexes.")],
     out: Out,
     per_receptor: Annotated[int, typer.Option("--per-receptor", min=1, help="Peptides of each receptor.")] = 4,
@@ -86,11 +87,11 @@ def fragments(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice.")] = 0,
 ) -> int:
     """Cut peptides out of prepared receptors: further complexes for training, of every protein's own packing."""
-    from discodock.data.prepare_fragments import FragmentConfig, prepare_fragments
+    from discodock.data.prepare_peptides import PeptideConfig, prepare_peptides
 
-    config = FragmentConfig(per_receptor=per_receptor, split=split, seed=seed)
+    config = PeptideConfig(per_receptor=per_receptor, split=split, seed=seed)
     with _progress_shown() as show:
-        number = prepare_fragments(source, out, config, on_progress=show)
+        number = prepare_peptides(source, out, config, on_progress=show)
     print(f"{number:,} peptides in {out}")
     return 0
 

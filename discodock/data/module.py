@@ -41,9 +41,13 @@ class StoreConfig(Settings):
 class DataConfig(StoreConfig):
     """As `StoreConfig`, for complexes that are cropped around their site."""
 
+    renamed = {"fragments": "peptides", "fragment_share": "peptide_fraction"}
+
     center_jitter: float = Field(3.0, ge=0, description="largest offset of the crop's centre from the ligand's, Å")
-    fragments: Path | None = Field(None, description="store of `discodock prepare fragments`, to train on as well")
-    fragment_share: float = Field(0.3, gt=0, lt=1, description="of the draws that are fragments, if there are any")
+    peptides: Path | None = Field(None, description="store of `discodock prepare peptides`, to train on as well")
+    peptide_fraction: float = Field(
+        0.3, gt=0, lt=1, description="fraction of the draws that are peptides, with `peptides`"
+    )
     receptor_jitter: float = Field(
         0.0, ge=0, description="noise of receptor positions in training, Å per axis: half of its variance by residue"
     )
@@ -170,8 +174,8 @@ class ComplexDataModule(StoreDataModule):
     def __init__(self, config: DataConfig, *, whole_receptor: bool = False, embedding_size: int = 0) -> None:
         super().__init__(config)
         self.crops = config
-        if whole_receptor and config.fragments is not None:
-            raise ConfigError("data.fragments are cut-outs; networks that read whole receptors cannot train on them")
+        if whole_receptor and config.peptides is not None:
+            raise ConfigError("data.peptides are cut-outs; networks that read whole receptors cannot train on them")
         self.whole_receptor = whole_receptor
         self.embedding_size = embedding_size
 
@@ -190,19 +194,19 @@ class ComplexDataModule(StoreDataModule):
         )
 
     def setup(self, stage: str | None = None) -> None:
-        """As `StoreDataModule.setup`, with the fragments of the train split added to the complexes to train on."""
+        """As `StoreDataModule.setup`, with the peptides of the train split added to the complexes to train on."""
         super().setup(stage)
-        if self.crops.fragments is None:
+        if self.crops.peptides is None:
             return
-        store = PreparedStore(self.crops.fragments)
+        store = PreparedStore(self.crops.peptides)
         rows = [row for row in store.index if row.split == "train"]
         if not rows:
-            raise PreparedDataError(f"{self.crops.fragments}: no fragment of the train split; prepare them again")
+            raise PreparedDataError(f"{self.crops.peptides}: no peptide of the train split; prepare them again")
         assert isinstance(self.train_set, CroppedComplexDataset)
         self.train_set.entries += [(store, row.id) for row in rows]
-        share = self.crops.fragment_share
+        fraction = self.crops.peptide_fraction
         drawn = cluster_probabilities([row.cluster for row in rows], self.crops.cluster_exponent)
-        self.train_probabilities = np.concatenate([(1 - share) * self.train_probabilities, share * drawn])
+        self.train_probabilities = np.concatenate([(1 - fraction) * self.train_probabilities, fraction * drawn])
 
     def collate(self, complexes: Sequence[Arrays]) -> ComplexBatch:
         """See `discodock.data.batch.collate`."""

@@ -30,16 +30,16 @@ from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, PreparedStor
 from discodock.schema import AMINO_ACIDS, ATOM_NAMES, RESIDUE_TYPES, SCHEMA_VERSION
 from discodock.settings import Settings
 
-FRAGMENTS_VERSION: Final = 1
-"""Raised whenever a change of code changes fragments."""
+PEPTIDES_VERSION: Final = 1
+"""Raised whenever a change of code changes peptides."""
 
 PEPTIDE_BOND: Final = 1.7  # Å: longest distance of C and the next N that are bonded
 CLASH: Final = 2.4  # Å: nearer receptor atoms are bonded, as in disulfides, or misplaced
 TOUCH: Final = 4.5  # Å: heavy atoms that are in contact
-RECEPTOR_RADIUS: Final = 22.0  # Å around the fragment's centre; crops in training are smaller
+RECEPTOR_RADIUS: Final = 22.0  # Å around the peptide's centre; crops in training are smaller
 
 
-class FragmentConfig(Settings):
+class PeptideConfig(Settings):
     """Which peptides are cut out; every field is part of the content key."""
 
     per_receptor: int = Field(4, ge=1, le=1000, description="peptides of each receptor, at most")
@@ -48,7 +48,7 @@ class FragmentConfig(Settings):
     chain_gap: int = Field(3, ge=1, description="residues at either end that are left out of the receptor")
     min_buried: float = Field(0.75, ge=0, le=1, description="fraction of a peptide's atoms that touch the receptor")
     split: str = Field("train", description="receptors of this split alone")
-    seed: int = Field(0, ge=0, description="of the choice, mixed with each complex's id")
+    seed: int = Field(0, ge=0, description="seed of the choice, mixed with each complex's id")
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class Chains:
         return found[np.array(whole, dtype=bool)] if len(found) else found
 
 
-def prepare_fragments(
+def prepare_peptides(
     source: Path,
     out: Path,
-    config: FragmentConfig,
+    config: PeptideConfig,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> int:
     """Cut peptides out of all receptors of a store, and write them to a store of their own.
@@ -131,7 +131,7 @@ def prepare_fragments(
     ledger.finish(
         {
             "schema_version": SCHEMA_VERSION,
-            "fragments_version": FRAGMENTS_VERSION,
+            "peptides_version": PEPTIDES_VERSION,
             "settings": config.model_dump(),
             "source": str(source),
             "source_fingerprint": store.manifest.get("fingerprint"),
@@ -141,7 +141,7 @@ def prepare_fragments(
     return len(ledger.rows)
 
 
-def cut_fragments(arrays: Arrays, config: FragmentConfig, generator: np.random.Generator) -> Iterator[Arrays]:
+def cut_peptides(arrays: Arrays, config: PeptideConfig, generator: np.random.Generator) -> Iterator[Arrays]:
     """Complexes of peptides of one receptor, in random order, without end but for the lack of peptides.
 
     Args:
@@ -156,13 +156,13 @@ def cut_fragments(arrays: Arrays, config: FragmentConfig, generator: np.random.G
     for index in generator.permutation(len(stretches)):
         first, length = stretches[index]
         if not taken[first : first + length].any():
-            fragment = cut_fragment(chains, first, length, config)
-            if fragment is not None:
+            found = cut_peptide(chains, first, length, config)
+            if found is not None:
                 taken[first : first + length] = True
-                yield fragment
+                yield found
 
 
-def cut_fragment(chains: Chains, first: int, length: int, config: FragmentConfig) -> Arrays | None:
+def cut_peptide(chains: Chains, first: int, length: int, config: PeptideConfig) -> Arrays | None:
     """The complex of one stretch of residues; None if it is incomplete, too large, or not packed well."""
     peptide = capped_peptide(tuple(chains.name(first + i) for i in range(length)))
     index = _atoms_of(chains, first - 1, peptide)
@@ -202,10 +202,10 @@ def _along_chain(chains: Chains, first: int, length: int, gap: int) -> tuple[int
 
 
 def _of_complex(
-    store: PreparedStore, row: IndexRow, ledger: Ledger, config: FragmentConfig
+    store: PreparedStore, row: IndexRow, ledger: Ledger, config: PeptideConfig
 ) -> Iterator[IndexRow | FailureRow]:
     """Peptides of one complex, written or found to be there."""
-    settings = json.dumps([config.model_dump(), FRAGMENTS_VERSION, SCHEMA_VERSION, row.key], sort_keys=True)
+    settings = json.dumps([config.model_dump(), PEPTIDES_VERSION, SCHEMA_VERSION, row.key], sort_keys=True)
     key = hashlib.blake2b(settings.encode(), digest_size=12).hexdigest()
     names = [f"{row.id}_peptide{number}" for number in range(config.per_receptor)]
     earlier = [ledger.earlier(name, key, split=row.split, cluster=row.cluster) for name in names]
@@ -214,7 +214,7 @@ def _of_complex(
         return
     generator = np.random.default_rng(complex_seed(config.seed, row.id))
     num = 0
-    for name, arrays in zip(names, cut_fragments(store.load(row.id), config, generator), strict=False):
+    for name, arrays in zip(names, cut_peptides(store.load(row.id), config, generator), strict=False):
         file = f"{COMPLEX_DIR}/{name}.npz"
         write_arrays(ledger.out / file, arrays)
         num += 1
@@ -229,4 +229,4 @@ def _of_complex(
             key=key,
         )
     if num == 0:
-        yield FailureRow(row.id, "fragments", "no stretch of its chains is packed well enough")
+        yield FailureRow(row.id, "peptides", "no stretch of its chains is packed well enough")
