@@ -27,7 +27,7 @@ ARROWS = {
     "evaluation": {"inference", "data", "chem", "geometry"},
     "report": {"inference", "chem"},
     "images": {"latents", "training", "diffusion"},
-    "cli": {"tasks", "inference", "evaluation", "images", "report"},
+    "cli": {"tasks", "inference", "evaluation", "data", "images", "report"},
     "weights": set(),
     "__init__": {"inference", "report"},
 }
@@ -40,7 +40,6 @@ EXCEPTIONS = {
     ("data.prepare_peptides", "chem"),  # what amino acids are as ligands
     ("cli", "diffusion.solvers"),  # help texts name all solvers
     ("cli", "chem.ligand_formats"),  # and all formats
-    ("cli.prepare", "data"),  # preparing is a library call of data, and the command wires it
 }
 """Single modules (or sub-packages) that may import one more; every one with its reason."""
 

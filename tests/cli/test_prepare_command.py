@@ -8,6 +8,7 @@ import pytest
 
 from discodock.cli import prepare as command
 from discodock.cli.main import run
+from discodock.data.datasets.registry import DATASETS
 from discodock.data.featurize import PrepareConfig
 from discodock.data.store import PreparedStore
 from tests.tiny import write_tiny_checkpoint
@@ -75,13 +76,30 @@ def test_unusable_command_lines_are_one_line(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("function", [command.complexes, command.pdbbind])
-def test_defaults_are_those_of_the_settings(function: object) -> None:
-    options = {name: item.default for name, item in inspect.signature(function).parameters.items()}  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", DATASETS)
+def test_defaults_are_those_of_the_settings(name: str) -> None:
+    (function,) = (each.callback for each in command.app.registered_commands if each.name == name)
+    parameters = inspect.signature(function).parameters  # type: ignore[arg-type]
+    options = {name: item.default for name, item in parameters.items()}
     config = PrepareConfig()
     assert options["conformers"] == config.num_conformers and options["seed"] == config.seed
     for name in ("min_ligand_atoms", "max_ligand_atoms", "receptor_radius"):
         assert options[name] == getattr(config, name)
+
+
+def test_peptides_are_cut_by_the_command_and_by_its_earlier_name(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["prepare", "complexes", str(source), "--out", str(tmp_path / "store"), "--workers", "1"])
+    printed = []
+    for name in ("peptides", "fragments"):
+        capsys.readouterr()
+        out = str(tmp_path / name)
+        assert run(["prepare", name, str(tmp_path / "store"), "--out", out, "--per-receptor", "1"]) == 0
+        printed.append(capsys.readouterr().out.split(" in ")[0])
+    assert printed[0] == printed[1] and printed[0].endswith("peptides")
+    run(["prepare", "--help"])
+    assert "fragments" not in capsys.readouterr().out
 
 
 def test_poses_are_collected_and_what_is_done_is_kept(
