@@ -1,0 +1,1 @@
+"""Measurements that are no tests: speed, codes, relaxation, confidence, and comparisons with other programs."""

@@ -2,5 +2,5 @@
 
 Start with `evaluate.py` (the run) and `metrics.py` (`METRICS`).
 
-May import: chem, geometry, inference.
+May import: chem, data, geometry, inference.
 """
