@@ -32,9 +32,10 @@ from discodock.evaluation.metrics import SUCCESS_RMSD, wilson_interval
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
 from discodock.files import write_json
+from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.dock import Docker, docking_arrays
 from discodock.inference.outputs import read_table, write_table
-from discodock.inference.ranking import agreement, pairwise_rmsd, rank_scores
+from discodock.inference.ranking import agreement, rank_scores
 from discodock.inference.relax import RelaxConfig, RelaxedPoses, relax_poses
 from discodock.inference.sample import SamplingConfig
 

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 from pydantic import Field, model_validator
 
-from discodock.chem.conformers import matched_conformers
 from discodock.chem.ligand import LigandRecord, heavy_positions
 from discodock.chem.ligand_features import TorsionTopology, ligand_arrays
 from discodock.chem.protein import Receptor
 from discodock.chem.receptor_features import receptor_arrays
+from discodock.chem.torsion_matching import matched_conformers
 from discodock.data.crystal import StageError
 from discodock.data.datasets.source import EXCLUDED
 from discodock.errors import InputError

@@ -85,8 +85,9 @@ class PoseCodeSampler:
             seed: of all random numbers.
             config: how codes are drawn.
         """
-        pose_complex = torch.zeros(len(numbers), dtype=torch.int64, device=self.conformers.device)
+        pose_complex = torch.zeros(len(numbers), dtype=torch.int64, device=self.conformers.device)  # all of one complex
         start = conformers_in_turn(self.conformers, pose_complex, numbers)
+        # Priors that read a conformer read one of random orientation and torsions, at the centre: nothing of a pose.
         unbound = self.network.process.prior_sample(
             start,
             self.topology.select(pose_complex),
@@ -97,6 +98,7 @@ class PoseCodeSampler:
         sampling = config.draw or self.network.code_sampling
         uniforms = spread_uniforms(seed, numbers, self.prior.layout.num_codes)
         codes = prior.sample(len(numbers), uniforms.to(start.device, start.dtype), sampling).codes
+        # Some poses go without codes, as some did in training: they find what the prior does not think of.
         codes = drop_codes(codes, has_codes(numbers, self._share(config), codes.device)[:, None])
         return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._entries(codes))
 

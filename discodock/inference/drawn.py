@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from discodock.data.batch import Arrays
+from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
-from discodock.inference.ranking import agreement, pairwise_rmsd
+from discodock.inference.ranking import agreement
 from discodock.inference.relax import RelaxedPoses
 from discodock.inference.sample import SampledPoses
 from discodock.inference.sites import DockingSite

@@ -16,27 +16,6 @@ CONTACT_WEIGHT: Final = 0.4
 """Weight of the contact energy against the logarithm of the agreement; 0.1 to 2 rank about equally well."""
 
 
-def pairwise_rmsd(poses: np.ndarray, automorphisms: np.ndarray) -> np.ndarray:
-    """Symmetry-corrected RMSD between all pairs of poses of one ligand, without superposition.
-
-    Args:
-        poses: heavy-atom coordinates, Å, shape (N, L, 3).
-        automorphisms: symmetry permutations of the atoms, int, shape (S, L), the identity among them.
-
-    Returns:
-        The smallest RMSD over the permutations, Å, float64, shape (N, N), symmetric, zero on the diagonal.
-    """
-    centred = poses.astype(np.float64) - poses.mean(axis=(0, 1))
-    square = (centred**2).sum(axis=(1, 2))
-    overlap = np.full((len(poses), len(poses)), -np.inf)
-    for permutation in automorphisms:
-        overlap = np.maximum(overlap, np.einsum("nld,mld->nm", centred, centred[:, permutation]))
-    mean_square = (square[:, None] + square[None, :] - 2 * overlap) / poses.shape[1]
-    mean_square = np.minimum(mean_square, mean_square.T)  # a truncated list of permutations may lack some inverses
-    np.fill_diagonal(mean_square, 0.0)
-    return np.sqrt(mean_square.clip(min=0.0))
-
-
 def agreement(distances: np.ndarray) -> np.ndarray:
     """How densely the samples lie around each pose: the mean over all samples of exp(-d²/(2·1.5² Å²)).
 

@@ -162,15 +162,17 @@ class CodeHead(nn.Module):
 
     def forward(self, bound: BoundComplexes, pose_complex: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """Logits (P, N_i), given the weights (P, N_j) of the earlier codes."""
+        # (P, S): what the earlier codes say, the same for all nodes
         shift = bound.summary.new_zeros(len(pose_complex), bound.summary.shape[1])
         for linear, space, each in zip(self.choices, self.earlier, weights, strict=True):
             shift = shift + linear(_choice(space, each, bound, pose_complex))
         name = self.space.node_set
         if name is None:
             return self.out(self.node(bound.summary)[pose_complex] + shift)
-        hidden = self.node(bound.features[name])[pose_complex] + shift[:, None]
+        hidden = self.node(bound.features[name])[pose_complex] + shift[:, None]  # (P, N, S)
         distances: dict[int, Tensor] = {}
         for j, other in self.pointers.items():
+            # Weights may be soft: the place pointed at is a mean of positions, through which gradients reach code j.
             target = gather_nodes(weights[j], bound.pos[other][pose_complex])
             distances[j] = node_distances(bound.pos[name][pose_complex], target)
             hidden = hidden + self.distances[str(j)](self.basis(distances[j].flatten())).view_as(hidden)

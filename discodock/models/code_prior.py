@@ -126,6 +126,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         weights = self.layout.one_hot(codes, self.layout.masks(masks, codes.device), tokens.dtype)
         atoms, residues = tokens.split([num_atoms, tokens.shape[1] - num_atoms], dim=1)
         sets = {LIGAND: atoms, RESIDUES: residues}
+        # A known pointer marks the token that it points at, and all tokens hear what each code is.
         marks = torch.cat([self.embedding.marks(weights, name, masks[name]) for name in (LIGAND, RESIDUES)], dim=1)
         tokens = tokens + marks + self.embedding(weights, sets).sum(dim=1, keepdim=True)
         bias = context.bias[sample_complex]
@@ -133,6 +134,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
             tokens = module(tokens, bias[:, index])
         tokens = self.norm(tokens)
         mask = torch.cat([masks[LIGAND], masks[RESIDUES]], dim=1)[..., None]
+        # Entries of codebooks are read off the mean of all real tokens, pointers off each token.
         mean = (tokens * mask).sum(dim=1) / mask.sum(dim=1)
         by_set = {LIGAND: tokens[:, :num_atoms], RESIDUES: tokens[:, num_atoms:]}
         return self.heads(lambda _: mean, lambda head, name, _: head(by_set[name]).squeeze(-1))
@@ -142,16 +144,22 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         return self.basis(distance.flatten()).view(*distance.shape, -1)
 
     def _bias(self, nodes: CodeNodes, ligand: LigandGraph) -> Tensor:
-        """Attention biases of all rounds and heads, shape (B, rounds, heads, T, T)."""
+        """Attention biases of all rounds and heads, shape (B, rounds, heads, T, T).
+
+        The T tokens are L atoms, then N residues. Atoms know each other by bonds in between, residues by distance.
+        Between the two there is one number per direction: how far an atom is from a residue would tell the pose,
+        which the prior must not see.
+        """
         num_atoms, num_residues = (nodes.masks[name].shape[1] for name in (LIGAND, RESIDUES))
         between_atoms = self.hop_bias(ligand.hops)  # (B, L, L, biases)
+        # (B, N, N, biases)
         between_residues = self.distance_bias(self._expand(torch.cdist(nodes.residue_pos, nodes.residue_pos)))
         from_residues, from_atoms = self.cross_bias.to(between_atoms.dtype)[:, None, None, None]
         batch = len(between_atoms)
         upper = torch.cat([between_atoms, from_residues.expand(batch, num_atoms, num_residues, -1)], dim=2)
         lower = torch.cat([from_atoms.expand(batch, num_residues, num_atoms, -1), between_residues], dim=2)
         bias = torch.cat([upper, lower], dim=1).unflatten(-1, (len(self.rounds), self.config.num_heads))
-        mask = torch.cat([nodes.masks[LIGAND], nodes.masks[RESIDUES]], dim=1)
+        mask = torch.cat([nodes.masks[LIGAND], nodes.masks[RESIDUES]], dim=1)  # nobody listens to padding
         return bias.permute(0, 3, 4, 1, 2).masked_fill(~mask[:, None, None, None], -torch.inf)
 
 

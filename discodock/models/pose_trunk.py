@@ -140,17 +140,20 @@ class PoseTrunk(nn.Module):
         ]
         virtual: Features | None = None
         if self.codes is not None and context.codes is not None:
+            # Codes shift the scalars of the atoms, and send messages from virtual nodes over edges of their own.
             effect = self.codes(context.codes, codes, pos, pose_complex)
             scalars, virtual = scalars + effect.shift, effect.virtual
             edges += [] if effect.edges is None else [effect.edges]
         elif codes is not None:
             raise ValueError("a score model without a code layout was given codes")
+        # Vectors begin at zero: all directions come from the edges, which keeps the network equivariant.
         features = Features(scalars, scalars.new_zeros(scalars.shape[0], 3, config.num_vectors))
         atom_pose = torch.arange(pos.shape[0], device=pos.device).repeat_interleave(mask.sum(dim=1))
         for module, time_shift, contacts in zip(self.layers, self.time_shifts, context.receptor_sources, strict=True):
             layer = cast(InteractionLayer, module)
-            gain, shift = time_shift(time).index_select(0, atom_pose).chunk(2, dim=-1)
+            gain, shift = time_shift(time).index_select(0, atom_pose).chunk(2, dim=-1)  # (atoms, S) each
             features = Features(features.scalars * (1 + gain) + shift, features.vectors)
+            # Ligand atoms hear each other, the receptor (projected once per complex by `encode`), and virtual nodes.
             sources = [None, contacts] + ([] if virtual is None else [layer.convolution(2).project(virtual)])
             features = layer(features, edges, sources)
         return features

@@ -164,15 +164,18 @@ def _search(
     """Shorten the steps of the active poses until each lowers its energy enough (Armijo's rule)."""
     pos, tor, energy = walk.pos[active], walk.tor[active], walk.energy[active]
     slope, length = walk.slope[active], torch.ones_like(energy)
-    descent = (direction * slope).sum(-1)
+    descent = (direction * slope).sum(-1)  # (A,), negative: energy per unit of step length
     before, start, turned = energy.clone(), pos.clone(), tor.clone()
+    # Rows that still look for a step; only these are evaluated, and a row is final once it has left.
     searching = torch.arange(len(active), device=active.device)
     for _ in range(config.max_trials):
         part, move = topology.select(searching), direction[searching] * length[searching, None]
         trial = update_pose(start[searching], part, PoseTangent(move[:, :3], move[:, 3:6], move[:, 6:]))
+        # `tor` adds up all turns since the start, which the objective needs for torsional energies
         trial_tor = turned[searching] + move[:, 6:]
         value = objective(trial, trial_tor, active[searching])
         bound = before[searching] + ARMIJO * length[searching] * descent[searching]
+        # an energy that is not a number compares false and is refused, as positions that overflow are
         is_lower = (value.energy <= bound) & torch.isfinite(trial).flatten(1).all(1)
         taken = searching[is_lower]
         pos[taken], tor[taken], energy[taken] = trial[is_lower], trial_tor[is_lower], value.energy[is_lower]

@@ -12,7 +12,7 @@ from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
 from discodock.diffusion.process import PoseProcess
 from discodock.diffusion.solvers import SolverConfig
-from discodock.geometry.topology import LigandTopology
+from discodock.geometry.rmsd import symmetric_rmsd
 from discodock.models.registry import AnyScoreModel
 from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
@@ -38,7 +38,7 @@ def redock(
     pos = sample_poses(model, process, batch, config, seed=seed, codes=codes)
     pose_complex = repeat_complexes(batch, config.num_samples)
     topology = batch.ligand.topology.select(pose_complex)
-    rmsd = symmetric_rmsd(pos, batch.ligand_pos[pose_complex], batch.automorphisms[pose_complex], topology)
+    rmsd = symmetric_rmsd(pos, batch.ligand_pos[pose_complex], batch.automorphisms[pose_complex], topology.atom_mask)
     return rmsd.view(-1, config.num_samples)
 
 
@@ -79,20 +79,3 @@ def sample_poses(
         config=config.solver,
         on_step=on_step,
     )
-
-
-def symmetric_rmsd(pos: Tensor, reference: Tensor, automorphisms: Tensor, topology: LigandTopology) -> Tensor:
-    """Smallest RMSD over symmetry-equivalent atom orders, without superposition.
-
-    Args:
-        pos: in Å, shape (P, L, 3).
-        reference: in Å, shape (P, L, 3).
-        automorphisms: atom permutations, int64, shape (P, S, L).
-        topology: tells real atoms from padding.
-
-    Returns:
-        Å, shape (P,).
-    """
-    permuted = pos[torch.arange(len(pos), device=pos.device)[:, None, None], automorphisms]  # (P, S, L, 3)
-    square = (permuted - reference[:, None]).square().sum(dim=-1) * topology.atom_mask[:, None]
-    return (square.sum(dim=-1) / topology.atom_mask.sum(dim=-1)[:, None]).amin(dim=1).sqrt()

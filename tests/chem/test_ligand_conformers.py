@@ -7,9 +7,10 @@ from rdkit.Chem import rdMolTransforms
 from rdkit.Geometry import Point3D
 from scipy.spatial.transform import Rotation
 
-from discodock.chem.conformers import embeds_readily, generate_conformers, match_conformers, matched_conformers
+from discodock.chem.conformers import embeds_readily, generate_conformers
 from discodock.chem.ligand import heavy_molecule, heavy_positions, read_ligand
 from discodock.chem.ligand_features import torsion_topology
+from discodock.chem.torsion_matching import match_conformers, matched_conformers
 from discodock.errors import InputError
 from tests.chem.ligand_samples import DATA, rmsd
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.modes import MAX_MODES, MODE_WIDTH, OTHER, Surroundings, find_modes, surroundings
-from discodock.inference.ranking import pairwise_rmsd
 from discodock.inference.sample import SamplingConfig
 from tests.tiny import NOT_RELAXED
 

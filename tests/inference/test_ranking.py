@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from discodock.inference.ranking import MIN_RMSD, agreement, best_distinct, pairwise_rmsd, rank_scores
+from discodock.geometry.rmsd import pairwise_rmsd
+from discodock.inference.ranking import MIN_RMSD, agreement, best_distinct, rank_scores
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -9,9 +9,10 @@ from discodock.data.batch import collate
 from discodock.data.module import ComplexDataModule
 from discodock.diffusion.solvers import SolverConfig
 from discodock.errors import ConfigError
+from discodock.geometry.rmsd import symmetric_rmsd
 from discodock.inference.network import load_network
 from discodock.models.checkpoint import load_checkpoint
-from discodock.tasks.redocking import RedockingConfig, redock, symmetric_rmsd
+from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import ScoreStageConfig, train_score
 from tests.tasks.half_precision import compare_precisions
@@ -151,10 +152,10 @@ def test_symmetric_rmsd_takes_the_best_atom_order(prepared):
     for k in range(batch.automorphisms.shape[1]):
         order = batch.automorphisms[:, k]
         swapped = batch.ligand_pos.gather(1, order[..., None].expand(-1, -1, 3))
-        rmsd = symmetric_rmsd(swapped, batch.ligand_pos, batch.automorphisms, batch.ligand.topology)
+        rmsd = symmetric_rmsd(swapped, batch.ligand_pos, batch.automorphisms, batch.ligand.topology.atom_mask)
         torch.testing.assert_close(rmsd, torch.zeros(2), atol=1e-4, rtol=0)
     shifted = batch.ligand_pos + torch.tensor([3.0, 0.0, 4.0])
-    rmsd = symmetric_rmsd(shifted, batch.ligand_pos, batch.automorphisms, batch.ligand.topology)
+    rmsd = symmetric_rmsd(shifted, batch.ligand_pos, batch.automorphisms, batch.ligand.topology.atom_mask)
     assert (rmsd <= 5.0 + 1e-4).all()
     assert (rmsd > 4.0).all()
 
