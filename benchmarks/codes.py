@@ -26,8 +26,8 @@ from discodock.cli.runtime import raise_allocator_thresholds
 from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.data.module import DataConfig
 from discodock.diffusion.solvers import SolverConfig
+from discodock.inference.config import pose_solver
 from discodock.inference.network import load_network
-from discodock.inference.sample import default_solver
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.diagnostics import NATS_PER_BIT, code_usage, mutual_information, shuffled_mutual_information
 from discodock.latents.registry import stack_hard_codes
@@ -241,7 +241,7 @@ def compare_success(
     """Poses below 2 Å, and complexes with any, by solver, steps and source of codes."""
     print(f"\nposes below 2 Å, %, {samples} poses per complex (in brackets: complexes with any such pose)")
     for kind, steps in solvers:
-        solver = default_solver(steps) if kind == "low_temperature" else SolverConfig(solver=kind, steps=steps)
+        solver = pose_solver(SolverConfig(solver=kind, steps=steps))
         config = RedockingConfig(num_samples=samples, solver=solver)
         for source, each in sources.items():
             success = []

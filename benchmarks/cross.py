@@ -31,11 +31,11 @@ from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import Redocking, compute_metrics
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.files import write_json
+from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import read_table, write_table
-from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
+from discodock.inference.pocket import Pocket
 from discodock.inference.result import DockingResult
-from discodock.inference.sample import SamplingConfig
 
 MODES = ("pocket", "blind")
 OFFSET = 2.0  # Å that the pocket's centre is displaced by, as in `discodock evaluate`
@@ -112,7 +112,7 @@ def dock_all(options: argparse.Namespace) -> list[dict[str, str]]:
     Raises:
         InputError: there are no pairs, or the folder holds rows of other settings.
     """
-    docker = Docker(options.checkpoint, "cpu", threads=1)
+    docker = Docker(options.checkpoint, "cpu")
     settings = {name: getattr(options, name) for name in ("samples", "steps", "seed")}
     settings |= {"checkpoint": docker.network.sha256}
     stated = options.out / "settings.json"
@@ -122,8 +122,8 @@ def dock_all(options: argparse.Namespace) -> list[dict[str, str]]:
     write_json(stated, settings)
     path = options.out / "pairs.csv"
     earlier = {(row["mode"], row["id"]): row for row in read_table(path) if row["status"] == "ok"}
-    config = SamplingConfig.checked(
-        {"samples": options.samples, "seed": options.seed, "solver": {"steps": options.steps}}
+    config = DockingConfig(threads=1, validity=False).with_options(
+        {"samples": options.samples, "seed": options.seed, "steps": options.steps}
     )
     rows: list[dict[str, str]] = []
     for pair in find_pairs(options):
@@ -217,7 +217,7 @@ def identity(first: gemmi.ResidueSpan, second: gemmi.ResidueSpan) -> float:
     return gemmi.align_string_sequences(a, b, []).match_count / min(len(a), len(b)) if a and b else 0.0
 
 
-def dock_pair(docker: Docker, pair: Pair, mode: str, config: SamplingConfig) -> dict[str, str]:
+def dock_pair(docker: Docker, pair: Pair, mode: str, config: DockingConfig) -> dict[str, str]:
     """Dock one ligand; a failure becomes a row with its reason."""
     row = {"mode": mode, "id": pair.ligand.id, "receptor": pair.receptor.id, "cluster": pair.ligand.cluster}
     row["ca_rmsd"] = f"{pair.ca_rmsd:.2f}"
@@ -228,7 +228,7 @@ def dock_pair(docker: Docker, pair: Pair, mode: str, config: SamplingConfig) -> 
         if mode == "pocket":
             center = displaced_center(pair.references[0], OFFSET, config.seed, pair.ligand.id)
             pocket = Pocket(center, DEFAULT_RADIUS, "crystal centroid, displaced")
-        result = docker.dock(receptor, pair.crystal.ligand, pocket, config, validity=False)
+        result = docker.dock(receptor, pair.crystal.ligand, pocket, config)
         row |= {"status": "ok"} | judged(result, pair, mode)
     except (DiscodockError, ValueError, RuntimeError, IndexError) as error:
         row |= {"status": "failed", "message": " ".join(str(error).split())}

@@ -18,8 +18,8 @@ from discodock.config import load_config
 from discodock.data.prepare import prepare
 from discodock.evaluation.evaluate import EvaluationConfig, evaluate
 from discodock.evaluation.sources import DockedPoses
+from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker
-from discodock.inference.sample import SamplingConfig
 from discodock.tasks.stages import ScoreStageConfig, train_score
 
 ROOT = Path(__file__).parent.parent
@@ -43,12 +43,12 @@ def main() -> None:
     started = time.monotonic()
     weights = train_score(config, arguments.out)
     minutes = (time.monotonic() - started) / 60
-    sampling = SamplingConfig(samples=arguments.samples)
+    docking = DockingConfig(samples=arguments.samples, threads=1)
     found = evaluate(
-        DockedPoses(Docker(weights, "cpu", threads=1)),
+        DockedPoses(Docker(weights, "cpu")),
         ROOT / "tests/data/complexes",
         arguments.out / "redocked",
-        EvaluationConfig(sampling=sampling),
+        EvaluationConfig(docking=docking),
     )
     for row in found.rows:
         print(row["id"], row["status"], "samples < 2 Å:", row["sample_lt2"], "best:", row["oracle_rmsd"])

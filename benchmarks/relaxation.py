@@ -33,11 +33,13 @@ from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
 from discodock.files import write_json
 from discodock.geometry.rmsd import pairwise_rmsd
+from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker, docking_arrays
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.ranking import agreement, rank_scores
-from discodock.inference.relax import RelaxConfig, RelaxedPoses, relax_poses
-from discodock.inference.sample import SamplingConfig
+from discodock.inference.relax import RelaxedPoses, relax_poses
+from discodock.inference.relaxation.config import RelaxationConfig
+from discodock.physics.config import OpenMMConfig
 
 COLUMNS = (
     "id", "method", "status", "message", "sample", "is_first", "rmsd_before", "rmsd_after", "shift", "valid",
@@ -103,7 +105,7 @@ def check_settings(options: argparse.Namespace) -> None:
 
 def measure_all(options: argparse.Namespace, table: Path) -> None:
     """Every method on every complex; what is in the table already stays."""
-    docker = Docker(options.checkpoint, "cpu", threads=1)
+    docker = Docker(options.checkpoint, "cpu")
     rows: list[dict[str, Any]] = [dict(row) for row in read_table(table)]
     done = {row["id"] for row in rows}
     for entry in choose_complexes(list_complexes(options.complexes, options.split), options.limit, options.seed):
@@ -119,16 +121,17 @@ def measure_all(options: argparse.Namespace, table: Path) -> None:
 
 def read_case(complex_id: str, crystal: CrystalComplex, docker: Docker, options: argparse.Namespace) -> Case:
     """A complex with its sampled poses, from an earlier run if there was one."""
-    sampling = SamplingConfig.checked({"samples": options.samples, "exhaustiveness": 1, "seed": options.seed})
+    docking = DockingConfig().with_options(
+        {"samples": options.samples, "exhaustiveness": 1, "seed": options.seed, "threads": 1, "relax": "none"}
+    )
     path = options.out / "sampled" / f"{complex_id}.npy"
     if path.is_file():
         poses = np.load(path)
     else:
-        pocket = evaluation_pocket(complex_id, crystal, PredictionConfig(sampling=sampling))
-        unrelaxed = RelaxConfig(method="none")
-        poses = docker.draw(crystal.receptor, crystal.ligand, pocket, sampling, relax=unrelaxed).sampled.pos
+        pocket = evaluation_pocket(complex_id, crystal, PredictionConfig(docking=docking))
+        poses = docker.draw(crystal.receptor, crystal.ligand, pocket, docking).sampled.pos
         np.save(path, poses)
-    arrays = docking_arrays(crystal.receptor, crystal.ligand, sampling)
+    arrays = docking_arrays(crystal.receptor, crystal.ligand, docking)
     rmsd = ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, poses).values
     return Case(complex_id, crystal, arrays, poses, rmsd)
 
@@ -136,17 +139,18 @@ def read_case(complex_id: str, crystal: CrystalComplex, docker: Docker, options:
 def measure(case: Case, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of the table, one for every method and pose."""
     everything = np.arange(len(case.poses))
-    rows = method_rows(case, "none", RelaxConfig(method="none"), everything)
-    rows += method_rows(case, "fast", RelaxConfig(method="fast"), everything)
+    rows = method_rows(case, "none", RelaxationConfig(method="none"), everything)
+    rows += method_rows(case, "fast", RelaxationConfig(method="fast"), everything)
     first = next(row["sample"] for row in rows if row["method"] == "fast" and row["is_first"])
     near = [i for i in np.flatnonzero(case.rmsd < SUCCESS_RMSD) if i != first][: options.near_native]
     chosen = np.array([first, *near])
-    rows += method_rows(case, "openmm", RelaxConfig.checked("openmm"), chosen, first)
-    return rows + method_rows(case, "flexible", RelaxConfig.checked("openmm", options.radius), chosen, first)
+    rows += method_rows(case, "openmm", RelaxationConfig(method="openmm"), chosen, first)
+    flexible = RelaxationConfig(method="openmm", openmm=OpenMMConfig(flexible=options.radius))
+    return rows + method_rows(case, "flexible", flexible, chosen, first)
 
 
 def method_rows(
-    case: Case, method: str, config: RelaxConfig, chosen: np.ndarray, first: int | None = None
+    case: Case, method: str, config: RelaxationConfig, chosen: np.ndarray, first: int | None = None
 ) -> list[dict[str, Any]]:
     """Relax some poses by one method; `first` is the sample whose pose is judged, by default the best-ranked one."""
     crystal, poses = case.crystal, case.poses[chosen]

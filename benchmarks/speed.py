@@ -25,9 +25,9 @@ from discodock.data.batch import collate
 from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.displacement import displaced_center
+from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
 from discodock.inference.dock import Docker
-from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
-from discodock.inference.sample import SamplingConfig
+from discodock.inference.pocket import Pocket
 from discodock.models.score_model import ScoreModel
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from tests.tiny import COMPLEXES
@@ -36,8 +36,8 @@ DIFFDOCK_S_SECONDS_PER_POSE = 5.5
 """CPU-s of DiffDock-S for one pose in 20 steps, receptor of 109 residues, allocator tuned, measured by the maintainers
 on a 2-core AMD EPYC with torch 2.13 (10 poses in 55 CPU-s); a yardstick, not measured in this run."""
 
-DOCKING = SamplingConfig.checked({"samples": 40})
-"""40 poses of 80 candidates, by the product's default solver."""
+DOCKING = DockingConfig(samples=40, threads=1, validity=False)
+"""40 poses of 80 candidates, by the product's default solver, on one core, without the check of validity."""
 
 RESIDUE_COUNTS = (100, 200, 400, 700, 1000)
 
@@ -51,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     raise_allocator_thresholds()
     torch.set_num_threads(1)
-    docker = Docker(arguments.checkpoint, "cpu", threads=1)
+    docker = Docker(arguments.checkpoint, "cpu")
     complexes = [read_complex(entry) for entry in list_complexes(COMPLEXES) if isinstance(entry, SourceComplex)]
     compare_docking(docker, complexes, arguments.repeats)
     compare_threads(docker, complexes[0], arguments.repeats)
@@ -78,13 +78,9 @@ def compare_docking(docker: Docker, complexes: list[CrystalComplex], repeats: in
 
 def compare_threads(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
     """Docking on one core and on two, by the clock on the wall; honest only on a machine that is otherwise idle."""
-
-    def on_cores(number: int) -> None:
-        docker.threads = number
-        dock(docker, crystal)
-
-    seconds = median_seconds({str(n): (lambda n=n: on_cores(n)) for n in (1, 2)}, repeats, time.perf_counter)
-    docker.threads = 1
+    configs = {str(n): DOCKING.with_options({"threads": n}) for n in (1, 2)}
+    runs = {name: (lambda c=config: dock(docker, crystal, c)) for name, config in configs.items()}
+    seconds = median_seconds(runs, repeats, time.perf_counter)
     print(f"docking on one core / on two, wall seconds: {seconds['1']:.2f} / {seconds['2']:.2f}", end="")
     print(f" = {seconds['1'] / seconds['2']:.2f}")
 
@@ -173,11 +169,11 @@ def compare_receptor_sizes(docker: Docker, corpus: Path, repeats: int) -> None:
         print(f"receptor of {num_residues} residues, {num_atoms} ligand atoms: {seconds[str(wanted)]:.2f} CPU-s")
 
 
-def dock(docker: Docker, crystal: CrystalComplex) -> None:
+def dock(docker: Docker, crystal: CrystalComplex, config: DockingConfig = DOCKING) -> None:
     """Dock at a displaced centre with the product's settings, without the check of validity."""
     center = displaced_center(crystal.crystal_pos, 2.0, 0, crystal.ligand.name)
     pocket = Pocket(center, DEFAULT_RADIUS, "benchmark")
-    docker.dock(crystal.receptor, crystal.ligand, pocket, DOCKING, validity=False)
+    docker.dock(crystal.receptor, crystal.ligand, pocket, config)
 
 
 def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # noqa: ANN201

@@ -36,9 +36,9 @@ from discodock.evaluation.sources import (
     evaluation_pocket,
 )
 from discodock.files import write_json
+from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import read_table, write_table
-from discodock.inference.sample import SamplingConfig
 
 BOX_EDGE = 22.5  # Å, of the search box in pocket mode, or more for long ligands
 ROOM = 8.0  # Å that the box has at least beyond the ligand's longest extent, and around the receptor in blind mode
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mode=options.mode,
         split=options.split,
         limit=options.limit,
-        sampling=SamplingConfig.checked({"samples": options.samples, "seed": options.seed}),
+        docking=DockingConfig(samples=options.samples, seed=options.seed, threads=1),
     )
     try:
         dock_all(options, config)
@@ -123,7 +123,7 @@ def dock_all(options: argparse.Namespace, config: EvaluationConfig) -> None:
 
 def dock(complex_id: str, crystal: CrystalComplex, options: argparse.Namespace, config: PredictionConfig) -> VinaPoses:
     """Vina's poses of one complex, from the first of the conformers that discodock starts from."""
-    conformer = generate_conformers(crystal.ligand.mol, config.sampling.conformers, config.sampling.seed)[0]
+    conformer = generate_conformers(crystal.ligand.mol, config.docking.conformers, config.docking.seed)[0]
     pocket = evaluation_pocket(complex_id, crystal, config)
     if pocket is None:
         low, high = crystal.receptor.pos.min(axis=0), crystal.receptor.pos.max(axis=0)
@@ -144,11 +144,14 @@ def dock(complex_id: str, crystal: CrystalComplex, options: argparse.Namespace, 
 
 def judge(options: argparse.Namespace, config: EvaluationConfig) -> dict[str, Evaluation]:
     """Evaluations of discodock, Vina, and discodock's poses rescored by Vina."""
-    docker = Docker(options.checkpoint, "cpu", threads=1)
+    docker = Docker(options.checkpoint, "cpu")
     sources: dict[str, tuple[PoseSource, EvaluationConfig]] = {
         "discodock": (DockedPoses(docker), config),
         "AutoDock Vina": (PoseFolder(options.out / "vina"), config),
-        "discodock, rescored by Vina": (DockedPoses(docker), config.model_copy(update={"rescore": "vina"})),
+        "discodock, rescored by Vina": (
+            DockedPoses(docker),
+            config.model_copy(update={"docking": config.docking.with_options({"rescore": "vina"})}),
+        ),
     }
     if docker.network.confidence_model is not None:
         judged = JudgedPoses(docker, PoseFolder(options.out / "vina"))

@@ -27,7 +27,8 @@ from discodock.chem.stereo import with_positions
 from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.evaluate import choose_complexes
-from discodock.inference.relax import RelaxConfig, relax_poses
+from discodock.inference.relax import relax_poses
+from discodock.inference.relaxation.config import RelaxationConfig
 
 SURROUNDINGS = 14.0
 """Å around the crystal pose within which residues are prepared; Vina's cutoff is 8, and chain ends are left out."""
@@ -86,13 +87,13 @@ def compare(name: str, crystal: CrystalComplex) -> list[Compared]:
     rows = []
     pos = crystal.crystal_pos[None]
     for pose, method in (("crystal", "none"), ("relaxed", "fast")):
-        found = relax(near, pos, RelaxConfig(method=method))
+        found = relax(near, pos, RelaxationConfig(method=method))
         theirs = vina_scores(pdbqt, crystal.ligand.mol, found.pos[0])
         rows.append(Compared(name, pose, float(found.vina_score[0]), theirs))
     return rows
 
 
-def relax(crystal: CrystalComplex, pos: np.ndarray, config: RelaxConfig):  # noqa: ANN201
+def relax(crystal: CrystalComplex, pos: np.ndarray, config: RelaxationConfig):  # noqa: ANN201
     """Our score of poses, relaxed or not."""
     mol = crystal.ligand.mol
     arrays = ligand_arrays(mol) | {"ligand_conformer_pos": crystal.crystal_pos[None]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,10 +38,24 @@ def load_config(path: Path | str | None, overrides: Sequence[str], cls: type[Set
     values = read_yaml(Path(path)) if path is not None else {}
     for override in overrides:
         _apply_override(values, override)
+    return checked(cls, values, str(path) if path is not None else "configuration")
+
+
+def checked(cls: type[SettingsT], values: Mapping[str, Any], source: str) -> SettingsT:
+    """Settings of class `cls` from plain values.
+
+    Args:
+        cls: the class of the top block.
+        values: nested values of its fields.
+        source: where they come from, for the message.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest known one is named), or a value is out of range or contradicts
+            another.
+    """
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        source = str(path) if path is not None else "configuration"
         raise ConfigError(f"{source}: {_first_problem(error, cls)}") from error
 
 

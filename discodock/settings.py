@@ -1,10 +1,11 @@
 """The base class of every configuration block, and the check of names that a registry knows."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic_core import PydanticCustomError, core_schema
 
 
 class Settings(BaseModel):
@@ -26,7 +27,27 @@ class Settings(BaseModel):
         }
 
 
-def one_of(known: Callable[[], Collection[str]]) -> AfterValidator:
+@dataclass(frozen=True)
+class OneOf:
+    """The check that `one_of` makes, which a command line can ask for the names.
+
+    Attributes:
+        known: returns the registry, or its names.
+    """
+
+    known: Callable[[], Collection[str]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, name: str) -> str:
+        names = list(self.known())
+        if name in names:
+            return name
+        raise PydanticCustomError("unknown_name", "choose {names}", {"names": ", ".join(names)})
+
+
+def one_of(known: Callable[[], Collection[str]]) -> OneOf:
     """Check of a setting that is the name of an entry of a registry.
 
     >>> solver: Annotated[str, one_of(lambda: SOLVERS)] = "heun"
@@ -34,11 +55,4 @@ def one_of(known: Callable[[], Collection[str]]) -> AfterValidator:
     Args:
         known: returns the registry, or its names; called when a name is checked, as registries end their modules.
     """
-
-    def check(name: str) -> str:
-        names = list(known())
-        if name in names:
-            return name
-        raise PydanticCustomError("unknown_name", "choose {names}", {"names": ", ".join(names)})
-
-    return AfterValidator(check)
+    return OneOf(known)

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from discodock.diffusion.process import PoseProcessConfig
-from discodock.inference.relax import RelaxConfig
+from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
@@ -28,7 +28,7 @@ COMPLEXES = DATA / "complexes"
 SMALL = COMPLEXES / "2azr_982"
 """The smallest complex under tests/data."""
 
-NOT_RELAXED = RelaxConfig(method="none")
+NOT_RELAXED = RelaxationConfig(method="none")
 """For tests of what the sampler does."""
 
 CONFIDENCE_CONFIG = ConfidenceModelConfig(

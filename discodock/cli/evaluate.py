@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from discodock.cli import options
+from discodock.cli.docking_options import docking_command
 from discodock.cli.runtime import hide_reader_notes
+from discodock.config import checked
 from discodock.errors import ConfigError
+from discodock.inference.config import DockingConfig
 
 if TYPE_CHECKING:
     from discodock.cli.progress import WorkBar
     from discodock.evaluation.evaluate import Evaluation, EvaluationListener
     from discodock.evaluation.sources import PoseSource
 
-HELP = """Redock crystal complexes and write metrics.json, per_complex.csv, groups.csv and report.md with its plots.
+HELP = """Redock crystal complexes and write metrics.json, per_complex.csv, groups.csv, docking.yaml and report.md with
+its plots.
 
 COMPLEXES_DIR has <id>/protein.pdb and <id>/ligand.sdf (or PDBBind's names), or .tar.xz shards of such; one shard will
 do as well. In pocket mode the centre is the crystal ligand's centroid moved by --offset, in blind mode the whole
@@ -50,67 +54,41 @@ RankByConfidence = Annotated[
     bool, typer.Option("--rank-by-confidence", help="Rank the --poses by the confidence model instead of their order.")
 ]
 
-MODES = ("pocket", "blind")
 
-
+@docking_command(left_out=("cofactors",))
 def evaluate(
+    docking: DockingConfig,
     source: Source,
     mode: Mode = "pocket",
     out: options.Out = Path("evaluated"),
-    samples: options.Samples = options.DEFAULT_SAMPLES,
-    exhaustiveness: options.Exhaustiveness = options.DEFAULT_EXHAUSTIVENESS,
     limit: Limit = None,
     split: Split = None,
     splits: Splits = None,
     poses: Poses = None,
     rank_by_confidence: RankByConfidence = False,
-    rescore: options.Rescore = "none",
-    validity: options.Validity = True,
     offset: Offset = 2.0,
-    steps: options.Steps = options.DEFAULT_STEPS,
-    solver: options.Solver = None,
-    guidance: options.Guidance = 0.0,
-    seed: options.Seed = 0,
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
-    batch_size: options.BatchSize = None,
-    threads: options.Threads = None,
-    relax: options.Relax = options.DEFAULT_RELAX,
-    flexible_side_chains: options.FlexibleSideChains = 0.0,
 ) -> int:
     """Evaluate what the command line says; returns the exit code."""
     hide_reader_notes()
-    if mode not in MODES:
-        raise ConfigError(f"--mode {mode} is unknown; give one of {', '.join(MODES)}")
-    if poses is not None and rescore != "none":
+    if poses is not None and docking.rescore != "none":
         raise ConfigError("--poses are judged as they are; leave out --rescore")
     if poses is None and rank_by_confidence:
         raise ConfigError("--rank-by-confidence is for --poses; docked poses are ranked by it anyway")
-    sampling = options.sampling_config(
-        samples, exhaustiveness, steps, solver, seed=seed, batch_size=batch_size, guidance=guidance
-    )
     from discodock.cli.progress import WorkBar
     from discodock.data.datasets.split_table import read_split_table
     from discodock.evaluation.evaluate import EvaluationConfig
     from discodock.evaluation.evaluate import evaluate as evaluate_complexes
     from discodock.inference.outputs import check_writable
-    from discodock.inference.relax import RelaxConfig
-    from discodock.inference.rescore import checked_rescore
+    from discodock.inference.relax import check_relaxation
 
-    relaxation = RelaxConfig.checked(relax, flexible_side_chains)
-    config = EvaluationConfig(
-        mode="blind" if mode == "blind" else "pocket",
-        split=split,
-        limit=limit,
-        offset=offset,
-        rescore=checked_rescore(rescore, relaxation),
-        validity=validity,
-        sampling=sampling,
-        relax=relaxation,
-    )
+    values = {"mode": mode, "split": split, "limit": limit, "offset": offset, "docking": docking}
+    config = checked(EvaluationConfig, values, "evaluation")
+    check_relaxation(docking.relaxation)
     check_writable(out)
     table = None if splits is None else read_split_table(splits)
-    pose_source = _pose_source(poses, checkpoint, device, threads, mode, rank_by_confidence)
+    pose_source = _pose_source(poses, checkpoint, device, mode, rank_by_confidence)
     with WorkBar("judging" if poses is not None else "redocking", None) as bar:
         found = evaluate_complexes(pose_source, source, out, config, table=table, listener=_listener(bar))
     _print_metrics(found, out)
@@ -118,20 +96,15 @@ def evaluate(
 
 
 def _pose_source(
-    poses: Path | None,
-    checkpoint: Path | None,
-    device: str,
-    threads: int | None,
-    mode: str,
-    rank_by_confidence: bool,
+    poses: Path | None, checkpoint: Path | None, device: str, mode: str, rank_by_confidence: bool
 ) -> PoseSource:
     from discodock.evaluation.sources import DockedPoses, JudgedPoses, PoseFolder
     from discodock.inference.dock import Docker
 
     if poses is not None:
         folder = PoseFolder(poses)
-        return JudgedPoses(Docker(checkpoint, device, threads), folder) if rank_by_confidence else folder
-    docker = Docker(checkpoint, device, threads)
+        return JudgedPoses(Docker(checkpoint, device), folder) if rank_by_confidence else folder
+    docker = Docker(checkpoint, device)
     if mode == "blind":
         docker.check_pocket(None)
     return DockedPoses(docker)

@@ -1,25 +1,15 @@
-"""Options of the docking commands, with their units and aliases, and how their values are combined."""
+"""Options of the docking commands beside the settings of docking: what, where to and by which network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from discodock.chem.ligand_formats import known_formats
-from discodock.diffusion.solvers import SOLVERS
 from discodock.errors import ConfigError
-
-if TYPE_CHECKING:
-    from discodock.inference.sample import SamplingConfig
-
-DEFAULT_SAMPLES: Final = 40
-DEFAULT_STEPS: Final = 20
-DEFAULT_EXHAUSTIVENESS: Final = 2
-POCKET_RADIUS: Final = 10.0
-DEFAULT_RELAX: Final = "fast"
 
 CLASSICAL_SPELLINGS: Final = {
     "-r": "--protein",
@@ -55,28 +45,9 @@ JobTable = Annotated[
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the result's folder [default: the ligand's].")
 ]
-Rescore = Annotated[
-    str,
-    typer.Option(
-        "--rescore", metavar="NAME", help="none, or vina: AutoDock Vina optimises, scores and ranks the poses."
-    ),
-]
-Validity = Annotated[
-    bool, typer.Option("--validity/--no-validity", help="Check poses with PoseBusters: pb_valid and the failed checks.")
-]
 TemplateSmiles = Annotated[
     str | None,
     typer.Option("--template-smiles", metavar="SMILES", help="Chemistry of a ligand that comes as a PDB file."),
-]
-Cofactors = Annotated[
-    Path | None,
-    typer.Option("--cofactors", metavar="FILE", help="Further PDB or mmCIF file that belongs to the receptor."),
-]
-Keep = Annotated[
-    list[str] | None, typer.Option("--keep", metavar="RESIDUE", help="Receptor residue to keep: HOH, A:301; repeat.")
-]
-Drop = Annotated[
-    list[str] | None, typer.Option("--drop", metavar="RESIDUE", help="Receptor residue to drop: SO4, A:301; repeat.")
 ]
 
 # where
@@ -92,80 +63,15 @@ PocketResidues = Annotated[
     str | None,
     typer.Option("--pocket-residues", metavar="LIST", help="Residues around the pocket, such as A:12,A:15."),
 ]
-PocketRadius = Annotated[
-    float,
-    typer.Option("--pocket-radius", metavar="R", help="A pose with its centroid this near the centre is in it, Å."),
-]
 CenterX = Annotated[float | None, typer.Option("--center-x", hidden=True)]
 CenterY = Annotated[float | None, typer.Option("--center-y", hidden=True)]
 CenterZ = Annotated[float | None, typer.Option("--center-z", hidden=True)]
 
-# how
-Samples = Annotated[int, typer.Option("--samples", "-n", metavar="N", help="Poses per ligand.", min=1, max=10_000)]
-Exhaustiveness = Annotated[
-    int,
-    typer.Option(
-        "--exhaustiveness",
-        "-e",
-        metavar="N",
-        help="Candidates drawn and relaxed for each pose that is kept; time grows with it.",
-        min=1,
-        max=100,
-    ),
-]
-Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Solver steps from noise to pose.", min=1, max=1000)]
-Solver = Annotated[
-    str | None,
-    typer.Option("--solver", metavar="NAME", help=f"{', '.join(SOLVERS)} [default: low_temperature]."),
-]
-Guidance = Annotated[
-    float,
-    typer.Option(
-        "--guidance",
-        metavar="W",
-        help="Weight of the discrete codes beyond what was trained; -1 ignores them.",
-        min=-1.0,
-    ),
-]
-Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", help="Of all random numbers; the batch size has no effect.", min=0)
-]
+# by what
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
 Checkpoint = Annotated[
     Path | None,
     typer.Option("--checkpoint", metavar="FILE", help="Weights (.safetensors) [default: those in the package]."),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        metavar="N",
-        help="CPU cores to dock a ligand with; they change no pose [default: all or OMP_NUM_THREADS, at most 4].",
-        min=1,
-    ),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size", metavar="N", help="Poses at a time on a core or GPU [default: from the free memory].", min=1
-    ),
-]
-Relax = Annotated[
-    str,
-    typer.Option(
-        "--relax",
-        metavar="NAME",
-        help="none; fast: Vina's terms and torsions in the rigid receptor; openmm: a force field after that.",
-    ),
-]
-FlexibleSideChains = Annotated[
-    float,
-    typer.Option(
-        "--flexible-side-chains",
-        metavar="R",
-        help="With --relax openmm: side chains with an atom within R Å of a pose move with it (4 is usual; 0: none).",
-        min=0.0,
-    ),
 ]
 
 # to where
@@ -186,29 +92,6 @@ def modern_spelling(arguments: Sequence[str]) -> list[str]:
             name = name.replace("_", "-")
         modern.append(CLASSICAL_SPELLINGS.get(name, name) + separator + value)
     return modern
-
-
-def sampling_config(
-    samples: int,
-    exhaustiveness: int,
-    steps: int,
-    solver: str | None,
-    *,
-    seed: int,
-    batch_size: int | None,
-    guidance: float = 0.0,
-) -> SamplingConfig:
-    """Sampling settings from the values of the options above.
-
-    Raises:
-        ConfigError: a value is unusable.
-    """
-    from discodock.inference.sample import SamplingConfig
-
-    walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
-    codes = {"guidance_weight": guidance}
-    many = {"samples": samples, "exhaustiveness": exhaustiveness}
-    return SamplingConfig.checked({**many, "seed": seed, "batch_size": batch_size, "solver": walk, "codes": codes})
 
 
 def merge_center(

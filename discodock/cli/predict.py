@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discodock.cli import options
+from discodock.cli.docking_options import docking_command
 from discodock.cli.report import write_reports
 from discodock.cli.runtime import hide_reader_notes
 from discodock.errors import ConfigError
+from discodock.inference.config import DockingConfig
 
 if TYPE_CHECKING:
     from discodock.cli.progress import WorkBar
@@ -22,7 +24,8 @@ HELP = """Dock ligands into a protein and write ranked poses.
 A pocket is named by one of --pocket-ligand, --pocket-center and --pocket-residues; without one the whole protein is
 searched, and the samples are shared among the most probable sites. Each ligand gets a folder in --out with poses.sdf
 (best first), best.sdf, complex_rank1.pdb, scores.csv and run.json, with --report also a page to look at, report.html;
-summary.csv has a row for each ligand. Finished ligands are kept when the command runs again.
+summary.csv has a row for each ligand, docking.yaml the settings, which --config reads. Finished ligands are kept when
+the command runs again.
 
 Poses that agree are one binding mode; for a single ligand the modes are listed, with their share of all samples and
 their best pose.
@@ -34,33 +37,19 @@ It is never an affinity.
 Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is unusable."""
 
 
+@docking_command()
 def predict(
+    docking: DockingConfig,
     protein: options.Protein = None,
     ligand: options.Ligand = None,
     pocket_ligand: options.PocketLigand = None,
     pocket_center: options.PocketCenter = None,
     pocket_residues: options.PocketResidues = None,
-    pocket_radius: options.PocketRadius = options.POCKET_RADIUS,
     jobs_table: options.JobTable = None,
     out: options.Out = Path("docked"),
     name: options.Name = None,
-    samples: options.Samples = options.DEFAULT_SAMPLES,
-    exhaustiveness: options.Exhaustiveness = options.DEFAULT_EXHAUSTIVENESS,
-    steps: options.Steps = options.DEFAULT_STEPS,
-    solver: options.Solver = None,
-    guidance: options.Guidance = 0.0,
-    seed: options.Seed = 0,
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
-    batch_size: options.BatchSize = None,
-    threads: options.Threads = None,
-    relax: options.Relax = options.DEFAULT_RELAX,
-    flexible_side_chains: options.FlexibleSideChains = 0.0,
-    cofactors: options.Cofactors = None,
-    keep: options.Keep = None,
-    drop: options.Drop = None,
-    rescore: options.Rescore = "none",
-    validity: options.Validity = True,
     template_smiles: options.TemplateSmiles = None,
     overwrite: options.Overwrite = False,
     report: options.Report = False,
@@ -72,33 +61,18 @@ def predict(
     hide_reader_notes()
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
     _check_inputs(jobs_table, protein, ligand, name)
-    sampling = options.sampling_config(
-        samples, exhaustiveness, steps, solver, seed=seed, batch_size=batch_size, guidance=guidance
-    )
-    pocket = _pocket(pocket_ligand, center, pocket_residues, pocket_radius, needs_place=jobs_table is None)
+    radius = docking.pocket_radius
+    pocket = _pocket(pocket_ligand, center, pocket_residues, radius, needs_place=jobs_table is None)
     if jobs_table is not None:
-        jobs = _table_jobs(jobs_table, pocket, pocket_radius, template_smiles)
+        jobs = _table_jobs(jobs_table, pocket, radius, template_smiles)
     else:
         assert protein is not None and ligand is not None
         jobs = _ligand_jobs(protein, ligand, pocket, name, template_smiles)
     from discodock.inference.batch import RunOptions
-    from discodock.inference.relax import RelaxConfig
-    from discodock.inference.rescore import checked_rescore
 
-    relaxation = RelaxConfig.checked(relax, flexible_side_chains)
-    run_options = RunOptions(
-        sampling,
-        relax=relaxation,
-        cofactors=cofactors,
-        keep=tuple(keep or ()),
-        drop=tuple(drop or ()),
-        rescore=checked_rescore(rescore, relaxation),
-        validity=validity,
-        command=tuple(sys.argv),
-        overwrite=overwrite,
-        strict=jobs_table is None and len(jobs) == 1,
-    )
-    outcomes = _run(jobs, out, run_options, checkpoint, device, threads)
+    is_single = jobs_table is None and len(jobs) == 1
+    run_options = RunOptions(docking, command=tuple(sys.argv), overwrite=overwrite, strict=is_single)
+    outcomes = _run(jobs, out, run_options, checkpoint, device)
     are_reported = not report or write_reports([out / str(o.row["name"]) for o in outcomes if o.is_ok], out)
     return 0 if are_reported and all(outcome.is_ok for outcome in outcomes) else 1
 
@@ -123,7 +97,7 @@ def _pocket(
     needs_place: bool,
 ) -> PocketSpec | None:
     """The pocket of the command line; None if it names none. A radius alone will do where rows may name places."""
-    from discodock.inference.dock import pocket_spec
+    from discodock.inference.pocket import pocket_spec
 
     selectors = [selector.strip() for selector in (residues or "").split(",") if selector.strip()]
     if not needs_place and ligand is None and center is None and not selectors:
@@ -149,18 +123,18 @@ def _ligand_jobs(
     return jobs
 
 
-def _run(
-    jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str, threads: int | None
-) -> list[JobOutcome]:
+def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str) -> list[JobOutcome]:
     """Load the network, dock everything with a progress bar, and print what became of it."""
     from discodock.cli.progress import WorkBar
     from discodock.inference.batch import SUMMARY_FILE, run_jobs
     from discodock.inference.dock import Docker
     from discodock.inference.outputs import check_writable, mode_lines, read_run
+    from discodock.inference.relax import check_relaxation
 
-    docker = Docker(checkpoint, device, threads)
+    check_relaxation(run_options.docking.relaxation)
+    docker = Docker(checkpoint, device)
     check_writable(out)
-    num_steps = run_options.sampling.num_candidates * run_options.sampling.solver.steps
+    num_steps = run_options.docking.num_candidates * run_options.docking.solver.steps
     with WorkBar("docking", len(jobs)) as bar:
         outcomes = run_jobs(docker, jobs, out, run_options, _listener(bar, num_steps))
     if len(outcomes) == 1 and outcomes[0].is_ok:

@@ -15,6 +15,7 @@ import typer
 
 from discodock.cli import options
 from discodock.data.datasets.registry import DATASETS
+from discodock.inference.config import DockingConfig
 
 if TYPE_CHECKING:
     from discodock.data.featurize import PrepareConfig
@@ -47,6 +48,7 @@ Esm = Annotated[
     str | None,
     typer.Option("--esm", metavar="MODEL", help="Also embed residues by an ESM-2 model: its name or folder."),
 ]
+Relax = Annotated[str, typer.Option("--relax", metavar="NAME", help="Relaxation of poses: none, fast or openmm.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the conformers.")]
 
 
@@ -107,7 +109,7 @@ def poses(
     ] = None,
     samples: Annotated[int, typer.Option("--samples", min=2, help="Poses of each complex.")] = 8,
     max_ligand_atoms: MaxAtoms = 60,
-    relax: options.Relax = options.DEFAULT_RELAX,
+    relax: Relax = "fast",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
     checkpoint: options.Checkpoint = None,
     device: options.Device = "auto",
@@ -118,19 +120,18 @@ def poses(
     from discodock.cli.runtime import hide_reader_notes
     from discodock.data.store import FailureRow, IndexRow
     from discodock.evaluation.collect import CollectConfig, collect_poses
-    from discodock.inference.relax import RelaxConfig
-    from discodock.inference.sample import SamplingConfig
+    from discodock.inference.relax import check_relaxation
 
     hide_reader_notes()
+    values = {"samples": samples, "exhaustiveness": 1, "seed": seed, "conformers": min(samples, 10), "relax": relax}
+    docking = DockingConfig().with_options(values)
+    check_relaxation(docking.relaxation)
     config = CollectConfig(
         split=split,
         limit=limit,
         per_cluster=per_cluster,
         max_ligand_atoms=max_ligand_atoms,
-        sampling=SamplingConfig.checked(
-            {"samples": samples, "exhaustiveness": 1, "seed": seed, "conformers": min(samples, 10)}
-        ),
-        relax=RelaxConfig.checked(relax),
+        docking=docking,
     )
     with WorkBar("docking", None) as bar:
 

@@ -74,14 +74,19 @@ def list_complexes(
             yield entry
 
 
-def read_complex(source: SourceComplex) -> CrystalComplex:
+def read_complex(source: SourceComplex, *, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> CrystalComplex:
     """Read receptor and crystal ligand of a complex, as `read_crystal` does, for whoever needs no stage.
+
+    Args:
+        source: files of the complex.
+        keep: residues kept although a rule drops them, by name or chain:number.
+        drop: residues dropped, likewise.
 
     Raises:
         InputError: the complex cannot be used; the message says where it lies.
     """
     try:
-        return read_crystal(source)
+        return read_crystal(source, keep=keep, drop=drop)
     except StageError as error:
         raise InputError(f"{source.where}: {error}") from None
 

@@ -60,19 +60,19 @@ DIFFDOCK_L_TEMPERATURES: Final = (
 class SolverConfig(Settings):
     """Which solver walks which time grid."""
 
-    solver: Annotated[str, one_of(lambda: SOLVERS)] = Field(default="euler_maruyama", description="name in SOLVERS")
-    steps: int = Field(
-        default=20, ge=1, le=10_000, description="number of steps; `Solver.evaluations` has the network calls of each"
+    solver: Annotated[str, one_of(lambda: SOLVERS)] = Field(
+        default="euler_maruyama", description="solver of the reverse process"
     )
+    steps: int = Field(default=20, ge=1, le=10_000, description="solver steps from noise to data, count")
     rho: float | None = Field(
         default=None,
         gt=0,
         description="Karras exponent of the time grid; none: equal ratios of sigma, as rho to infinity",
     )
-    temperatures: tuple[LowTemperature, ...] = Field(
-        default=(LowTemperature(),),
+    temperatures: tuple[LowTemperature, ...] | None = Field(
+        default=None,
         min_length=1,
-        description="low_temperature only: one for all components or one for each",
+        description="low_temperature only: one for all components or one for each; none: that of `LowTemperature`",
     )
 
     def times(self, schedule: NoiseSchedule) -> Tensor:
@@ -178,7 +178,7 @@ def low_temperature(problem: ReverseProblem, state: Any, times: Tensor, config: 
     Source: Ingraham et al. 2023, "Illuminating protein space with a programmable generative model", supplement on
     low-temperature sampling; the form of lambda as in DiffDock 1.1 (Corso et al. 2024, arXiv 2402.18396).
     """
-    temperatures = config.temperatures
+    temperatures = config.temperatures or (LowTemperature(),)
     num_components = len(problem.space.schedules)
     if len(temperatures) == 1:
         temperatures = temperatures * num_components

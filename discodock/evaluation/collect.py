@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -87,12 +88,17 @@ def collect_poses(
     """
     network = _docker(checkpoint, device).network
     chosen = choose_complexes(
-        list_complexes(source, config.split), config.limit, config.sampling.seed, config.per_cluster
+        list_complexes(source, config.split), config.limit, config.docking.seed, config.per_cluster
     )
     if not chosen:
         raise InputError(f"{source}: no complexes{f' of split {config.split}' if config.split else ''}; check the path")
-    subset = {"split", "limit", "per_cluster"}
-    settings = config.model_dump(mode="json", exclude=subset) | {"checkpoint": network.sha256}
+    no_effect: dict[str, Any] = {
+        "split": True,
+        "limit": True,
+        "per_cluster": True,
+        "docking": {"batch_size", "threads"},
+    }
+    settings = config.model_dump(mode="json", exclude=no_effect) | {"checkpoint": network.sha256}
     with Ledger(out) as ledger:
 
         def note(row: IndexRow | FailureRow) -> None:
@@ -159,13 +165,13 @@ def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
         DiscodockError: the complex cannot be read or docked.
     """
     config = task.config.model_copy(update={"mode": "pocket"})
-    crystal = read_complex(task.entry)
+    crystal = read_complex(task.entry, keep=config.docking.receptor.keep, drop=config.docking.receptor.drop)
     if len(crystal.crystal_pos) > config.max_ligand_atoms:
         raise InputError(f"{len(crystal.crystal_pos)} heavy atoms, more than {config.max_ligand_atoms}")
     pocket = evaluation_pocket(task.entry.id, crystal, config)
     assert pocket is not None
-    docker = _docker(task.checkpoint, task.device)
-    drawn = docker.draw(crystal.receptor, crystal.ligand, pocket, config.sampling, relax=config.relax)
+    docker, docking = _docker(task.checkpoint, task.device), config.docking.model_copy(update={"threads": 1})
+    drawn = docker.draw(crystal.receptor, crystal.ligand, pocket, docking)
     arrays = {name: value for name, value in drawn.arrays.items() if name != "residue_embedding"}
     cropped = crop_site(arrays | {"ligand_pos": crystal.crystal_pos}, pocket.center)
     _, cropped["receptor_residue_idx"] = np.unique(cropped["receptor_residue_idx"], return_inverse=True)
@@ -184,7 +190,7 @@ def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
 @functools.lru_cache(maxsize=1)
 def _docker(checkpoint: Path | None, device: str) -> Docker:
     """The network, loaded once in each process; without the site model, as all pockets are given."""
-    docker = Docker(checkpoint, device, threads=1)
+    docker = Docker(checkpoint, device)
     docker.network = replace(docker.network, site_model=None)
     return docker
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from discodock.config import dump_config
 from discodock.data.crystal import list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex, Unusable
 from discodock.data.datasets.split_table import SplitTable
@@ -25,7 +26,7 @@ from discodock.evaluation.report import write_report
 from discodock.evaluation.rows import COLUMNS, complex_values, failure_values, redocking_of
 from discodock.evaluation.sources import PoseSource, PredictionConfig
 from discodock.files import write_json
-from discodock.inference.outputs import read_table, write_table
+from discodock.inference.outputs import DOCKING_FILE, read_table, write_table
 
 METRICS_FILE: Final = "metrics.json"
 TABLE_FILE: Final = "per_complex.csv"
@@ -35,7 +36,7 @@ WRITE_INTERVAL: Final = 5.0  # s between two writings of the table, the work tha
 IDENTITY: Final = ("settings", "checkpoint", "poses")
 """Entries of the record that must be equal for rows of an earlier run to be taken over."""
 
-NOT_IDENTITY: Final = ("limit", "split", "batch_size", "path", "info")
+NOT_IDENTITY: Final = ("limit", "split", "batch_size", "threads", "path", "info")
 """Settings among them that no row depends on."""
 
 
@@ -74,7 +75,7 @@ def evaluate(
     table: SplitTable | None = None,
     listener: EvaluationListener | None = None,
 ) -> Evaluation:
-    """Judge poses of a source's complexes; write `metrics.json`, `per_complex.csv`, `groups.csv`, report and plots.
+    """Judge poses of a source's complexes; write metrics, tables, settings, report and plots.
 
     In pocket mode the centre is the crystal ligand's centroid moved by `config.offset` in a direction that depends on
     the seed and the complex's id alone; in blind mode the site model searches the whole protein. Starting conformers
@@ -96,12 +97,13 @@ def evaluate(
     record = poses.record(config) | {"source": str(source)}
     rows = _earlier_rows(out, record)
     entries = list_complexes(source, config.split, table)
-    chosen = choose_complexes(entries, config.limit, config.sampling.seed)
+    chosen = choose_complexes(entries, config.limit, config.docking.seed)
     listener.planned(len(chosen))
     if not chosen:
         raise InputError(_nothing_there(source, config.split, table))
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RUN_FILE, record)
+    dump_config(config.docking, out / DOCKING_FILE)
     last_written = time.monotonic()
     try:
         for entry in chosen:
@@ -158,7 +160,7 @@ def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: Predictio
         values = failure_values(entry.reason)
     else:
         try:
-            crystal = read_complex(entry)
+            crystal = read_complex(entry, keep=config.docking.receptor.keep, drop=config.docking.receptor.drop)
             predicted = poses.predict(entry.id, crystal, config)
             seconds, cpu_seconds = predicted.seconds, predicted.cpu_seconds
             values = complex_values(crystal, predicted, blind=config.mode == "blind")

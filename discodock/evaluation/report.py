@@ -91,11 +91,11 @@ def _origin(metrics: Mapping[str, float], record: Mapping[str, Any]) -> str:
     if "poses" in record:
         how = f"poses in `{record['poses']}`"
     else:
-        sampling = settings["sampling"]
+        docking = settings["docking"]
         where = f"pocket displaced by {settings['offset']:g} Å" if settings["mode"] == "pocket" else "no pocket given"
         how = (
-            f"{sampling['samples']} poses a complex of {sampling.get('exhaustiveness', 1)} times as many candidates,"
-            f" {sampling['solver']['steps']} steps, seed {sampling['seed']},"
+            f"{docking['samples']} poses a complex of {docking['exhaustiveness']} times as many candidates,"
+            f" {docking['solver']['steps']} steps, seed {docking['seed']},"
             f" {where}, checkpoint {record['checkpoint']['sha256'][:12]}"
         )
     version = record.get("versions", {}).get("discodock", "")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.match import matched_positions
@@ -21,12 +21,10 @@ from discodock.data.crystal import CrystalComplex
 from discodock.data.datasets.source import SourceComplex
 from discodock.errors import InputError
 from discodock.evaluation.displacement import displaced_center
+from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import fingerprint, package_versions, run_record
-from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
-from discodock.inference.relax import RelaxConfig
-from discodock.inference.rescore import RescoreMethod
-from discodock.inference.sample import SamplingConfig
+from discodock.inference.pocket import Pocket
 from discodock.inference.validity import with_validity
 from discodock.settings import Settings
 
@@ -42,10 +40,13 @@ class PredictionConfig(Settings):
         "pocket", description="pocket: a centre near the crystal ligand's is given; blind: the protein is searched"
     )
     offset: float = Field(2.0, ge=0, description="displacement of the pocket's centre in a random direction, Å")
-    rescore: RescoreMethod = Field("none", description="vina: AutoDock Vina optimises, scores and ranks the poses")
-    validity: bool = Field(True, description="whether the poses' physical validity is checked")
-    sampling: SamplingConfig = Field(SamplingConfig(), description="how poses are drawn")
-    relax: RelaxConfig = Field(RelaxConfig(), description="how they are relaxed")
+    docking: DockingConfig = Field(default_factory=DockingConfig, description="settings of docking")
+
+    @model_validator(mode="after")
+    def _check_cofactors(self) -> PredictionConfig:
+        if self.docking.receptor.cofactors is not None:
+            raise ValueError("receptor.cofactors: complexes bring cofactors of their own; leave them out")
+        return self
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,11 @@ class DockedPoses:
             crystal.receptor,
             crystal.ligand,
             pocket,
-            config.sampling,
-            relax=config.relax,
+            config.docking.model_copy(update={"validity": False}),
             name=complex_id,
-            rescore=config.rescore,
-            validity=False,
         )
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
-        poses = with_validity(result.poses, crystal.receptor) if config.validity else result.poses
+        poses = with_validity(result.poses, crystal.receptor) if config.docking.validity else result.poses
         believed = [pose.belief for pose in result.poses if pose.belief is not None]
         found = [site.pocket.center for site in result.sites if site.residue] if pocket is None else []
         return PredictedPoses(
@@ -168,7 +166,7 @@ class JudgedPoses:
         """The source's poses in a new order; the time to judge them is added to theirs."""
         found = self.source.predict(complex_id, crystal, config)
         started, cpu_started = time.monotonic(), time.process_time()
-        order, probs = self.docker.rank_poses(crystal.receptor, crystal.ligand, found.pos)
+        order, probs = self.docker.rank_poses(crystal.receptor, crystal.ligand, found.pos, config.docking.threads)
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
         return replace(
             found,
@@ -197,7 +195,7 @@ class PoseFolder:
     def record(self, config: PredictionConfig) -> dict[str, Any]:
         """The folder and what its judgement depends on."""
         settings = {
-            "validity": config.validity,
+            "validity": config.docking.validity,
             "mode": config.mode,
         }  # blind: also by copies of the site
         return {"versions": package_versions(), "command": [], "settings": settings, "poses": str(self.folder)}
@@ -220,7 +218,7 @@ class PoseFolder:
         tags = [mol.GetProp(PROB_TAG) if mol.HasProp(PROB_TAG) else "" for mol in mols]
         return PredictedPoses(
             pos=pos,
-            **_judged(crystal, pos, config.validity),
+            **_judged(crystal, pos, config.docking.validity),
             probs=tuple(map(float, tags)) if "" not in tags else (),
             seconds=seconds,
             cpu_seconds=cpu_seconds,
@@ -245,8 +243,8 @@ def evaluation_pocket(complex_id: str, crystal: CrystalComplex, config: Predicti
     """The pocket that any method is given: the crystal centroid displaced by a seeded offset; None in blind mode."""
     if config.mode == "blind":
         return None
-    center = displaced_center(crystal.crystal_pos, config.offset, config.sampling.seed, complex_id)
-    return Pocket(center, DEFAULT_RADIUS, f"crystal centroid, moved by {config.offset:g} Å")
+    center = displaced_center(crystal.crystal_pos, config.offset, config.docking.seed, complex_id)
+    return Pocket(center, config.docking.pocket_radius, f"crystal centroid, moved by {config.offset:g} Å")
 
 
 def _judged(crystal: CrystalComplex, pos: np.ndarray, validity: bool) -> dict[str, Any]:

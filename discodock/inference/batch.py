@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from discodock.config import dump_config
 from discodock.errors import DiscodockError, InputError
+from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker, read_docking_receptor
 from discodock.inference.jobs import Job
 from discodock.inference.outputs import (
+    DOCKING_FILE,
     RESULT_FILES,
     fingerprint,
     read_run,
@@ -23,10 +26,7 @@ from discodock.inference.outputs import (
     write_table,
 )
 from discodock.inference.pocket import resolve_pocket
-from discodock.inference.relax import RelaxConfig
-from discodock.inference.rescore import RescoreMethod
 from discodock.inference.result import DockingResult
-from discodock.inference.sample import SamplingConfig
 
 logger = logging.getLogger(__name__)
 
@@ -48,37 +48,16 @@ class RunOptions:
     """What all jobs of a run share.
 
     Attributes:
-        sampling: how poses are drawn.
-        relax: how they are relaxed.
-        cofactors: further structure file that belongs to every receptor.
-        keep: receptor residues to keep although a rule would drop them.
-        drop: receptor residues to drop.
-        rescore: vina lets AutoDock Vina optimise, score and rank the poses.
-        validity: check the poses' physical validity.
+        docking: settings of docking.
         command: command line, for the record.
         overwrite: dock again even where a finished result of the same inputs and settings is there.
         strict: raise the first failure instead of noting it.
     """
 
-    sampling: SamplingConfig
-    relax: RelaxConfig = RelaxConfig()
-    cofactors: Path | None = None
-    keep: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    rescore: RescoreMethod = "none"
-    validity: bool = True
+    docking: DockingConfig = DockingConfig()
     command: tuple[str, ...] = ()
     overwrite: bool = False
     strict: bool = False
-
-    def as_record(self) -> dict[str, Any]:
-        """The settings that results depend on, as plain data."""
-        sampling = self.sampling.model_dump(mode="json", exclude={"batch_size"})
-        relax = self.relax.model_dump(mode="json")
-        cofactors = None if self.cofactors is None else str(self.cofactors)
-        receptor = {"cofactors": cofactors, "keep": list(self.keep), "drop": list(self.drop)}
-        settings = {"sampling": sampling, "relax": relax, **receptor}
-        return settings | {"rescore": self.rescore, "validity": self.validity}
 
 
 @dataclass(frozen=True)
@@ -125,7 +104,7 @@ class JobListener:
 def run_jobs(
     docker: Docker, jobs: Sequence[Job], out: Path, options: RunOptions, listener: JobListener | None = None
 ) -> list[JobOutcome]:
-    """Dock all jobs into folders of `out`, and write `summary.csv`, also when interrupted.
+    """Dock all jobs into folders of `out`, and write `docking.yaml` and, also when interrupted, `summary.csv`.
 
     Args:
         docker: loaded network.
@@ -151,6 +130,7 @@ def run_jobs(
                 last_written = time.monotonic()
     finally:
         if outcomes:
+            dump_config(options.docking, out / DOCKING_FILE)
             _write_summary(out, outcomes)
     return outcomes
 
@@ -166,8 +146,8 @@ def _run_job(docker: Docker, job: Job, out: Path, options: RunOptions, listener:
             return JobOutcome(earlier["summary"], is_kept=True)
         with _reading():
             result = _dock(docker, job, options, listener)
-        row = _summary_row(job, result)
-        record = run_record(docker.network, options.as_record(), options.command) | {"key": key, "summary": row}
+        row, settings = _summary_row(job, result), options.docking.model_dump(mode="json")
+        record = run_record(docker.network, settings, options.command) | {"key": key, "summary": row}
         write_result(result, out / job.name, record)
         return JobOutcome(row)
     except OSError:  # of writing, which would stop the other jobs as well
@@ -208,21 +188,10 @@ def _finished_run(folder: Path) -> dict[str, Any]:
 def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) -> DockingResult:
     assert job.ligand is not None
     docker.check_pocket(job.pocket)
-    receptor = read_docking_receptor(
-        job.protein, job.ligand, job.pocket, extra=options.cofactors, keep=options.keep, drop=options.drop
-    )
+    config = options.docking
+    receptor = read_docking_receptor(job.protein, job.ligand, job.pocket, config.receptor)
     pocket = None if job.pocket is None else resolve_pocket(job.pocket, receptor)
-    return docker.dock(
-        receptor,
-        job.ligand,
-        pocket,
-        options.sampling,
-        relax=options.relax,
-        name=job.name,
-        rescore=options.rescore,
-        validity=options.validity,
-        on_step=listener.stepped,
-    )
+    return docker.dock(receptor, job.ligand, pocket, config, name=job.name, on_step=listener.stepped)
 
 
 def _job_key(docker: Docker, job: Job, options: RunOptions) -> str:
@@ -230,10 +199,11 @@ def _job_key(docker: Docker, job: Job, options: RunOptions) -> str:
     assert job.ligand is not None
     spec = job.pocket
     reference = None if spec is None else spec.ligand
-    files = [path for path in (job.protein, reference, options.cofactors) if path is not None and path.is_file()]
+    cofactors = options.docking.receptor.cofactors
+    files = [path for path in (job.protein, reference, cofactors) if path is not None and path.is_file()]
     chemistry = job.ligand.mol.ToBinary(_ALL_PROPERTIES)
     pocket = None if spec is None else [spec.center, spec.residues, spec.radius]
-    return fingerprint(job.name, chemistry, pocket, options.as_record(), docker.network.sha256, *files)
+    return fingerprint(job.name, chemistry, pocket, options.docking.result_settings(), docker.network.sha256, *files)
 
 
 _ALL_PROPERTIES: Final = 0xFFFF
@@ -260,7 +230,7 @@ def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, objec
         "status": FAILED,
         "message": " ".join(message.split()),
         "num_poses": 0,
-        "seed": options.sampling.seed,
+        "seed": options.docking.seed,
         "protein": "" if job.protein == Path() else str(job.protein),
         "ligand": job.ligand.source if job.ligand is not None else "",
     }

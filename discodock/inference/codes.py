@@ -7,40 +7,24 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from discodock.diffusion.pose_space import conformers_in_turn
 from discodock.graphs import LigandGraph, ReceptorGraph
+from discodock.inference.config import PoseCodeConfig
 from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE
-from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.dropout import drop_codes
 from discodock.latents.registry import CodeLayout
 from discodock.latents.spread import spread_uniforms
 from discodock.models.code_nodes import first_residue
 from discodock.noise import Purpose, StreamNoise
-from discodock.settings import Settings
 
 LOCAL_SHARE: Final = 0.5
 """Of the poses in a given site that have codes: poses of both kinds find more than those of either (experiments.md)."""
 
 GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
 """Its multiples fill the unit interval evenly (Weyl's sequence)."""
-
-
-class PoseCodeConfig(Settings):
-    """How the codes of poses are drawn and followed."""
-
-    draw: CodeSampling | None = Field(
-        None, description="temperature, top-k and top-p of the prior; none: as the checkpoint says"
-    )
-    share: float | None = Field(
-        None, ge=0, le=1, description="of the poses that have codes; none: half, or all in networks of whole receptors"
-    )
-    guidance_weight: float = Field(
-        0.0, ge=-1, description="w of s_c + w (s_c - s_null): 0 follows the codes as trained, -1 ignores them; no unit"
-    )
 
 
 @dataclass(frozen=True)

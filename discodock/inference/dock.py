@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,18 +22,20 @@ from discodock.data.crop import crop_site, move_origin
 from discodock.errors import ConfigError, InputError
 from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.confidence import PoseConfidence, judge_poses
+from discodock.inference.config import DockingConfig, ReceptorConfig
 from discodock.inference.device import choose_device
 from discodock.inference.drawn import DrawnPoses, given_poses
 from discodock.inference.embedding import embedding_arrays
 from discodock.inference.modes import Mode, find_modes, surroundings
 from discodock.inference.network import load_network
-from discodock.inference.pocket import DEFAULT_RADIUS, Pocket, PocketSpec, reference_positions, resolve_pocket
+from discodock.inference.pocket import Pocket, PocketSpec, pocket_spec, reference_positions, resolve_pocket
 from discodock.inference.pose_facts import pose_facts
 from discodock.inference.ranking import best_distinct, rank_scores
-from discodock.inference.relax import RelaxConfig, RelaxedPoses, RelaxMethod, relax_poses
-from discodock.inference.rescore import RescoreMethod, checked_rescore, rescored
+from discodock.inference.relax import RelaxedPoses, check_relaxation, relax_poses
+from discodock.inference.relaxation.config import RelaxationConfig
+from discodock.inference.rescore import rescored
 from discodock.inference.result import DockedPose, DockingResult
-from discodock.inference.sample import SampledPoses, SamplingConfig, StepCallback, joined, sample_poses
+from discodock.inference.sample import SampledPoses, StepCallback, joined, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
 from discodock.inference.threads import docking_threads, one_thread_each
 from discodock.inference.validity import with_validity
@@ -51,24 +53,19 @@ class Docker:
 
     Attributes:
         network: the network, its process and its device.
-        threads: batches of poses to work on at the same time; they change no pose (but see `sample_poses`).
     """
 
-    def __init__(self, checkpoint: Path | None = None, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, checkpoint: Path | None = None, device: str = "auto") -> None:
         self.network = load_network(checkpoint, choose_device(device))
-        self.threads = docking_threads(self.network.device, threads)
 
     def dock(
         self,
         receptor: Receptor,
         ligand: LigandRecord,
         pocket: Pocket | None,
-        config: SamplingConfig,
+        config: DockingConfig,
         *,
-        relax: RelaxConfig | None = None,
         name: str | None = None,
-        rescore: RescoreMethod = "none",
-        validity: bool = True,
         on_step: StepCallback | None = None,
     ) -> DockingResult:
         """Dock a ligand; its own coordinates, if it has any, are never used.
@@ -77,11 +74,8 @@ class Docker:
             receptor: as read.
             ligand: as read.
             pocket: from `resolve_pocket`; None searches the whole receptor for sites (blind docking).
-            config: how poses are drawn.
-            relax: how they are relaxed; None takes the default, `fast`.
+            config: settings of docking.
             name: of the result; None takes the ligand's.
-            rescore: vina lets AutoDock Vina optimise, score and rank the poses.
-            validity: check the poses' physical validity.
             on_step: progress callback.
 
         Raises:
@@ -89,21 +83,21 @@ class Docker:
                 model to find one.
         """
         started = time.monotonic()
-        relax = relax or RelaxConfig()
-        candidates = self.draw(receptor, ligand, pocket, config, relax=relax.first, on_step=on_step)
+        first = config.model_copy(update={"relaxation": config.relaxation.first})
+        candidates = self.draw(receptor, ligand, pocket, first, on_step=on_step)
         with one_thread_each():
             belief = judge_poses(self.network, candidates)
             scores = _scores(candidates.relaxed, candidates.agreement(), belief)
             kept = best_distinct(scores, candidates.distances, config.samples)
             facts = self._sample_facts(candidates, kept, ligand, receptor)
             chosen = None if belief is None else belief[kept]
-            drawn, confidence = self._finish(candidates[kept], chosen, ligand, receptor, relax)
+            drawn, confidence = self._finish(candidates[kept], chosen, ligand, receptor, config.relaxation)
         poses = _rank(drawn, [facts[index] for index in kept], confidence, ligand, receptor)
         warnings = [*receptor.warnings, *ligand.warnings, *_size_warnings(ligand, receptor), *drawn.relaxed.warnings]
         warnings += [] if confidence is None else confidence.warnings()
-        if rescore == "vina":
+        if config.rescore == "vina":
             poses = rescored(poses, ligand, receptor)
-        if validity:
+        if config.validity:
             poses = with_validity(poses, receptor)
         if not any(pose.pocket_ok for pose in poses):
             radius = poses[0].site.pocket.radius
@@ -124,29 +118,32 @@ class Docker:
         receptor: Receptor,
         ligand: LigandRecord,
         pocket: Pocket | None,
-        config: SamplingConfig,
+        config: DockingConfig,
         *,
-        relax: RelaxConfig | None = None,
         on_step: StepCallback | None = None,
     ) -> DrawnPoses:
         """Sample and relax all candidates, in no order yet; arguments and errors as of `dock`."""
         self.check_pocket(pocket)
         arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(self.network, receptor)
         with one_thread_each():
-            sites = choose_sites(self.network, arrays, receptor, pocket, config.sites)
+            sites = choose_sites(self.network, arrays, receptor, pocket, config)
             pose_site = np.repeat(np.arange(len(sites)), allot(config.num_candidates, [site.prob for site in sites]))
             sampled = self._sample(arrays, sites, pose_site, config, on_step)
-            relax, device = relax or RelaxConfig(), self.network.device
-            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax, device, threads=self.threads)
+            relax, device = config.relaxation, self.network.device
+            threads = docking_threads(device, config.threads)
+            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax, device, threads=threads)
         return DrawnPoses(arrays, sites, pose_site, sampled, relaxed)
 
-    def rank_poses(self, receptor: Receptor, ligand: LigandRecord, pos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def rank_poses(
+        self, receptor: Receptor, ligand: LigandRecord, pos: np.ndarray, threads: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Judge poses from anywhere, where they lie.
 
         Args:
             receptor: as read.
             ligand: as read.
             pos: heavy atoms, Å, shape (N, L, 3).
+            threads: CPU cores, as in `DockingConfig`.
 
         Returns:
             The order of the poses, best first, and of each in the order given the probability to be below 2 Å, (N,).
@@ -154,12 +151,11 @@ class Docker:
         Raises:
             ConfigError: the checkpoint has no confidence model.
         """
-        arrays = docking_arrays(receptor, ligand, SamplingConfig())
+        arrays = docking_arrays(receptor, ligand, DockingConfig())
         with one_thread_each():
             device = self.network.device
-            relaxed = relax_poses(
-                pos, ligand, receptor, arrays, RelaxConfig(method="none"), device, threads=self.threads
-            )
+            unrelaxed, threads = RelaxationConfig(method="none"), docking_threads(device, threads)
+            relaxed = relax_poses(pos, ligand, receptor, arrays, unrelaxed, device, threads=threads)
             relaxed = replace(relaxed, contact_energy=relaxed.vina_score)
             judged = judge_poses(self.network, given_poses(arrays, relaxed))
         if judged is None:
@@ -180,7 +176,7 @@ class Docker:
         arrays: Arrays,
         sites: Sequence[DockingSite],
         pose_site: np.ndarray,
-        config: SamplingConfig,
+        config: DockingConfig,
         on_step: StepCallback | None,
     ) -> SampledPoses:
         """Poses (N, L, 3), Å, and their codes, in the order of `pose_site`, the ascending index of the site of each."""
@@ -193,7 +189,9 @@ class Docker:
             cropped = move_origin(arrays, center) if whole else crop_site(arrays, center)
             first, last = np.flatnonzero(pose_site == index)[[0, -1]]
             places.append((cropped | {"ligand_conformer_pos": conformers}, range(int(first), int(last) + 1)))
-        parts = sample_poses(self.network, places, config, on_step, self.threads)
+        parts = sample_poses(
+            self.network, places, config, on_step, docking_threads(self.network.device, config.threads)
+        )
         return joined([replace(part, pos=part.pos + center) for part, center in zip(parts, centers, strict=True)])
 
     def _finish(
@@ -202,7 +200,7 @@ class Docker:
         confidence: PoseConfidence | None,
         ligand: LigandRecord,
         receptor: Receptor,
-        relax: RelaxConfig,
+        relax: RelaxationConfig,
     ) -> tuple[DrawnPoses, PoseConfidence | None]:
         """The poses after what relaxation was not done to all candidates, and what is then believed of them."""
         start, device = drawn.sampled.pos, self.network.device
@@ -235,7 +233,7 @@ class Docker:
         ]
 
 
-def docking_arrays(receptor: Receptor, ligand: LigandRecord, config: SamplingConfig) -> Arrays:
+def docking_arrays(receptor: Receptor, ligand: LigandRecord, config: DockingConfig) -> Arrays:
     """Receptor, ligand and fresh conformers as networks take them (`schema.FIELDS`); the ligand's own pose is not used.
 
     Raises:
@@ -253,28 +251,16 @@ def dock(
     pocket_ligand: str | Path | None = None,
     pocket_center: Sequence[float] | None = None,
     pocket_residues: Sequence[str] = (),
-    pocket_radius: float = DEFAULT_RADIUS,
-    cofactors: str | Path | None = None,
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
     name: str | None = None,
-    rescore: str = "none",
-    validity: bool = True,
-    samples: int = 40,
-    exhaustiveness: int = 2,
-    steps: int = 20,
-    solver: str | None = None,
-    relax: RelaxMethod = "fast",
-    flexible_side_chains: float = 0.0,
-    seed: int = 0,
     device: str = "auto",
-    threads: int | None = None,
     checkpoint: str | Path | None = None,
+    config: DockingConfig | None = None,
+    **options: Any,
 ) -> DockingResult:
     """Dock one ligand into a protein: into a pocket named by one of a ligand, a point or residues, or wherever it fits.
 
     >>> result = dock("protein.pdb", "ligand.sdf")
-    >>> result = dock("protein.pdb", "ligand.sdf", pocket_center=(1.0, 2.0, 3.0))
+    >>> result = dock("protein.pdb", "ligand.sdf", pocket_center=(1.0, 2.0, 3.0), samples=10, relax="openmm")
     >>> result.best.mol, result.best.rank_score
 
     Args:
@@ -283,24 +269,13 @@ def dock(
         pocket_ligand: file of a ligand that lies in the pocket; only its centroid is used.
         pocket_center: point in the pocket, Å, in the protein's frame.
         pocket_residues: residues around the pocket, such as ["A:12", "A:15"].
-        pocket_radius: Å from the pocket's centre within which a pose counts as in the pocket.
-        cofactors: further PDB or mmCIF file that belongs to the receptor.
-        keep: receptor residues to keep although a rule would drop them, such as ["HOH", "A:301"].
-        drop: receptor residues to drop.
-        name: of the result; None takes the ligand's.
-        rescore: vina lets AutoDock Vina optimise, score and rank the poses (extra `vina`).
-        validity: check the poses' physical validity.
-        samples: poses to keep.
-        exhaustiveness: candidates that are drawn and relaxed for each pose that is kept.
-        steps: solver steps from noise to pose.
-        solver: name in `discodock.diffusion.solvers.SOLVERS`; None takes `sample.default_solver`.
-        relax: what is done to the poses: none, fast (Vina's terms and torsions in the rigid receptor), or openmm (a
-            force field after that; needs the extra `relax`).
-        flexible_side_chains: with openmm, side chains with an atom this near to a pose move with it, Å; 0 for none.
-        seed: of all random numbers.
+        name: name of the result; None takes the ligand's.
         device: auto, cpu, cuda, cuda:N or mps.
-        threads: CPU cores to dock with; None takes all, at most four.
         checkpoint: weights; None takes those that ship with the package.
+        config: settings of docking; None takes the defaults.
+        **options: single settings that win over `config`, named as the options of `discodock predict`: samples,
+            exhaustiveness, steps, solver, guidance, seed, threads, batch_size, conformers, pocket_radius, relax,
+            flexible_side_chains, rescore, validity, keep, drop, cofactors (`DockingConfig` has their meaning).
 
     Returns:
         All poses, best first, as RDKit molecules with their scores.
@@ -308,55 +283,22 @@ def dock(
     Raises:
         DiscodockError: an input, the pocket or the checkpoint cannot be used; the message says what to do.
     """
-    spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, pocket_radius)
-    walk = {"steps": steps} | ({"solver": solver} if solver is not None else {})
-    many = {"samples": samples, "exhaustiveness": exhaustiveness}
-    config = SamplingConfig.checked({**many, "seed": seed, "solver": walk})
-    relaxation = RelaxConfig.checked(relax, flexible_side_chains)
+    config = (config or DockingConfig()).with_options(options)
+    check_relaxation(config.relaxation)
+    spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, config.pocket_radius)
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
-    docker = Docker(None if checkpoint is None else Path(checkpoint), device, threads)
+    docker = Docker(None if checkpoint is None else Path(checkpoint), device)
     docker.check_pocket(spec)
-    extra = None if cofactors is None else Path(cofactors)
-    receptor = read_docking_receptor(Path(protein), record, spec, extra=extra, keep=keep, drop=drop)
+    receptor = read_docking_receptor(Path(protein), record, spec, config.receptor)
     pocket = None if spec is None else resolve_pocket(spec, receptor)
-    return docker.dock(
-        receptor,
-        record,
-        pocket,
-        config,
-        relax=relaxation,
-        name=name,
-        rescore=checked_rescore(rescore, relaxation),
-        validity=validity,
-    )
-
-
-def pocket_spec(
-    ligand: str | Path | None, center: Sequence[float] | None, residues: Sequence[str], radius: float
-) -> PocketSpec | None:
-    """A checked `PocketSpec` from loosely typed values; None if they name no pocket at all.
-
-    Raises:
-        InputError: more than one way of naming the pocket is given, or numbers are unusable.
-    """
-    if ligand is None and center is None and not residues and radius == DEFAULT_RADIUS:
-        return None
-    if center is not None and len(center) != 3:
-        raise InputError(f"a pocket centre has three coordinates, not {len(center)}")
-    point = (float(center[0]), float(center[1]), float(center[2])) if center is not None else None
-    spec = PocketSpec(None if ligand is None else Path(ligand), point, tuple(residues), radius)
-    spec.check()
-    return spec
+    return docker.dock(receptor, record, pocket, config, name=name)
 
 
 def read_docking_receptor(
     protein: Path,
     ligand: LigandRecord,
     spec: PocketSpec | None,
-    *,
-    extra: Path | None = None,
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
+    config: ReceptorConfig,
 ) -> Receptor:
     """The receptor without copies of the ligand to be docked and of the pocket's reference ligand.
 
@@ -366,7 +308,9 @@ def read_docking_receptor(
     references: list[ReferenceLigand] = [ligand.mol]
     if spec is not None and spec.ligand is not None:
         references.append(reference_positions(spec.ligand))
-    return read_receptor(protein, extra=extra, keep=keep, drop=drop, reference_ligands=references)
+    return read_receptor(
+        protein, extra=config.cofactors, keep=config.keep, drop=config.drop, reference_ligands=references
+    )
 
 
 def _size_warnings(ligand: LigandRecord, receptor: Receptor) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from discodock.data.batch import Arrays
 from discodock.geometry.rmsd import pairwise_rmsd
-from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
+from discodock.inference.config import DEFAULT_RADIUS
+from discodock.inference.pocket import Pocket
 from discodock.inference.ranking import agreement
 from discodock.inference.relax import RelaxedPoses
 from discodock.inference.sample import SampledPoses

@@ -12,8 +12,8 @@ from typing import Final
 
 from discodock.chem.ligand import LigandRecord, iter_ligands
 from discodock.errors import InputError
-from discodock.inference.dock import pocket_spec
-from discodock.inference.pocket import DEFAULT_RADIUS, PocketSpec
+from discodock.inference.config import DEFAULT_RADIUS
+from discodock.inference.pocket import PocketSpec, pocket_spec
 
 REQUIRED_COLUMNS: Final = ("name", "protein", "ligand")
 POCKET_COLUMNS: Final = ("pocket_ligand", "pocket_center", "pocket_residues", "pocket_radius")

@@ -31,6 +31,8 @@ COMPLEX_FILE: Final = "complex_rank1.pdb"
 SIDE_CHAINS_FILE: Final = "side_chains.pdb"
 SCORES_FILE: Final = "scores.csv"
 RUN_FILE: Final = "run.json"
+DOCKING_FILE: Final = "docking.yaml"
+"""Settings of docking that a run used, beside the folders of its results; `--config` reads it."""
 
 RESULT_FILES: Final = (POSES_FILE, BEST_FILE, COMPLEX_FILE, SCORES_FILE, RUN_FILE)
 """What every finished folder has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,9 +14,7 @@ from discodock.chem.ligand import heavy_positions, iter_ligands
 from discodock.chem.protein import Receptor
 from discodock.chem.structure_file import read_structure
 from discodock.errors import InputError
-
-DEFAULT_RADIUS: Final = 10.0
-"""Å from the pocket's centre within which a pose's centroid counts as in the pocket."""
+from discodock.inference.config import DEFAULT_RADIUS
 
 MAX_GAP: Final = 8.0
 """Å between the centre and the nearest receptor atom; a ligand's centroid is 3-5 Å from it in crystal complexes."""
@@ -85,6 +84,24 @@ class Pocket:
     center: np.ndarray
     radius: float
     source: str
+
+
+def pocket_spec(
+    ligand: str | Path | None, center: Sequence[float] | None, residues: Sequence[str], radius: float
+) -> PocketSpec | None:
+    """A checked `PocketSpec` from loosely typed values; None if they name no pocket at all.
+
+    Raises:
+        InputError: more than one way of naming the pocket is given, or numbers are unusable.
+    """
+    if ligand is None and center is None and not residues and radius == DEFAULT_RADIUS:
+        return None
+    if center is not None and len(center) != 3:
+        raise InputError(f"a pocket centre has three coordinates, not {len(center)}")
+    point = (float(center[0]), float(center[1]), float(center[2])) if center is not None else None
+    spec = PocketSpec(None if ligand is None else Path(ligand), point, tuple(residues), radius)
+    spec.check()
+    return spec
 
 
 def resolve_pocket(spec: PocketSpec, receptor: Receptor) -> Pocket:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import torch
-from pydantic import Field, ValidationError
 from torch import Tensor
 
 from discodock.chem.ligand import LigandRecord, heavy_indices
@@ -19,20 +18,16 @@ from discodock.chem.mmff import torsion_terms
 from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, ligand_vina_types, receptor_vina_types
 from discodock.data.batch import Arrays, collate_ligands
-from discodock.errors import ConfigError
 from discodock.geometry.topology import LigandTopology
 from discodock.inference.relax_openmm import openmm_poses
+from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.threads import interruptible, map_in_threads
-from discodock.physics.config import EnergyConfig, MinimiserConfig, OpenMMConfig
 from discodock.physics.energy import Pocket, PoseEnergy
 from discodock.physics.minimise import minimise
 from discodock.physics.openmm_relax import check_openmm
 from discodock.physics.torsions import TorsionSeries
 from discodock.physics.vina import CUTOFF, VINA, InternalPairs, VinaAtoms, VinaWeights, vina_score
 from discodock.physics.vina import internal_pairs as make_internal_pairs
-from discodock.settings import Settings
-
-RelaxMethod = Literal["none", "fast", "openmm"]
 
 MAX_POSES: Final = 64
 """Poses relaxed together; more are no faster, and the distances to a large pocket take much memory."""
@@ -44,50 +39,6 @@ NEAR: Final = 4.0  # Å from the poses within which guesses about the receptor a
 NAMED: Final = 5  # residues named in a warning, the rest is counted
 ROAM: Final = 6.0
 """Å around the start poses within which relaxation finds its neighbours, beyond the cutoff."""
-
-
-class RelaxConfig(Settings):
-    """Whether and how poses are relaxed."""
-
-    method: RelaxMethod = Field(
-        "fast", description="none; fast: Vina's terms and torsions, rigid receptor; openmm: a force field after that"
-    )
-    energy: EnergyConfig = Field(default_factory=EnergyConfig, description="what fast relaxation lowers")
-    minimiser: MinimiserConfig = Field(default_factory=MinimiserConfig, description="how it does so")
-    openmm: OpenMMConfig = Field(default_factory=OpenMMConfig, description="how OpenMM relaxes")
-
-    @property
-    def first(self) -> RelaxConfig:
-        """What is done to all candidates before the best are chosen, and the rest to those alone."""
-        return self.model_copy(update={"method": "fast"}) if self.method == "openmm" else self
-
-    @property
-    def is_flexible(self) -> bool:
-        """Whether side chains of the receptor move."""
-        return self.method == "openmm" and self.openmm.flexible > 0
-
-    @classmethod
-    def checked(cls, method: str, flexible: float = 0.0) -> RelaxConfig:
-        """The settings of a method by name.
-
-        Args:
-            method: its name.
-            flexible: side chains with an atom this near to a pose move with it, Å; openmm only, 0 for none.
-
-        Raises:
-            ConfigError: there is no such method, it moves no side chains, or a package that it needs is missing.
-        """
-        try:
-            config = cls.model_validate({"method": method})
-        except ValidationError:
-            raise ConfigError(f"relaxation {method!r} is unknown; choose {', '.join(get_args(RelaxMethod))}") from None
-        if flexible < 0 or (flexible > 0 and method != "openmm"):
-            raise ConfigError(f"flexible side chains need a distance in Å and --relax openmm, not --relax {method}")
-        if flexible > 0:
-            config = cls(method="openmm", openmm=OpenMMConfig(flexible=flexible))
-        if method == "openmm":
-            check_openmm()
-        return config
 
 
 @dataclass(frozen=True)
@@ -123,12 +74,22 @@ PER_POSE: Final = ("pos", "vina_score", "contact_energy", "strain", "shift")
 """Fields of `RelaxedPoses` with an entry for each pose."""
 
 
+def check_relaxation(config: RelaxationConfig) -> None:
+    """Make sure before any work that poses can be relaxed.
+
+    Raises:
+        ConfigError: a package that the method needs is missing.
+    """
+    if config.method == "openmm":
+        check_openmm()
+
+
 def relax_poses(
     pos: np.ndarray,
     ligand: LigandRecord,
     receptor: Receptor,
     arrays: Arrays,
-    config: RelaxConfig,
+    config: RelaxationConfig,
     device: torch.device,
     *,
     done: RelaxedPoses | None = None,
@@ -179,7 +140,7 @@ class _Scorer:
         ligand: LigandRecord,
         receptor: Receptor,
         arrays: Arrays,
-        config: RelaxConfig,
+        config: RelaxationConfig,
         device: torch.device,
         threads: int,
     ) -> None:

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.protein import Receptor
 from discodock.chem.write import pose_mols
-from discodock.errors import ConfigError
 from discodock.inference.pose_facts import pose_facts
-from discodock.inference.relax import RelaxConfig
 from discodock.inference.result import DockedPose
-
-RescoreMethod = Literal["none", "vina"]
-
-
-def checked_rescore(name: str, relax: RelaxConfig) -> RescoreMethod:
-    """A method of rescoring by its name.
-
-    Args:
-        name: none or vina.
-        relax: how poses are relaxed before.
-
-    Raises:
-        ConfigError: there is no such method, or it does not go with that relaxation.
-    """
-    if name == "vina" and relax.is_flexible:
-        raise ConfigError("--rescore vina knows rigid receptors only; leave out --flexible-side-chains")
-    if name == "vina":
-        return "vina"
-    if name == "none":
-        return "none"
-    raise ConfigError(f"--rescore {name} is unknown; give none or vina")
 
 
 def rescored(poses: tuple[DockedPose, ...], ligand: LigandRecord, receptor: Receptor) -> tuple[DockedPose, ...]:

@@ -3,91 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event, Lock
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from pydantic import Field, ValidationError
 from torch import Tensor
 
 from discodock.data.batch import Arrays, collate
 from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
-from discodock.diffusion.solvers import LowTemperature, SolverConfig
-from discodock.errors import ConfigError, InputError
+from discodock.errors import InputError
 from discodock.geometry.pose import PoseTangent
-from discodock.inference.codes import PoseCodeConfig, PoseCodes, PoseCodeSampler
+from discodock.inference.codes import PoseCodes, PoseCodeSampler
+from discodock.inference.config import DockingConfig, pose_solver
 from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
-from discodock.inference.sites import SiteSearchConfig
 from discodock.inference.threads import interruptible, map_in_threads
 from discodock.latents.guidance import guided
 from discodock.noise import Purpose, StreamNoise
-from discodock.settings import Settings
 
 NOT_FINITE: Final = "the sampler's poses are not finite; use more --steps, another --solver or another --checkpoint"
 
-DEFAULT_STEPS: Final = 20
-
 StepCallback = Callable[[int], None]
 """Called after every solver step of a batch with the number of poses that took it."""
-
-
-class SamplingConfig(Settings):
-    """How poses are drawn."""
-
-    samples: int = Field(40, ge=1, le=10_000, description="poses per ligand that are kept")
-    exhaustiveness: int = Field(
-        2, ge=1, le=100, description="candidates drawn and relaxed for each pose kept: the best, and unlike each other"
-    )
-    seed: int = Field(0, ge=0, description="of every random stream; equal seeds give equal poses on equal hardware")
-    conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers to start from, taken in turn by the poses")
-    batch_size: int | None = Field(
-        None, ge=1, description="poses that a thread denoises together; none: from the free memory"
-    )
-    sites: SiteSearchConfig = Field(default_factory=SiteSearchConfig, description="where to dock if no pocket is given")
-    codes: PoseCodeConfig = Field(default_factory=PoseCodeConfig, description="codes of poses, if the network has them")
-    solver: SolverConfig = Field(
-        default_factory=lambda: default_solver(DEFAULT_STEPS), description="solver, steps and time grid"
-    )
-
-    @property
-    def num_candidates(self) -> int:
-        """Poses that are drawn for a ligand."""
-        return self.samples * self.exhaustiveness
-
-    @classmethod
-    def checked(cls, values: Mapping[str, Any]) -> SamplingConfig:
-        """Settings from plain values; those of `solver` that are not given are `default_solver`'s.
-
-        Raises:
-            ConfigError: a value is out of range or a name unknown; one line.
-        """
-        given = dict(values.get("solver", {}))
-        steps = given.get("steps")
-        solver = default_solver(steps if isinstance(steps, int) else DEFAULT_STEPS).model_dump() | given
-        try:
-            return cls.model_validate({**values, "solver": solver})
-        except ValidationError as error:
-            problem = error.errors()[0]
-            raise ConfigError(f"{problem['loc'][-1]}: {problem['msg']}, not {problem['input']!r}") from None
-
-
-def default_solver(steps: int) -> SolverConfig:
-    """The low-temperature SDE, warmer the fewer the steps, because its explicit steps overshoot when they are long.
-
-    Chosen on 64 val complexes with 8 poses each in 20 steps, without codes: of the poses of the packaged score model
-    30.9 % are below 2 Å and 15.0 % below 1 Å, against 27.1 and 11.9 % at an inverse temperature of 2.5; 5 is no better,
-    and neither are more steps, another psi or sigma_data, or a colder rotation or torsions alone.
-
-    Args:
-        steps: solver steps; 20 or more have the full effect.
-    """
-    strength = min(1.0, max(steps, 1) / DEFAULT_STEPS)
-    temperature = LowTemperature(sampling=1 + 3 * strength**1.5, psi=1.5 * strength, sigma_data=0.6)
-    return SolverConfig(solver="low_temperature", steps=max(steps, 1), temperatures=(temperature,))
 
 
 @dataclass(frozen=True)
@@ -111,7 +51,7 @@ class SampledPoses:
 def sample_poses(
     network: DockingNetwork,
     places: Sequence[tuple[Arrays, range]],
-    config: SamplingConfig,
+    config: DockingConfig,
     on_step: StepCallback | None = None,
     threads: int = 1,
 ) -> list[SampledPoses]:
@@ -124,7 +64,7 @@ def sample_poses(
         network: from `load_network`.
         places: complexes cropped to a pocket, whose centre is the origin, with conformers in `ligand_conformer_pos`;
             and the numbers of the poses to draw there, which name their random streams.
-        config: how poses are drawn.
+        config: settings of docking; those of sampling are used.
         on_step: progress callback; only one thread calls it at a time.
         threads: batches denoised at the same time.
 
@@ -156,7 +96,7 @@ def joined(parts: Sequence[SampledPoses]) -> SampledPoses:
 class _PlaceSampler:
     """A ligand at one place, encoded once and ready to draw any of its poses; several threads may do so."""
 
-    def __init__(self, network: DockingNetwork, arrays: Arrays, config: SamplingConfig, on_step: StepCallback) -> None:
+    def __init__(self, network: DockingNetwork, arrays: Arrays, config: DockingConfig, on_step: StepCallback) -> None:
         self.network, self.config, self.on_step = network, config, on_step
         batch = collate([arrays]).to(network.device)
         with torch.inference_mode():
@@ -207,7 +147,7 @@ class _PlaceSampler:
             context.ligand.topology.select(pose_complex),
             conformers_in_turn(self.conformers, pose_complex, numbers),
             StreamNoise(self.config.seed, numbers, Purpose.POSES),
-            config=self.config.solver,
+            config=pose_solver(self.config.solver),
             on_step=report,
         )
         return pos.cpu().numpy()

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from discodock.chem.protein import Receptor
@@ -16,24 +15,16 @@ from discodock.data.crop import receptor_center
 from discodock.data.residues import collate_residues, residue_arrays
 from discodock.errors import InputError
 from discodock.graphs import ReceptorGraph
+from discodock.inference.config import DockingConfig
 from discodock.inference.network import DockingNetwork
-from discodock.inference.pocket import DEFAULT_RADIUS, THREE_WAYS, Pocket
-from discodock.latents.code_sampling import CodeSampling
+from discodock.inference.pocket import THREE_WAYS, Pocket
 from discodock.models.site_model import SiteModel, SitePrediction
-from discodock.models.sites import MAX_SITES, Site, distinct_sites, site_probs
-from discodock.settings import Settings
+from discodock.models.sites import Site, distinct_sites, site_probs
 
 NO_PLACE: Final = (
     f"no pocket given, and blind docking needs the site model, which this checkpoint does not have;"
     f" name the pocket by {THREE_WAYS}, or give another --checkpoint"
 )
-
-
-class SiteSearchConfig(Settings):
-    """How sites are drawn when no pocket is given."""
-
-    max_sites: int = Field(MAX_SITES, ge=1, description="distinct sites that share the samples, by probability")
-    code: CodeSampling = Field(CodeSampling(top_p=0.95), description="how the site code is drawn")
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ class DockingSite:
 
 
 def choose_sites(
-    network: DockingNetwork, arrays: Arrays, receptor: Receptor, pocket: Pocket | None, config: SiteSearchConfig
+    network: DockingNetwork, arrays: Arrays, receptor: Receptor, pocket: Pocket | None, config: DockingConfig
 ) -> tuple[DockingSite, ...]:
     """The sites to dock into, most probable first.
 
@@ -69,7 +60,7 @@ def choose_sites(
         arrays: receptor and ligand, not cropped.
         receptor: the same, for the names of its residues.
         pocket: the user's; None searches the whole protein.
-        config: how sites are drawn.
+        config: settings of docking; those of sites and the radius of their pockets are used.
 
     Raises:
         InputError: no pocket is given, and the network neither has a site model nor searches whole receptors.
@@ -78,24 +69,24 @@ def choose_sites(
     if model is None or network.score_model.whole_receptor:
         if pocket is None and not network.score_model.whole_receptor:
             raise InputError(NO_PLACE)
-        return (DockingSite(pocket or whole_receptor(arrays), 1.0, ""),)
+        return (DockingSite(pocket or whole_receptor(arrays, config.pocket_radius), 1.0, ""),)
     prediction, centroid = _predict(model, arrays, network.device)
     allowed = None if pocket is None else residues_in_pocket(prediction, centroid, pocket)
     if allowed is not None and not allowed.any():
         assert pocket is not None
         return (DockingSite(pocket, 1.0, ""),)
-    probs = site_probs(prediction, config.code, allowed)[0]
+    probs = site_probs(prediction, config.sites.code, allowed)[0]
     if pocket is not None:
         return (DockingSite(pocket, 1.0, receptor.residues[int(probs.argmax())].label),)
-    sites = distinct_sites(probs, prediction.center[0], max_sites=config.max_sites)
-    return tuple(_named(site, receptor) for site in sites)
+    sites = distinct_sites(probs, prediction.center[0], max_sites=config.sites.max_sites)
+    return tuple(_named(site, receptor, config.pocket_radius) for site in sites)
 
 
-def whole_receptor(arrays: Arrays) -> Pocket:
-    """Everywhere within reach of a receptor, for networks that search it by diffusion alone."""
+def whole_receptor(arrays: Arrays, margin: float) -> Pocket:
+    """Everywhere within reach of a receptor and `margin` (Å) beyond, for networks that search it by diffusion alone."""
     center = receptor_center(arrays)
     reach = np.linalg.norm(arrays["receptor_pos"] - center, axis=1).max()
-    return Pocket(center, float(reach) + DEFAULT_RADIUS, "whole receptor")
+    return Pocket(center, float(reach) + margin, "whole receptor")
 
 
 def residues_in_pocket(prediction: SitePrediction, centroid: Tensor, pocket: Pocket) -> Tensor:
@@ -116,7 +107,7 @@ def _predict(model: SiteModel, arrays: Arrays, device: torch.device) -> tuple[Si
         return model(batch.residues, batch.ligand), batch.residues.pos
 
 
-def _named(site: Site, receptor: Receptor) -> DockingSite:
+def _named(site: Site, receptor: Receptor, radius: float) -> DockingSite:
     residue = receptor.residues[site.residue_idx].label
     center = site.center.cpu().numpy().astype(np.float64)
-    return DockingSite(Pocket(center, DEFAULT_RADIUS, f"site {residue}, {site.prob:.0%}"), site.prob, residue)
+    return DockingSite(Pocket(center, radius, f"site {residue}, {site.prob:.0%}"), site.prob, residue)

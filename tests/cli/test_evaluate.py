@@ -86,9 +86,8 @@ import os, signal, sys
 from pathlib import Path
 from discodock.evaluation import evaluate
 from discodock.evaluation.sources import DockedPoses
+from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker
-from discodock.inference.relax import RelaxConfig
-from discodock.inference.sample import SamplingConfig
 
 class Killer(evaluate.EvaluationListener):
     def finished(self, row, *, is_kept):
@@ -96,8 +95,8 @@ class Killer(evaluate.EvaluationListener):
             os.kill(os.getpid(), signal.SIGKILL)
 
 evaluate.WRITE_INTERVAL = 0.0
-sampling = SamplingConfig.checked({"samples": 3, "solver": {"steps": 2}})
-config = evaluate.EvaluationConfig(sampling=sampling, relax=RelaxConfig(method="none"), validity=False)
+few = {"samples": 3, "steps": 2, "relax": "none", "validity": False}
+config = evaluate.EvaluationConfig(docking=DockingConfig().with_options(few))
 poses = DockedPoses(Docker(Path(sys.argv[1]), "cpu"))
 evaluate.evaluate(poses, Path(sys.argv[2]), Path(sys.argv[3]), config, listener=Killer())
 """

@@ -9,8 +9,7 @@ from discodock.data.store import PreparedStore
 from discodock.evaluation.collect import CollectConfig, collect_poses
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
-from discodock.inference.relax import RelaxConfig
-from discodock.inference.sample import SamplingConfig
+from discodock.inference.config import DockingConfig
 from discodock.schema import POSE_FIELDS
 from tests.tiny import COMPLEXES, write_tiny_checkpoint
 
@@ -18,8 +17,8 @@ NAMES = ("2azr_982", "1bju_GP6")
 
 
 def config(**changes) -> CollectConfig:
-    sampling = SamplingConfig.checked({"samples": 3, "exhaustiveness": 1, "conformers": 2, "solver": {"steps": 2}})
-    return CollectConfig(**{"sampling": sampling, "relax": RelaxConfig(method="none")} | changes)
+    few = {"samples": 3, "exhaustiveness": 1, "conformers": 2, "steps": 2, "relax": "none"}
+    return CollectConfig(**{"docking": DockingConfig().with_options(few)} | changes)
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from discodock.data.batch import collate
 from discodock.data.crop import crop_site
 from discodock.errors import ConfigError
 from discodock.inference.confidence import PoseConfidence, judge_poses
+from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
 from discodock.inference.dock import Docker
 from discodock.inference.drawn import given_poses
-from discodock.inference.pocket import DEFAULT_RADIUS, Pocket
+from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxedPoses
-from discodock.inference.sample import SamplingConfig
-from tests.tiny import NOT_RELAXED, write_tiny_checkpoint
+from tests.tiny import write_tiny_checkpoint
 
-CONFIG = SamplingConfig.checked({"samples": 6, "exhaustiveness": 1, "conformers": 2, "solver": {"steps": 2}})
+CONFIG = DockingConfig().with_options({"samples": 6, "exhaustiveness": 1, "conformers": 2, "steps": 2, "relax": "none"})
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def pocket(arrays):
 
 @pytest.fixture(scope="session")
 def result(judge, receptor, ligand, pocket):
-    return judge.dock(receptor, ligand, pocket, CONFIG, relax=NOT_RELAXED)
+    return judge.dock(receptor, ligand, pocket, CONFIG)
 
 
 def test_poses_are_ranked_by_their_probability_and_have_its_columns(result):
@@ -46,14 +46,14 @@ def test_poses_are_ranked_by_their_probability_and_have_its_columns(result):
 
 
 def test_without_a_confidence_model_the_columns_are_empty(docker, receptor, ligand, pocket):
-    found = docker.dock(receptor, ligand, pocket, CONFIG, relax=NOT_RELAXED)
+    found = docker.dock(receptor, ligand, pocket, CONFIG)
     assert all(row["p_rmsd_lt_2"] == row["confidence"] == row["expected_rmsd"] == "" for row in found.to_dicts())
     assert found.best.belief is None
 
 
 def test_the_model_is_asked_about_the_relaxed_pose_in_the_crop_of_its_site(judge, receptor, ligand, pocket, result):
     pose = result.best
-    drawn = judge.draw(receptor, ligand, pocket, CONFIG, relax=NOT_RELAXED)
+    drawn = judge.draw(receptor, ligand, pocket, CONFIG)
     batch = collate([crop_site(drawn.arrays, pocket.center)])
     model = judge.network.confidence_model
     context = model.encode(batch.receptor, batch.ligand)
@@ -64,13 +64,13 @@ def test_the_model_is_asked_about_the_relaxed_pose_in_the_crop_of_its_site(judge
 
 
 def test_blind_docking_judges_every_pose_at_its_own_site(judge, receptor, ligand):
-    found = judge.dock(receptor, ligand, None, CONFIG, relax=NOT_RELAXED)
+    found = judge.dock(receptor, ligand, None, CONFIG)
     assert len({id(pose.site) for pose in found.poses}) > 1
     assert all(pose.belief is not None for pose in found.poses)
 
 
 def test_a_pose_is_as_likely_as_its_site_lets_it_be(judge, receptor, ligand):
-    drawn = judge.draw(receptor, ligand, None, CONFIG, relax=NOT_RELAXED)
+    drawn = judge.draw(receptor, ligand, None, CONFIG)
     sure = replace(drawn, sites=tuple(replace(site, prob=1.0) for site in drawn.sites))
     site_prob = np.array([site.prob for site in drawn.sites])[drawn.pose_site]
     assert site_prob.max() < 1 and len(set(site_prob)) > 1
@@ -101,7 +101,7 @@ def test_a_network_without_confidence_cannot_rank_given_poses(docker, receptor, 
 
 
 def test_what_is_unlike_training_is_said(judge, receptor, ligand, pocket):
-    drawn = judge.draw(receptor, ligand, pocket, CONFIG, relax=NOT_RELAXED)
+    drawn = judge.draw(receptor, ligand, pocket, CONFIG)
     assert judge_poses(judge.network, drawn).unlike == (), "an unfitted domain excludes nothing"
     zeros = np.zeros(1)
     believed = PoseConfidence(zeros, zeros, zeros, zeros[:, None], ("ligand", "pocket"))

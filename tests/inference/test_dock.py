@@ -14,18 +14,19 @@ from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.write import check_chemistry
 from discodock.errors import CheckpointError, ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
+from discodock.inference.config import DockingConfig
 from discodock.inference.pocket import Pocket
-from discodock.inference.relax import RelaxConfig
-from discodock.inference.rescore import checked_rescore
-from discodock.inference.sample import SamplingConfig, _smaller_batch
+from discodock.inference.relaxation.config import RelaxationConfig
+from discodock.inference.sample import _smaller_batch
 from discodock.physics.config import OpenMMConfig
 from tests.tiny import NOT_RELAXED, SMALL
 
 FEW = {"samples": 5, "exhaustiveness": 1, "solver": {"steps": 3}}
+PLAIN = {"relaxation": NOT_RELAXED, "validity": False}
 
 
 def config(**changes):
-    return SamplingConfig.checked(FEW | changes)
+    return DockingConfig.model_validate(FEW | changes)
 
 
 @pytest.fixture
@@ -40,18 +41,10 @@ def by_sample(result):
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("solver", ["euler_maruyama", "low_temperature"])
 def test_poses_do_not_depend_on_the_batch_size_or_their_number(docker, receptor, ligand, pocket, seed, solver):
-    settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}}
-    whole = by_sample(
-        docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings), validity=False, relax=NOT_RELAXED)
-    )
-    single = by_sample(
-        docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings), validity=False, relax=NOT_RELAXED)
-    )
-    fewer = by_sample(
-        docker.dock(
-            receptor, ligand, pocket, config(batch_size=2, samples=3, **settings), validity=False, relax=NOT_RELAXED
-        )
-    )
+    settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}} | PLAIN
+    whole = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings)))
+    single = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings)))
+    fewer = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings)))
     assert np.abs(whole - single).max() < 1e-3
     assert np.abs(whole[:3] - fewer).max() < 1e-3
 
@@ -68,8 +61,8 @@ def test_the_crystal_pose_does_not_leak(docker, receptor, ligand, pocket):
     pos = conformer.GetPositions()  # every atom moves by itself, so that no length or angle of the crystal is left
     conformer.SetPositions(pos + 50.0 + np.random.default_rng(0).normal(size=pos.shape))
     moved = dataclasses.replace(ligand, mol=moved_mol)
-    from_crystal = by_sample(docker.dock(receptor, ligand, pocket, config()))
-    from_elsewhere = by_sample(docker.dock(receptor, moved, pocket, config()))
+    from_crystal = by_sample(docker.dock(receptor, ligand, pocket, config(**PLAIN)))
+    from_elsewhere = by_sample(docker.dock(receptor, moved, pocket, config(**PLAIN)))
     assert (from_crystal == from_elsewhere).all()
 
 
@@ -77,8 +70,8 @@ def test_poses_move_with_the_frame_of_the_protein(docker, receptor, ligand, pock
     shift = np.array([10.0, -20.0, 5.0])
     moved_receptor = dataclasses.replace(receptor, pos=receptor.pos + shift)
     moved_pocket = Pocket(pocket.center + shift, pocket.radius, pocket.source)
-    here = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED))
-    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config(), relax=NOT_RELAXED))
+    here = by_sample(docker.dock(receptor, ligand, pocket, config(**PLAIN)))
+    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config(**PLAIN)))
     assert np.abs(here + shift - there).max() < 5e-3
 
 
@@ -120,7 +113,7 @@ def test_a_receptor_smaller_than_any_in_training_is_told_of(docker, receptor, li
 
 
 def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, receptor, ligand, pocket, monkeypatch):
-    expected = by_sample(docker.dock(receptor, ligand, pocket, config(), relax=NOT_RELAXED))
+    expected = by_sample(docker.dock(receptor, ligand, pocket, config(**PLAIN)))
     forward, sizes = docker.network.score_model.forward, []
 
     def small_memory(context, pos, pose_complex, t, codes):
@@ -130,7 +123,7 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, rece
         return forward(context, pos, pose_complex, t, codes)
 
     monkeypatch.setattr(docker.network.score_model, "forward", small_memory)
-    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5), relax=NOT_RELAXED))
+    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **PLAIN)))
     assert sizes[:2] == [5, 3] and set(sizes[2:]) == {2, 1}
     assert np.abs(found - expected).max() < 1e-3
 
@@ -166,8 +159,8 @@ def test_the_public_function_docks_files_and_smiles(checkpoint):
 
 def test_relaxation_is_on_unless_told_otherwise(docker, receptor, ligand, pocket):
     relaxed = docker.dock(receptor, ligand, pocket, config(samples=3))
-    fast = docker.dock(receptor, ligand, pocket, config(samples=3), relax=RelaxConfig(method="fast"))
-    plain = docker.dock(receptor, ligand, pocket, config(samples=3), relax=NOT_RELAXED)
+    fast = docker.dock(receptor, ligand, pocket, config(samples=3, relaxation=RelaxationConfig(method="fast")))
+    plain = docker.dock(receptor, ligand, pocket, config(samples=3, relaxation=NOT_RELAXED))
     assert (by_sample(relaxed) == by_sample(fast)).all()
     before, after = ({pose.sample: pose for pose in result.poses} for result in (plain, relaxed))
     for number, pose in after.items():
@@ -218,13 +211,13 @@ def test_docking_takes_its_own_number_of_threads_and_gives_them_back(docker, rec
 
 
 def test_threads_change_no_pose(docker, receptor, ligand, pocket, monkeypatch):
-    def dock():
-        return docker.dock(receptor, ligand, pocket, config(samples=7, batch_size=2), on_step=steps.append)
+    def dock(threads):
+        several = config(samples=7, batch_size=2, threads=threads)
+        return docker.dock(receptor, ligand, pocket, several, on_step=steps.append)
 
     steps: list[int] = []
     monkeypatch.setattr("discodock.inference.relax.MAX_POSES", 3)
-    monkeypatch.setattr(docker, "threads", 1)
-    alone = dock()
+    alone = dock(1)
     num_alone, names = sum(steps), set()
     forward = docker.network.score_model.forward
 
@@ -233,9 +226,8 @@ def test_threads_change_no_pose(docker, receptor, ligand, pocket, monkeypatch):
         assert torch.get_num_threads() == 1
         return forward(*arguments)
 
-    monkeypatch.setattr(docker, "threads", 3)
     monkeypatch.setattr(docker.network.score_model, "forward", watching)
-    together = dock()
+    together = dock(3)
     assert sum(steps) == 2 * num_alone and names and threading.current_thread().name not in names
     assert [pose.sample for pose in together.poses] == [pose.sample for pose in alone.poses]
     assert (by_sample(together) == by_sample(alone)).all()
@@ -243,8 +235,8 @@ def test_threads_change_no_pose(docker, receptor, ligand, pocket, monkeypatch):
 
 def test_poses_rescored_by_vina_are_ranked_by_it(docker, receptor, ligand, pocket):
     pytest.importorskip("vina")
-    before = docker.dock(receptor, ligand, pocket, config(samples=3), validity=False)
-    result = docker.dock(receptor, ligand, pocket, config(samples=3), rescore="vina", validity=False)
+    before = docker.dock(receptor, ligand, pocket, config(samples=3, validity=False))
+    result = docker.dock(receptor, ligand, pocket, config(samples=3, rescore="vina", validity=False))
     scores = [pose.vina_rescore for pose in result.poses]
     assert scores == sorted(scores) == [-pose.rank_score for pose in result.poses]
     assert [pose.rank for pose in result.poses] == [1, 2, 3]
@@ -260,23 +252,23 @@ def test_poses_rescored_by_vina_are_ranked_by_it(docker, receptor, ligand, pocke
 def test_without_vina_one_line_says_what_to_install(docker, receptor, ligand, pocket, monkeypatch):
     monkeypatch.setitem(sys.modules, "vina", None)
     with pytest.raises(InputError, match=r"pip install 'discodock\[vina\]'"):
-        docker.dock(receptor, ligand, pocket, config(samples=1), rescore="vina")
-    with pytest.raises(ConfigError, match="--rescore gnina is unknown"):
-        checked_rescore("gnina", RelaxConfig())
-    flexible = RelaxConfig(method="openmm", openmm=OpenMMConfig(flexible=4.0))
+        docker.dock(receptor, ligand, pocket, config(samples=1, rescore="vina"))
+    with pytest.raises(ConfigError, match="rescore: choose none, vina, not 'gnina'"):
+        config().with_options({"rescore": "gnina"})
+    flexible = config(relaxation=RelaxationConfig(method="openmm", openmm=OpenMMConfig(flexible=4.0)))
     with pytest.raises(ConfigError, match="rigid receptors only"):
-        checked_rescore("vina", flexible)
+        flexible.with_options({"rescore": "vina"})
 
 
 def test_a_pocket_far_from_the_receptor_is_refused(docker, receptor, ligand):
     far = Pocket(receptor.pos.max(axis=0) + 100.0, 10.0, "far away")
     with pytest.raises(InputError, match="no atom of the receptor lies within"):
-        docker.dock(receptor, ligand, far, config(), relax=NOT_RELAXED)
+        docker.dock(receptor, ligand, far, config())
 
 
 def test_the_best_of_more_candidates_are_kept(docker, receptor, ligand, pocket):
-    every = docker.dock(receptor, ligand, pocket, config(samples=9), validity=False)
-    best = docker.dock(receptor, ligand, pocket, config(samples=3, exhaustiveness=3), validity=False)
+    every = docker.dock(receptor, ligand, pocket, config(samples=9, validity=False))
+    best = docker.dock(receptor, ligand, pocket, config(samples=3, exhaustiveness=3, validity=False))
     by_sample = {pose.sample: pose for pose in every.poses}
     assert best.poses[0].sample == every.poses[0].sample
     assert [pose.rank for pose in best.poses] == [1, 2, 3]

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from discodock.geometry.rmsd import pairwise_rmsd
+from discodock.inference.config import DockingConfig
 from discodock.inference.modes import MAX_MODES, MODE_WIDTH, OTHER, Surroundings, find_modes, surroundings
-from discodock.inference.sample import SamplingConfig
-from tests.tiny import NOT_RELAXED
 
 LABELS = ("A:ALA1", "A:ASP86", "A:TRP92")
 
@@ -95,8 +94,8 @@ def test_residues_within_the_contact_distance_are_touched(receptor):
 
 
 def test_the_modes_of_a_result_are_of_its_final_poses(coded_docker, receptor, ligand, arrays):
-    config = SamplingConfig.checked({"samples": 12, "exhaustiveness": 1, "solver": {"steps": 2}})
-    result = coded_docker.dock(receptor, ligand, None, config, relax=NOT_RELAXED)
+    config = DockingConfig().with_options({"samples": 12, "exhaustiveness": 1, "steps": 2, "relax": "none"})
+    result = coded_docker.dock(receptor, ligand, None, config)
     assert sum(mode.share for mode in result.modes) == pytest.approx(1)
     poses = np.stack([pose.pos for pose in result.poses])
     distances = pairwise_rmsd(poses, arrays["ligand_automorphisms"])

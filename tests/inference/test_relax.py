@@ -11,7 +11,8 @@ from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import Residue, read_receptor
-from discodock.inference.relax import MAX_POSES, RelaxConfig, relax_poses
+from discodock.inference.relax import MAX_POSES, relax_poses
+from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.physics.config import EnergyConfig
 from tests.tiny import COMPLEXES, NOT_RELAXED
 
@@ -30,7 +31,7 @@ class Case:
     pos: np.ndarray
 
     def relax(self, poses, config=None):
-        return relax_poses(poses, self.ligand, self.receptor, self.arrays, config or RelaxConfig(), CPU)
+        return relax_poses(poses, self.ligand, self.receptor, self.arrays, config or RelaxationConfig(), CPU)
 
 
 def read_case(folder):
@@ -119,7 +120,7 @@ def test_poses_do_not_depend_on_how_many_there_are(small, monkeypatch):
 
 def test_strain_of_a_free_conformer_is_small_and_of_a_folded_one_large(small):
     far = small.arrays["ligand_conformer_pos"] + 500.0
-    relaxed = small.relax(far, RelaxConfig(energy=EnergyConfig(restraint=0.0)))
+    relaxed = small.relax(far, RelaxationConfig(energy=EnergyConfig(restraint=0.0)))
     assert relaxed.strain.min() == pytest.approx(0.0, abs=0.05) and (relaxed.vina_score == 0).all()
     assert (small.relax(far, NOT_RELAXED).strain > relaxed.strain - 1e-3).all()
 

@@ -12,11 +12,12 @@ from discodock.chem.protein import Residue, read_receptor
 from discodock.chem.residues import BACKBONE_ATOMS
 from discodock.chem.validity import check_validity
 from discodock.errors import ConfigError
+from discodock.inference.config import DockingConfig
 from discodock.inference.outputs import write_result
 from discodock.inference.pocket import Pocket
-from discodock.inference.relax import RelaxConfig
+from discodock.inference.relax import check_relaxation
 from discodock.inference.relax_openmm import openmm_poses, places
-from discodock.inference.sample import SamplingConfig
+from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.physics.config import OpenMMConfig
 from tests.inference.test_relax import EXAMPLES, read_case
 from tests.tiny import SMALL
@@ -26,7 +27,7 @@ pytest.importorskip("pdbfixer")
 
 SHORT = OpenMMConfig(radius=4.5, max_iterations=60)
 FLEXIBLE = OpenMMConfig(radius=4.5, max_iterations=60, flexible=4.0)
-OPENMM = RelaxConfig(method="openmm", openmm=SHORT)
+OPENMM = RelaxationConfig(method="openmm", openmm=SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +161,9 @@ def test_a_side_chain_that_holds_a_metal_stays(small, flexible):
 
 def test_moved_side_chains_are_written_and_judged_against(docker, small, tmp_path):
     pocket = Pocket(small.pos.mean(axis=0), 10.0, "test")
-    config = SamplingConfig.checked({"samples": 2, "solver": {"steps": 2}})
-    relax = RelaxConfig(method="openmm", openmm=FLEXIBLE)
-    result = docker.dock(small.receptor, small.ligand, pocket, config, relax=relax)
+    relaxation = RelaxationConfig(method="openmm", openmm=FLEXIBLE)
+    config = DockingConfig(samples=2, relaxation=relaxation).with_options({"steps": 2})
+    result = docker.dock(small.receptor, small.ligand, pocket, config)
     for pose, row in zip(result.poses, result.to_dicts(), strict=True):
         receptor = result.receptor_of(pose)
         shift = np.linalg.norm(receptor.pos - small.receptor.pos, axis=1).max()
@@ -200,4 +201,4 @@ def test_poses_are_grouped_by_place():
 def test_a_missing_package_is_said_before_anything_is_docked(monkeypatch):
     monkeypatch.setitem(sys.modules, "pdbfixer", None)
     with pytest.raises(ConfigError, match=r"discodock\[relax\]"):
-        RelaxConfig.checked("openmm")
+        check_relaxation(OPENMM)

@@ -5,9 +5,9 @@ import pytest
 
 from discodock.chem.ligand import read_ligand
 from discodock.chem.protein import MovedAtoms, read_receptor
+from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker
 from discodock.inference.outputs import run_record, write_result
-from discodock.inference.sample import SamplingConfig
 from tests.tiny import SMALL, write_tiny_checkpoint
 
 COMMAND = ("/usr/bin/discodock", "predict", "--protein", "my protein.pdb", "--ligand", "CC(=O)O")
@@ -24,7 +24,7 @@ def result(docker):
     """Eight poses of a real ligand on a real protein, searched blindly, with sites, codes and modes."""
     ligand = read_ligand(SMALL / "ligand.sdf")
     receptor = read_receptor(SMALL / "protein.pdb", reference_ligands=[ligand.mol])
-    config = SamplingConfig.checked(
+    config = DockingConfig.model_validate(
         {"samples": 8, "exhaustiveness": 1, "seed": 0, "conformers": 2, "solver": {"steps": 2}}
     )
     return docker.dock(receptor, ligand, None, config, name="aspirin")
