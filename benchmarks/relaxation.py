@@ -34,7 +34,8 @@ from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
 from discodock.files import write_json
 from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker, docking_arrays
+from discodock.inference.dock import Docker
+from discodock.inference.inputs import docking_arrays
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.ranking import agreement, rank_scores
 from discodock.inference.relax import RelaxedPoses, relax_poses
@@ -129,7 +130,7 @@ def read_case(complex_id: str, crystal: CrystalComplex, docker: Docker, options:
         poses = np.load(path)
     else:
         pocket = evaluation_pocket(complex_id, crystal, PredictionConfig(docking=docking))
-        poses = docker.draw(crystal.receptor, crystal.ligand, pocket, docking).sampled.pos
+        poses = docker.sample(crystal.receptor, crystal.ligand, pocket, docking).sampled.pos
         np.save(path, poses)
     arrays = docking_arrays(crystal.receptor, crystal.ligand, docking)
     rmsd = ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, poses).values

@@ -171,15 +171,15 @@ def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
     pocket = evaluation_pocket(task.entry.id, crystal, config)
     assert pocket is not None
     docker, docking = _docker(task.checkpoint, task.device), config.docking.model_copy(update={"threads": 1})
-    drawn = docker.draw(crystal.receptor, crystal.ligand, pocket, docking)
-    arrays = {name: value for name, value in drawn.arrays.items() if name != "residue_embedding"}
+    candidates = docker.sample(crystal.receptor, crystal.ligand, pocket, docking)
+    arrays = {name: value for name, value in candidates.arrays.items() if name != "residue_embedding"}
     cropped = crop_site(arrays | {"ligand_pos": crystal.crystal_pos}, pocket.center)
     _, cropped["receptor_residue_idx"] = np.unique(cropped["receptor_residue_idx"], return_inverse=True)
-    relaxed = drawn.relaxed
+    relaxed = candidates.relaxed
     poses = {
         "pose_pos": relaxed.pos - pocket.center,
         "pose_rmsd": ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, relaxed.pos).values,
-        "pose_agreement": drawn.agreement(),
+        "pose_agreement": candidates.consensus,
         "pose_contact_energy": relaxed.contact_energy,
         "pose_strain": relaxed.strain,
     }

@@ -125,14 +125,14 @@ class DockedPoses:
         )
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
         poses = with_validity(result.poses, crystal.receptor) if config.docking.validity else result.poses
-        believed = [pose.belief for pose in result.poses if pose.belief is not None]
+        confidences = [pose.confidence for pose in result.poses if pose.confidence is not None]
         found = [site.pocket.center for site in result.sites if site.residue] if pocket is None else []
         return PredictedPoses(
             pos=np.stack([pose.pos for pose in result.poses]),
             validity=tuple(pose.validity for pose in poses if pose.validity is not None),
-            stereo_ok=tuple(pose.stereo_problem is None for pose in result.poses),
-            probs=tuple(belief.prob for belief in believed),
-            confidences=tuple(belief.confidence for belief in believed),
+            stereo_ok=tuple(pose.checks.stereo_problem is None for pose in result.poses),
+            probs=tuple(each.prob for each in confidences),
+            confidences=tuple(each.confidence for each in confidences),
             site_centers=np.stack(found) if found else None,
             code=result.best.site.code,
             seconds=seconds,

@@ -13,7 +13,8 @@ from typing import Any, Final
 from discodock.config import dump_config
 from discodock.errors import DiscodockError, InputError
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker, read_docking_receptor
+from discodock.inference.dock import Docker
+from discodock.inference.inputs import read_docking_receptor
 from discodock.inference.jobs import Job
 from discodock.inference.outputs import (
     DOCKING_FILE,
@@ -78,9 +79,9 @@ class JobOutcome:
         if not self.is_ok:
             return f"{row['name']}: failed: {row['message']}"
         warning = f" ({row['message']})" if row["message"] else ""
-        return f"{row['name']}: {row['num_poses']} poses in {row['seconds']} s{self._belief()}{warning}"
+        return f"{row['name']}: {row['num_poses']} poses in {row['seconds']} s{self._confidence()}{warning}"
 
-    def _belief(self) -> str:
+    def _confidence(self) -> str:
         """What the confidence model says of the best pose, for a person."""
         prob, expected = self.row.get("p_rmsd_lt_2"), self.row.get("expected_rmsd")
         if prob in ("", None):

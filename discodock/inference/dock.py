@@ -1,51 +1,39 @@
-"""Docking one ligand into one receptor: `dock` for files, `Docker` for structures that are read already."""
+"""Docking one ligand into one receptor: `dock` for files, `Docker` for structures that are read already.
+
+The way of a pose: sample and relax all candidates, score their confidence, select the best, finish their relaxation.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from discodock.chem.conformers import generate_conformers
-from discodock.chem.ligand import LigandRecord, heavy_indices, read_ligand
-from discodock.chem.ligand_features import ligand_arrays
-from discodock.chem.protein import Receptor, ReferenceLigand, read_receptor
-from discodock.chem.receptor_features import receptor_arrays
-from discodock.chem.write import pose_mols
+from discodock.chem.ligand import LigandRecord, read_ligand
+from discodock.chem.protein import Receptor
 from discodock.data.batch import Arrays
 from discodock.data.crop import crop_site, move_origin
 from discodock.errors import ConfigError, InputError
-from discodock.inference.codes import code_labels, pointed_residues
-from discodock.inference.confidence import PoseConfidence, judge_poses
-from discodock.inference.config import DockingConfig, ReceptorConfig
+from discodock.inference.candidates import Candidates, candidates_of, given_poses, select, with_code_words
+from discodock.inference.confidence import score_confidence
+from discodock.inference.config import DockingConfig
 from discodock.inference.device import choose_device
-from discodock.inference.drawn import DrawnPoses, given_poses
-from discodock.inference.embedding import embedding_arrays
-from discodock.inference.modes import Mode, find_modes, surroundings
+from discodock.inference.inputs import docking_arrays, embedding_arrays, read_docking_receptor, size_warnings
 from discodock.inference.network import load_network
-from discodock.inference.pocket import Pocket, PocketSpec, pocket_spec, reference_positions, resolve_pocket
-from discodock.inference.pose_facts import pose_facts
-from discodock.inference.ranking import best_distinct, rank_scores
-from discodock.inference.relax import RelaxedPoses, check_relaxation, relax_poses
+from discodock.inference.pocket import Pocket, PocketSpec, pocket_spec, resolve_pocket
+from discodock.inference.relax import check_relaxation, relax_poses
 from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.rescore import rescored
-from discodock.inference.result import DockedPose, DockingResult
+from discodock.inference.result import DockedPose, DockingResult, docked_poses
 from discodock.inference.sample import SampledPoses, StepCallback, joined, sample_poses
 from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
 from discodock.inference.threads import docking_threads, one_thread_each
 from discodock.inference.validity import with_validity
 from discodock.models.sites import allot
-
-TRAINED_HEAVY_ATOMS: Final = 60
-"""Heavy atoms of the largest ligands in training; beyond, a warning."""
-
-TRAINED_RESIDUES: Final = 54
-"""Residues of the smallest protein in training; below, a warning."""
 
 
 class Docker:
@@ -71,11 +59,11 @@ class Docker:
         """Dock a ligand; its own coordinates, if it has any, are never used.
 
         Args:
-            receptor: as read.
-            ligand: as read.
-            pocket: from `resolve_pocket`; None searches the whole receptor for sites (blind docking).
+            receptor: receptor from `read_docking_receptor`.
+            ligand: ligand to dock.
+            pocket: pocket from `resolve_pocket`; None searches the whole receptor for sites (blind docking).
             config: settings of docking.
-            name: of the result; None takes the ligand's.
+            name: name of the result; None takes the ligand's.
             on_step: progress callback.
 
         Raises:
@@ -84,36 +72,28 @@ class Docker:
         """
         started = time.monotonic()
         first = config.model_copy(update={"relaxation": config.relaxation.first})
-        candidates = self.draw(receptor, ligand, pocket, first, on_step=on_step)
+        candidates = self.sample(receptor, ligand, pocket, first, on_step=on_step)
         with one_thread_each():
-            belief = judge_poses(self.network, candidates)
-            scores = _scores(candidates.relaxed, candidates.agreement(), belief)
-            kept = best_distinct(scores, candidates.distances, config.samples)
-            facts = self._sample_facts(candidates, kept, ligand, receptor)
-            chosen = None if belief is None else belief[kept]
-            drawn, confidence = self._finish(candidates[kept], chosen, ligand, receptor, config.relaxation)
-        poses = _rank(drawn, [facts[index] for index in kept], confidence, ligand, receptor)
-        warnings = [*receptor.warnings, *ligand.warnings, *_size_warnings(ligand, receptor), *drawn.relaxed.warnings]
-        warnings += [] if confidence is None else confidence.warnings()
+            candidates = score_confidence(self.network, candidates)
+            chosen = select(candidates, config.samples, receptor)
+            chosen = self._finish(chosen, receptor, ligand, config.relaxation)
+        poses = docked_poses(chosen, ligand, receptor)
         if config.rescore == "vina":
             poses = rescored(poses, ligand, receptor)
         if config.validity:
             poses = with_validity(poses, receptor)
-        if not any(pose.pocket_ok for pose in poses):
-            radius = poses[0].site.pocket.radius
-            warnings.append(f"no pose has its centroid within {radius:g} Å of its pocket's centre")
         return DockingResult(
             name=name or ligand.name,
             poses=poses,
             ligand=ligand,
             receptor=receptor,
-            sites=drawn.sites,
+            sites=chosen.sites,
             seed=config.seed,
             seconds=time.monotonic() - started,
-            warnings=tuple(warnings),
+            warnings=_warnings(chosen, poses, ligand, receptor),
         )
 
-    def draw(
+    def sample(
         self,
         receptor: Receptor,
         ligand: LigandRecord,
@@ -121,28 +101,30 @@ class Docker:
         config: DockingConfig,
         *,
         on_step: StepCallback | None = None,
-    ) -> DrawnPoses:
-        """Sample and relax all candidates, in no order yet; arguments and errors as of `dock`."""
+    ) -> Candidates:
+        """Sample and relax all candidates; arguments and errors as of `dock`."""
         self.check_pocket(pocket)
-        arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(self.network, receptor)
+        network, device = self.network, self.network.device
+        threads = docking_threads(device, config.threads)
+        arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(network, receptor)
         with one_thread_each():
-            sites = choose_sites(self.network, arrays, receptor, pocket, config)
+            sites = choose_sites(network, arrays, receptor, pocket, config)
             pose_site = np.repeat(np.arange(len(sites)), allot(config.num_candidates, [site.prob for site in sites]))
             sampled = self._sample(arrays, sites, pose_site, config, on_step)
-            relax, device = config.relaxation, self.network.device
-            threads = docking_threads(device, config.threads)
-            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, relax, device, threads=threads)
-        return DrawnPoses(arrays, sites, pose_site, sampled, relaxed)
+            relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, config.relaxation, device, threads=threads)
+        candidates = candidates_of(arrays, sites, pose_site, sampled, relaxed)
+        layout = None if network.code_prior is None else network.code_prior.layout
+        return candidates if layout is None else with_code_words(candidates, layout, ligand, receptor)
 
     def rank_poses(
         self, receptor: Receptor, ligand: LigandRecord, pos: np.ndarray, threads: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judge poses from anywhere, where they lie.
+        """Rank poses from anywhere, where they lie.
 
         Args:
-            receptor: as read.
-            ligand: as read.
-            pos: heavy atoms, Å, shape (N, L, 3).
+            receptor: receptor of the poses.
+            ligand: ligand of the poses.
+            pos: heavy atoms of the poses, Å, shape (N, L, 3).
             threads: CPU cores, as in `DockingConfig`.
 
         Returns:
@@ -152,15 +134,15 @@ class Docker:
             ConfigError: the checkpoint has no confidence model.
         """
         arrays = docking_arrays(receptor, ligand, DockingConfig())
+        unrelaxed, device = RelaxationConfig(method="none"), self.network.device
+        threads = docking_threads(device, threads)
         with one_thread_each():
-            device = self.network.device
-            unrelaxed, threads = RelaxationConfig(method="none"), docking_threads(device, threads)
             relaxed = relax_poses(pos, ligand, receptor, arrays, unrelaxed, device, threads=threads)
             relaxed = replace(relaxed, contact_energy=relaxed.vina_score)
-            judged = judge_poses(self.network, given_poses(arrays, relaxed))
-        if judged is None:
+            confidences = score_confidence(self.network, given_poses(arrays, relaxed)).confidences
+        if confidences is None:
             raise ConfigError(f"{self.network.path}: has no confidence model; give another checkpoint")
-        return np.argsort(-judged.log_odds, kind="stable"), judged.prob
+        return np.argsort(-confidences.log_odds, kind="stable"), confidences.prob
 
     def check_pocket(self, pocket: Pocket | PocketSpec | None) -> None:
         """Refuse to dock without a pocket if the checkpoint cannot find one.
@@ -195,53 +177,14 @@ class Docker:
         return joined([replace(part, pos=part.pos + center) for part, center in zip(parts, centers, strict=True)])
 
     def _finish(
-        self,
-        drawn: DrawnPoses,
-        confidence: PoseConfidence | None,
-        ligand: LigandRecord,
-        receptor: Receptor,
-        relax: RelaxationConfig,
-    ) -> tuple[DrawnPoses, PoseConfidence | None]:
-        """The poses after what relaxation was not done to all candidates, and what is then believed of them."""
-        start, device = drawn.sampled.pos, self.network.device
-        relaxed = relax_poses(start, ligand, receptor, drawn.arrays, relax, device, done=drawn.relaxed)
-        if relaxed is drawn.relaxed:
-            return drawn, confidence
-        drawn = replace(drawn, relaxed=relaxed)
-        return drawn, judge_poses(self.network, drawn)
-
-    def _sample_facts(
-        self, drawn: DrawnPoses, kept: np.ndarray, ligand: LigandRecord, receptor: Receptor
-    ) -> list[_SampleFacts]:
-        """What is known of every candidate beside its pose; `kept` are the numbers of those to be kept, best first."""
-        prior, num = self.network.code_prior, len(drawn.pose_site)
-        codes: list[tuple[str, ...]] = [()] * num
-        near: list[tuple[str, ...]] = [()] * num
-        if prior is not None:
-            layout, residues = prior.layout, receptor.residue_labels
-            atoms = [f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)]
-            rows = drawn.sampled.entries.tolist()
-            codes = [tuple(code_labels(layout, row, atoms, residues)) for row in rows]
-            near = [pointed_residues(layout, row, len(atoms), residues) for row in rows]
-        around = surroundings(drawn.relaxed.pos, near, receptor)
-        modes = find_modes(drawn.distances, drawn.pose_site.tolist(), around, best=int(kept[0]), kept=kept.tolist())
-        return [
-            _SampleFacts(number, drawn.sites[site], *each)
-            for number, (site, *each) in enumerate(
-                zip(drawn.pose_site, codes, modes, drawn.agreement().tolist(), strict=True)
-            )
-        ]
-
-
-def docking_arrays(receptor: Receptor, ligand: LigandRecord, config: DockingConfig) -> Arrays:
-    """Receptor, ligand and fresh conformers as networks take them (`schema.FIELDS`); the ligand's own pose is not used.
-
-    Raises:
-        InputError: the ligand cannot be embedded.
-    """
-    conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
-    arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
-    return arrays | {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
+        self, chosen: Candidates, receptor: Receptor, ligand: LigandRecord, relaxation: RelaxationConfig
+    ) -> Candidates:
+        """The chosen poses after the part of relaxation that is not done to all, with their confidence then."""
+        start, device = chosen.sampled.pos, self.network.device
+        relaxed = relax_poses(start, ligand, receptor, chosen.arrays, relaxation, device, done=chosen.relaxed)
+        if relaxed is chosen.relaxed:
+            return chosen
+        return score_confidence(self.network, replace(chosen, relaxed=relaxed))
 
 
 def dock(
@@ -294,94 +237,14 @@ def dock(
     return docker.dock(receptor, record, pocket, config, name=name)
 
 
-def read_docking_receptor(
-    protein: Path,
-    ligand: LigandRecord,
-    spec: PocketSpec | None,
-    config: ReceptorConfig,
-) -> Receptor:
-    """The receptor without copies of the ligand to be docked and of the pocket's reference ligand.
-
-    Raises:
-        InputError: a file cannot be used.
-    """
-    references: list[ReferenceLigand] = [ligand.mol]
-    if spec is not None and spec.ligand is not None:
-        references.append(reference_positions(spec.ligand))
-    return read_receptor(
-        protein, extra=config.cofactors, keep=config.keep, drop=config.drop, reference_ligands=references
-    )
-
-
-def _size_warnings(ligand: LigandRecord, receptor: Receptor) -> list[str]:
-    warnings, num_atoms, num_residues = [], len(heavy_indices(ligand.mol)), len(receptor.residues)
-    if num_atoms > TRAINED_HEAVY_ATOMS:
-        warnings.append(f"{num_atoms} heavy atoms: the network was trained on ligands of at most {TRAINED_HEAVY_ATOMS}")
-    if num_residues < TRAINED_RESIDUES:
-        warnings.append(
-            f"a receptor of {num_residues} residues: the network was trained on {TRAINED_RESIDUES} and more; is the"
-            " file complete?"
-        )
-    return warnings
-
-
-@dataclass(frozen=True)
-class _SampleFacts:
-    """What is known of a candidate among all others.
-
-    Attributes:
-        number: of its random stream.
-        site: where it started.
-        codes: what its codes say.
-        mode: the binding mode that it belongs to.
-        agreement: how densely the other candidates lie around it.
-    """
-
-    number: int
-    site: DockingSite
-    codes: tuple[str, ...]
-    mode: Mode
-    agreement: float
-
-
-def _scores(relaxed: RelaxedPoses, agreements: ArrayLike, confidence: PoseConfidence | None) -> np.ndarray:
-    """What poses are ranked by, higher is better, shape (N,)."""
-    if confidence is not None:
-        return confidence.log_odds
-    return rank_scores(np.asarray(agreements), relaxed.contact_energy)
-
-
-def _rank(
-    drawn: DrawnPoses,
-    facts: Sequence[_SampleFacts],
-    confidence: PoseConfidence | None,
-    ligand: LigandRecord,
-    receptor: Receptor,
-) -> tuple[DockedPose, ...]:
-    """The N poses with their scores, best first; equal scores keep their order."""
-    relaxed, pos = drawn.relaxed, drawn.relaxed.pos
-    scores = _scores(relaxed, [each.agreement for each in facts], confidence)
-    order = np.argsort(-scores, kind="stable")
-    poses = []
-    for rank, (index, mol) in enumerate(zip(order, pose_mols(ligand, pos[order]), strict=True), start=1):
-        known = facts[index]
-        side_chains = relaxed.side_chains[index] if relaxed.side_chains else None
-        poses.append(
-            DockedPose(
-                mol=mol,
-                pos=pos[index],
-                rank=rank,
-                sample=known.number,
-                rank_score=float(scores[index]),
-                agreement=known.agreement,
-                vina_score=float(relaxed.vina_score[index]),
-                strain=float(relaxed.strain[index]),
-                relax_shift=float(relaxed.shift[index]),
-                site=known.site,
-                codes=known.codes,
-                mode=known.mode,
-                belief=None if confidence is None else confidence.of(int(index)),
-                **pose_facts(known.site, mol, pos[index], ligand, receptor, side_chains),
-            )
-        )
-    return tuple(poses)
+def _warnings(
+    chosen: Candidates, poses: Sequence[DockedPose], ligand: LigandRecord, receptor: Receptor
+) -> tuple[str, ...]:
+    """What a user should know of a result, one sentence each."""
+    warnings = [*receptor.warnings, *ligand.warnings, *size_warnings(ligand, receptor), *chosen.relaxed.warnings]
+    if chosen.confidences is not None:
+        warnings += chosen.confidences.warnings()
+    if not any(pose.checks.pocket_ok for pose in poses):
+        radius = poses[0].site.pocket.radius
+        warnings.append(f"no pose has its centroid within {radius:g} Å of its pocket's centre")
+    return tuple(warnings)

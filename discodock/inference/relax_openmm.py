@@ -1,4 +1,4 @@
-"""Poses through OpenMM: builds a system for each place that poses are in, and tells what could not be done."""
+"""Poses through OpenMM: builds a system for each pocket that poses are in, and tells what could not be done."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from discodock.chem.pocket_pdb import free_side_chains, pocket_structure
 from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import is_metal, receptor_vina_types
 from discodock.errors import InputError
+from discodock.geometry.clusters import leader_clusters
 from discodock.physics.config import OpenMMConfig
 from discodock.physics.openmm_relax import LigandTerms, OpenMMRelaxer, OtherAtoms
 
-SAME_PLACE: Final = 8.0
+SAME_POCKET: Final = 8.0
 """Å between centroids of poses that share a pocket."""
 
 UNKNOWN_LIGAND: Final = "MMFF94 does not know an atom of the ligand: poses are relaxed by the fast method alone"
@@ -57,7 +58,7 @@ def openmm_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, conf
     moved, num_kept = pos.copy(), 0
     side_chains: list[MovedAtoms | None] = [None] * len(pos)
     notes: dict[str, None] = {}
-    for members in places(pos.mean(axis=1)):
+    for members in leader_clusters(pos.mean(axis=1), SAME_POCKET):
         try:
             site = _Site(receptor, pos[members], terms, config, notes)
         except InputError as error:
@@ -71,19 +72,6 @@ def openmm_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, conf
             else:
                 moved[index], side_chains[index] = found
     return OpenMMPoses(moved, tuple(side_chains), (*notes, *([KEPT.format(num_kept)] if num_kept else [])))
-
-
-def places(centroids: np.ndarray) -> list[list[int]]:
-    """Groups of poses by centroid (N, 3), Å: each pose joins the first group whose first member is near enough."""
-    groups: list[list[int]] = []
-    for index, centroid in enumerate(centroids):
-        near = (g for g in groups if np.linalg.norm(centroids[g[0]] - centroid) < SAME_PLACE)
-        group = next(near, None)
-        if group is None:
-            groups.append([index])
-        else:
-            group.append(index)
-    return groups
 
 
 class _Site:

@@ -9,7 +9,7 @@ import numpy as np
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.protein import Receptor
 from discodock.chem.write import pose_mols
-from discodock.inference.pose_facts import pose_facts
+from discodock.inference.pose_checks import check_pose
 from discodock.inference.result import DockedPose
 
 
@@ -30,13 +30,8 @@ def rescored(poses: tuple[DockedPose, ...], ligand: LigandRecord, receptor: Rece
     order = np.argsort(found.scores, kind="stable")
     moved = []
     for rank, (index, mol) in enumerate(zip(order, pose_mols(ligand, found.pos[order]), strict=True), start=1):
-        score, facts = (
-            float(found.scores[index]),
-            pose_facts(poses[index].site, mol, found.pos[index], ligand, receptor),
-        )
-        moved.append(
-            replace(
-                poses[index], mol=mol, pos=found.pos[index], rank=rank, rank_score=-score, vina_rescore=score, **facts
-            )
-        )
+        score, pos = float(found.scores[index]), found.pos[index]
+        checks = check_pose(poses[index].site, mol, pos, ligand, receptor)
+        new = {"mol": mol, "pos": pos, "rank": rank, "rank_score": -score, "vina_rescore": score, "checks": checks}
+        moved.append(replace(poses[index], side_chains=None, **new))
     return tuple(moved)

@@ -10,9 +10,11 @@ import numpy as np
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.validity import Validity
-from discodock.inference.confidence import Belief
+from discodock.chem.write import pose_mols
+from discodock.inference.candidates import Candidates, PoseConfidence
 from discodock.inference.modes import Mode
 from discodock.inference.pocket import Pocket
+from discodock.inference.pose_checks import PoseChecks, check_pose
 from discodock.inference.sites import DockingSite
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ class DockedPose:
         pos: its heavy atoms in the receptor's frame, Å, shape (L, 3).
         rank: 1 for the best.
         sample: number of the random stream it came from, 0 for the first.
-        rank_score: what poses are ranked by, higher is better: the log-odds of `belief`, or without one a mixture of
-            the next two (without relaxation, of a softer Vina score). No affinity.
+        rank_score: what poses are ranked by, higher is better: the log-odds of `confidence`, or without one a mixture
+            of the next two (without relaxation, of a softer Vina score). No affinity.
         agreement: how densely the other samples lie around it, in (0, 1].
         vina_score: AutoDock Vina's score of it, kcal/mol; lower is better.
         strain: energy within the ligand above that of its best free conformer, kcal/mol.
@@ -44,15 +46,12 @@ class DockedPose:
         site: where it started from.
         codes: what its discrete codes chose, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
         mode: the binding mode it is part of.
-        pocket_ok: whether its centroid lies within the radius of that site's pocket.
-        min_dist_protein: smallest distance between a heavy atom of it and one of the receptor, Å.
-        stereo_problem: None if the chemistry of the input came back, else what differs.
-        belief: how likely it is to be right; None if the checkpoint has no confidence model.
+        checks: where it lies, and whether its chemistry came back.
+        confidence: how likely it is to be near-native; None if the checkpoint has no confidence model.
         validity: what PoseBusters' checks say; None if they were not run.
         vina_rescore: AutoDock Vina's score, kcal/mol, of the pose as Vina optimised it, lower is better; None if it was
             not asked. If it was, poses are ranked by it, and other scores are still those of the pose before.
         side_chains: receptor atoms that relaxation moved with it, for which all of the above holds; None if none did.
-        side_chain_shift: the largest distance that one of them moved, Å; None if none did.
     """
 
     mol: Chem.Mol
@@ -67,14 +66,11 @@ class DockedPose:
     site: DockingSite
     codes: tuple[str, ...]
     mode: Mode
-    pocket_ok: bool
-    min_dist_protein: float
-    stereo_problem: str | None
-    belief: Belief | None = None
+    checks: PoseChecks
+    confidence: PoseConfidence | None = None
     validity: Validity | None = None
     vina_rescore: float | None = None
     side_chains: MovedAtoms | None = None
-    side_chain_shift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +125,7 @@ class DockingResult:
         return [self._row(pose) for pose in self.poses]
 
     def _row(self, pose: DockedPose) -> dict[str, object]:
+        checks = pose.checks
         values: dict[str, object] = {
             "id": self.name,
             "rank": pose.rank,
@@ -138,30 +135,68 @@ class DockingResult:
             "vina_score": round(pose.vina_score, 3),
             "strain": round(pose.strain, 3),
             "relax_shift": round(pose.relax_shift, 3),
-            "side_chain_shift": "" if pose.side_chain_shift is None else round(pose.side_chain_shift, 3),
+            "side_chain_shift": "" if checks.side_chain_shift is None else round(checks.side_chain_shift, 3),
             "vina_rescore": "" if pose.vina_rescore is None else round(pose.vina_rescore, 3),
             "latent_code": ";".join(filter(None, (pose.site.code, *pose.codes))),
             "mode": pose.mode.name,
-            "pocket_ok": pose.pocket_ok,
-            "stereo_ok": pose.stereo_problem is None,
-            **_belief_columns(pose.belief),
+            "pocket_ok": checks.pocket_ok,
+            "stereo_ok": checks.stereo_problem is None,
+            **_confidence_columns(pose.confidence),
             **_validity_columns(pose.validity),
-            "min_dist_protein": round(pose.min_dist_protein, 3),
+            "min_dist_protein": round(checks.min_dist_protein, 3),
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
             "status": "ok",
-            "message": pose.stereo_problem or "",
+            "message": checks.stereo_problem or "",
         }
         return {column: values.get(column, "") for column in SCORE_COLUMNS}
 
 
-def _belief_columns(belief: Belief | None) -> dict[str, object]:
-    if belief is None:
+def docked_poses(candidates: Candidates, ligand: LigandRecord, receptor: Receptor) -> tuple[DockedPose, ...]:
+    """Candidates as poses of a result, best first; equal scores keep their order.
+
+    Args:
+        candidates: those that were selected, with their modes.
+        ligand: ligand that was docked.
+        receptor: receptor that was docked into.
+    """
+    best_first = candidates[np.argsort(-candidates.scores, kind="stable")]
+    mols = pose_mols(ligand, best_first.relaxed.pos)
+    return tuple(_docked_pose(best_first, index, mol, ligand, receptor) for index, mol in enumerate(mols))
+
+
+def _docked_pose(
+    candidates: Candidates, index: int, mol: Chem.Mol, ligand: LigandRecord, receptor: Receptor
+) -> DockedPose:
+    relaxed, confidences = candidates.relaxed, candidates.confidences
+    pos, site = relaxed.pos[index], candidates.sites[candidates.pose_site[index]]
+    side_chains = relaxed.side_chains[index] if relaxed.side_chains else None
+    return DockedPose(
+        mol=mol,
+        pos=pos,
+        rank=index + 1,
+        sample=int(candidates.number[index]),
+        rank_score=float(candidates.scores[index]),
+        agreement=float(candidates.consensus[index]),
+        vina_score=float(relaxed.vina_score[index]),
+        strain=float(relaxed.strain[index]),
+        relax_shift=float(relaxed.shift[index]),
+        site=site,
+        codes=candidates.codes[index],
+        mode=candidates.modes[index],
+        checks=check_pose(site, mol, pos, ligand, receptor, side_chains),
+        confidence=None if confidences is None else confidences.of(index),
+        side_chains=side_chains,
+    )
+
+
+def _confidence_columns(found: PoseConfidence | None) -> dict[str, object]:
+    if found is None:
         return {}
     return {
-        "confidence": round(belief.confidence, 3),
-        "p_rmsd_lt_2": round(belief.prob, 4),
-        "expected_rmsd": round(belief.expected_rmsd, 2),
+        "confidence": round(found.confidence, 3),
+        "p_rmsd_lt_2": round(found.prob, 4),
+        "expected_rmsd": round(found.expected_rmsd, 2),
     }
 
 

@@ -7,10 +7,10 @@ import torch
 from discodock.data.batch import collate
 from discodock.data.crop import crop_site
 from discodock.errors import ConfigError
-from discodock.inference.confidence import PoseConfidence, judge_poses
+from discodock.inference.candidates import Confidences, given_poses
+from discodock.inference.confidence import score_confidence
 from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
 from discodock.inference.dock import Docker
-from discodock.inference.drawn import given_poses
 from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxedPoses
 from tests.tiny import write_tiny_checkpoint
@@ -40,41 +40,41 @@ def test_poses_are_ranked_by_their_probability_and_have_its_columns(result):
     probs = [row["p_rmsd_lt_2"] for row in rows]
     assert probs == sorted(probs, reverse=True) and 0 < min(probs) and max(probs) < 1
     for row, pose in zip(rows, result.poses, strict=True):
-        assert pose.belief is not None and row["confidence"] == round(pose.belief.confidence, 3)
-        assert pose.rank_score == pytest.approx(np.log(pose.belief.prob / (1 - pose.belief.prob)), abs=1e-6)
-        assert 0.3 < row["expected_rmsd"] < 12 and pose.belief.atom_error.shape == (len(pose.pos),)
+        assert pose.confidence is not None and row["confidence"] == round(pose.confidence.confidence, 3)
+        assert pose.rank_score == pytest.approx(np.log(pose.confidence.prob / (1 - pose.confidence.prob)), abs=1e-6)
+        assert 0.3 < row["expected_rmsd"] < 12 and pose.confidence.atom_error.shape == (len(pose.pos),)
 
 
 def test_without_a_confidence_model_the_columns_are_empty(docker, receptor, ligand, pocket):
     found = docker.dock(receptor, ligand, pocket, CONFIG)
     assert all(row["p_rmsd_lt_2"] == row["confidence"] == row["expected_rmsd"] == "" for row in found.to_dicts())
-    assert found.best.belief is None
+    assert found.best.confidence is None
 
 
 def test_the_model_is_asked_about_the_relaxed_pose_in_the_crop_of_its_site(judge, receptor, ligand, pocket, result):
     pose = result.best
-    drawn = judge.draw(receptor, ligand, pocket, CONFIG)
-    batch = collate([crop_site(drawn.arrays, pocket.center)])
+    candidates = judge.sample(receptor, ligand, pocket, CONFIG)
+    batch = collate([crop_site(candidates.arrays, pocket.center)])
     model = judge.network.confidence_model
     context = model.encode(batch.receptor, batch.ligand)
     pos = torch.from_numpy((pose.pos - pocket.center)[None].astype(np.float32))
     with torch.inference_mode():
         expected = float(model(context, pos, torch.zeros(1, dtype=torch.int64)).success_logit)
-    assert pose.belief.confidence == pytest.approx(expected, abs=1e-4)
+    assert pose.confidence.confidence == pytest.approx(expected, abs=1e-4)
 
 
 def test_blind_docking_judges_every_pose_at_its_own_site(judge, receptor, ligand):
     found = judge.dock(receptor, ligand, None, CONFIG)
     assert len({id(pose.site) for pose in found.poses}) > 1
-    assert all(pose.belief is not None for pose in found.poses)
+    assert all(pose.confidence is not None for pose in found.poses)
 
 
 def test_a_pose_is_as_likely_as_its_site_lets_it_be(judge, receptor, ligand):
-    drawn = judge.draw(receptor, ligand, None, CONFIG)
-    sure = replace(drawn, sites=tuple(replace(site, prob=1.0) for site in drawn.sites))
-    site_prob = np.array([site.prob for site in drawn.sites])[drawn.pose_site]
+    candidates = judge.sample(receptor, ligand, None, CONFIG)
+    sure = replace(candidates, sites=tuple(replace(site, prob=1.0) for site in candidates.sites))
+    site_prob = np.array([site.prob for site in candidates.sites])[candidates.pose_site]
     assert site_prob.max() < 1 and len(set(site_prob)) > 1
-    found, in_its_site = judge_poses(judge.network, drawn), judge_poses(judge.network, sure)
+    found, in_its_site = (score_confidence(judge.network, each).confidences for each in (candidates, sure))
     assert found.prob == pytest.approx(site_prob * in_its_site.prob, rel=1e-6)
 
 
@@ -90,9 +90,9 @@ def test_the_order_of_given_poses_does_not_matter(judge, receptor, ligand, resul
 def test_given_poses_far_apart_are_of_different_sites(arrays):
     pos = np.zeros((4, 3, 3)) + np.array([0.0, 20.0, 1.0, 21.0])[:, None, None]
     nothing = np.zeros(4)
-    drawn = given_poses(arrays, RelaxedPoses(pos, nothing, nothing, nothing, nothing))
-    assert drawn.pose_site.tolist() == [0, 1, 0, 1]
-    np.testing.assert_allclose([site.pocket.center[0] for site in drawn.sites], [0.5, 20.5])
+    candidates = given_poses(arrays, RelaxedPoses(pos, nothing, nothing, nothing, nothing))
+    assert candidates.pose_site.tolist() == [0, 1, 0, 1]
+    np.testing.assert_allclose([site.pocket.center[0] for site in candidates.sites], [0.5, 20.5])
 
 
 def test_a_network_without_confidence_cannot_rank_given_poses(docker, receptor, ligand, result):
@@ -101,9 +101,9 @@ def test_a_network_without_confidence_cannot_rank_given_poses(docker, receptor, 
 
 
 def test_what_is_unlike_training_is_said(judge, receptor, ligand, pocket):
-    drawn = judge.draw(receptor, ligand, pocket, CONFIG)
-    assert judge_poses(judge.network, drawn).unlike == (), "an unfitted domain excludes nothing"
+    candidates = judge.sample(receptor, ligand, pocket, CONFIG)
+    assert score_confidence(judge.network, candidates).confidences.unlike == (), "an unfitted domain excludes nothing"
     zeros = np.zeros(1)
-    believed = PoseConfidence(zeros, zeros, zeros, zeros[:, None], ("ligand", "pocket"))
-    assert believed.warnings() == ["ligand and pocket unlike those of training: take p_rmsd_lt_2 with care"]
-    assert believed.prob.tolist() == [0.5]
+    confidences = Confidences(zeros, zeros, zeros, zeros[:, None], ("ligand", "pocket"))
+    assert confidences.warnings() == ["ligand and pocket unlike those of training: take p_rmsd_lt_2 with care"]
+    assert confidences.prob.tolist() == [0.5]

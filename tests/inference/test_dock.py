@@ -84,9 +84,9 @@ def test_ranks_scores_and_flags_are_consistent(docker, receptor, ligand, pocket)
     for pose in result.poses:
         offset = np.linalg.norm(pose.pos.mean(axis=0) - pocket.center)
         gaps = np.linalg.norm(pose.pos[:, None] - receptor.pos[None], axis=2)
-        assert pose.pocket_ok == (offset <= 0.5)
-        assert pose.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
-        assert pose.stereo_problem is None and check_chemistry(ligand.mol, pose.mol) is None
+        assert pose.checks.pocket_ok == (offset <= 0.5)
+        assert pose.checks.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
+        assert pose.checks.stereo_problem is None and check_chemistry(ligand.mol, pose.mol) is None
 
 
 def test_poses_that_no_check_can_judge_are_kept(docker, receptor, ligand, pocket, monkeypatch):
@@ -101,13 +101,13 @@ def test_poses_that_no_check_can_judge_are_kept(docker, receptor, ligand, pocket
 
 def test_poses_outside_the_pocket_are_told_of(docker, receptor, ligand, pocket):
     result = docker.dock(receptor, ligand, dataclasses.replace(pocket, radius=1e-6), config())
-    assert not any(pose.pocket_ok for pose in result.poses)
+    assert not any(pose.checks.pocket_ok for pose in result.poses)
     assert any("no pose has its centroid" in warning for warning in result.warnings)
 
 
 def test_a_receptor_smaller_than_any_in_training_is_told_of(docker, receptor, ligand, pocket, monkeypatch):
     assert not any("complete" in warning for warning in docker.dock(receptor, ligand, pocket, config()).warnings)
-    monkeypatch.setattr("discodock.inference.dock.TRAINED_RESIDUES", len(receptor.residues) + 1)
+    monkeypatch.setattr("discodock.inference.inputs.TRAINED_RESIDUES", len(receptor.residues) + 1)
     result = docker.dock(receptor, ligand, pocket, config())
     assert any(f"a receptor of {len(receptor.residues)} residues" in warning for warning in result.warnings)
 
@@ -244,9 +244,9 @@ def test_poses_rescored_by_vina_are_ranked_by_it(docker, receptor, ligand, pocke
     assert {row["vina_rescore"] for row in before.to_dicts()} == {""}
     for pose in result.poses:
         gaps = np.linalg.norm(pose.pos[:, None] - receptor.pos[None], axis=2)
-        assert pose.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
+        assert pose.checks.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
         assert pose.mol.GetConformer().GetPositions()[0] == pytest.approx(pose.pos[0], abs=1e-3)
-        assert pose.stereo_problem is None
+        assert pose.checks.stereo_problem is None
 
 
 def test_without_vina_one_line_says_what_to_install(docker, receptor, ligand, pocket, monkeypatch):

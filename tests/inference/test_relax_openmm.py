@@ -16,7 +16,7 @@ from discodock.inference.config import DockingConfig
 from discodock.inference.outputs import write_result
 from discodock.inference.pocket import Pocket
 from discodock.inference.relax import check_relaxation
-from discodock.inference.relax_openmm import openmm_poses, places
+from discodock.inference.relax_openmm import openmm_poses
 from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.physics.config import OpenMMConfig
 from tests.inference.test_relax import EXAMPLES, read_case
@@ -168,15 +168,15 @@ def test_moved_side_chains_are_written_and_judged_against(docker, small, tmp_pat
         receptor = result.receptor_of(pose)
         shift = np.linalg.norm(receptor.pos - small.receptor.pos, axis=1).max()
         assert row["side_chain_shift"] == round(shift, 3) and shift > 0
-        assert pose.min_dist_protein == pytest.approx(nearest(pose.pos, receptor.pos))
+        assert pose.checks.min_dist_protein == pytest.approx(nearest(pose.pos, receptor.pos))
         assert check_validity([pose.mol], receptor) == [pose.validity]
     write_result(result, tmp_path / "out")
     best = read_receptor(tmp_path / "out" / "complex_rank1.pdb", reference_ligands=[result.best.mol])
     assert np.abs(best.pos - result.receptor_of(result.best).pos).max() < 1e-3
     models = gemmi.read_structure(str(tmp_path / "out" / "side_chains.pdb"))
     for model, pose in zip(models, result.poses, strict=True):
-        places = np.array([atom.atom.pos.tolist() for atom in model.all()])
-        assert np.linalg.norm(pose.side_chains.pos[:, None] - places[None], axis=2).min(axis=1).max() < 1e-3
+        leader_clusters = np.array([atom.atom.pos.tolist() for atom in model.all()])
+        assert np.linalg.norm(pose.side_chains.pos[:, None] - leader_clusters[None], axis=2).min(axis=1).max() < 1e-3
 
 
 def test_an_incomplete_side_chain_pushes_nothing(small):
@@ -191,11 +191,6 @@ def test_an_incomplete_side_chain_pushes_nothing(small):
     start = small.pos + 1.5 * direction / np.linalg.norm(direction)
     found = openmm_poses(start[None], small.ligand, receptor, SHORT)
     assert np.sqrt(((found.pos[0] - start) ** 2).sum(axis=1).mean()) < 1.0
-
-
-def test_poses_are_grouped_by_place():
-    centroids = np.array([[0.0, 0, 0], [30, 0, 0], [5, 0, 0], [33, 0, 0]])
-    assert places(centroids) == [[0, 2], [1, 3]]
 
 
 def test_a_missing_package_is_said_before_anything_is_docked(monkeypatch):

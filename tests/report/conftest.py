@@ -51,7 +51,11 @@ def moved_result(result):
     gaps[~np.isin(receptor.atom_name, ["OD1", "OE1", "OG", "OG1", "OH"])] = np.inf
     atom = np.array([gaps.argmin()])
     poses = [
-        replace(pose, side_chains=MovedAtoms(atom, receptor.pos[atom] + [0, 0, 0.1 * number]), side_chain_shift=1.0)
+        replace(
+            pose,
+            side_chains=MovedAtoms(atom, receptor.pos[atom] + [0, 0, 0.1 * number]),
+            checks=replace(pose.checks, side_chain_shift=1.0),
+        )
         for number, pose in enumerate(result.poses, start=1)
     ]
     return replace(result, poses=poses)
