@@ -48,7 +48,7 @@ train-default: $(STAMP)
 	  run.max_steps=8000 task.optimizer.decay_fraction=0
 	$(TRAIN) score --config configs/score.yaml --out runs/plain data.root=$(DATA) \
 	  start_from=runs/first/score.safetensors run.max_steps=5000 task.optimizer.decay_fraction=0.6 data.seed=1 task.seed=1
-	$(TRAIN) score --config configs/codes.yaml --out runs/codes data.root=$(DATA) task.codes.rate_weight=0 \
+	$(TRAIN) score --config configs/codes.yaml --out runs/codes data.root=$(DATA) task.codes.kl_weight=0 \
 	  task.codes.dropout.whole=0.15 start_from=runs/plain/score.safetensors run.max_steps=3000 \
 	  task.optimizer.decay_fraction=0.5 data.seed=2 task.seed=2
 	$(TRAIN) prior --config configs/prior.yaml --out runs/codes_prior data.root=$(DATA) \

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -17,6 +18,9 @@ from discodock.errors import CheckpointError
 from discodock.files import replacing
 
 logger = logging.getLogger(__name__)
+
+RENAMED: Final = ((re.compile(r"(\.heads\.\d+\.)first_look$"), r"\1distance_bias"),)
+"""Names of parameters in files of earlier versions, as patterns, and what they are called now."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def read_weight_file(path: Path, expected: dict[str, tuple[str, str]]) -> Weight
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}
+            weights = {_name_now(name): file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}); fetch or write it again") from error
     for entry, (value, complaint) in expected.items():
@@ -123,3 +127,9 @@ def read_weight_file(path: Path, expected: dict[str, tuple[str, str]]) -> Weight
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: its configuration is damaged; fetch or write the checkpoint again") from error
     return WeightFile(weights, config, info, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _name_now(name: str) -> str:
+    for earlier, now in RENAMED:
+        name = earlier.sub(now, name)
+    return name

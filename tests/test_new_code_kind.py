@@ -25,9 +25,7 @@ from discodock.latents.registry import CODE_SPACES, CodeLayout
 from discodock.latents.space import CodeEmbedding, CodeSpace
 from discodock.models.code_encoder import CodeEncoderConfig
 from discodock.models.code_prior import CodePriorConfig
-from discodock.models.residue_code_encoder import ResidueCodeEncoderConfig
-from discodock.models.residue_code_prior import ResidueCodePriorConfig
-from discodock.models.residue_score_model import ResidueScoreModelConfig
+from discodock.models.residue_config import ResidueCodeEncoderConfig, ResidueCodePriorConfig, ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
 from discodock.tasks.codes import CodesConfig, encode_unbound
 from discodock.tasks.prior import PriorTask, PriorTaskConfig

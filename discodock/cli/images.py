@@ -122,7 +122,7 @@ def sample(
     guidance = {"classes": class_guidance, "codes": code_guidance}
     codes = {"temperature": temperature, "top_p": top_p}
     values = {"sampler": sampler, "guidance": guidance, "codes": codes, "batch_size": batch_size, "seed": seed}
-    config = _generation(values | {"spread_codes": True})
+    config = _generation(values | {"quasi_random": True})
     if group is None:
         print(f"images: {write_samples(checkpoint, num, columns, config, out, device=device, label=label)}")
     else:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from discodock.errors import ConfigError
 from discodock.images.conditioning import ImageShape
-from discodock.images.layers import Patches, SpreadLinear, SpreadPointer, TransformerBlock, TransformerSize
+from discodock.images.layers import NormalizedLinear, NormalizedPointer, Patches, TransformerBlock, TransformerSize
 from discodock.latents.heads import CodeHeads
 from discodock.latents.registry import CodeLayout
 
@@ -19,11 +19,13 @@ from discodock.latents.registry import CodeLayout
 class ImageEncoderConfig(TransformerSize):
     """Size of the encoder."""
 
+    renamed = {"logit_spread": "logit_std"}
+
     patch_size: int = Field(4, ge=1, description="height and width of a patch, pixels")
     channels: int = Field(64, ge=4, description="features of each token")
     depth: int = Field(3, ge=1, description="transformer blocks")
     num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
-    logit_spread: float = Field(
+    logit_std: float = Field(
         3.0, gt=0, description="standard deviation of each logit over images; 1.28 is that of the Gumbel noise"
     )
 
@@ -33,8 +35,8 @@ class ImageEncoder(nn.Module):
 
     Codebook codes are a linear map of their read-out token; pointers compare theirs with the tokens of the patches.
 
-    Each logit keeps its mean of 0 and its spread over images throughout training: without that the denoiser learns to
-    ignore codes that tell nothing yet, and then they never will.
+    Each logit keeps its mean of 0 and its standard deviation over images throughout training: without that the denoiser
+    learns to ignore codes that tell nothing yet, and then they never will.
     """
 
     def __init__(self, config: ImageEncoderConfig, shape: ImageShape, layout: CodeLayout) -> None:
@@ -49,8 +51,8 @@ class ImageEncoder(nn.Module):
         num_patches = self.patches.per_side**2
         self.heads = CodeHeads(
             layout,
-            lambda _: SpreadPointer(config.channels, num_patches, config.logit_spread),
-            lambda num_entries: SpreadLinear(config.channels, num_entries, config.logit_spread),
+            lambda _: NormalizedPointer(config.channels, num_patches, config.logit_std),
+            lambda num_entries: NormalizedLinear(config.channels, num_entries, config.logit_std),
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -18,7 +18,7 @@ from discodock.images.sampler import SamplerConfig, sample
 from discodock.images.stages import load_model, load_prior
 from discodock.latents.categorical import NULL_CODE, Draws
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.spread import spread_uniforms
+from discodock.latents.quasi_random import low_discrepancy_uniforms
 from discodock.noise import Purpose, StreamNoise
 from discodock.settings import Settings
 
@@ -26,11 +26,13 @@ from discodock.settings import Settings
 class GenerationConfig(Settings):
     """How images are generated."""
 
+    renamed = {"spread_codes": "quasi_random"}
+
     sampler: SamplerConfig = Field(default_factory=SamplerConfig, description="solver and number of steps")
     guidance: Guidance = Field(default_factory=Guidance, description="of classes and codes")
     codes: CodeSampling = Field(default_factory=CodeSampling, description="temperature and top-p of the prior")
-    spread_codes: bool = Field(
-        False, description="codes of the prior cover it evenly, with fewer repeats than independent draws"
+    quasi_random: bool = Field(
+        False, description="draw codes of the prior from quasi-random numbers: fewer repeats than independent draws"
     )
     batch_size: int = Field(100, gt=0, description="images at a time; has no effect on the images")
     seed: int = Field(0, ge=0, description="of codes and noise; every image has streams of its own")
@@ -80,8 +82,8 @@ class ImageGenerator:
             if known is not None:
                 given = given.restricted(entries_allowed(known[list(numbers)], given.masks))
             noise: Draws = StreamNoise(config.seed, numbers, Purpose.CODES)
-            if config.spread_codes:
-                uniforms = spread_uniforms(config.seed, numbers, given.layout.num_codes)
+            if config.quasi_random:
+                uniforms = low_discrepancy_uniforms(config.seed, numbers, given.layout.num_codes)
                 noise = uniforms.float().to(self.device)
             return given.sample(len(numbers), noise, config.codes).codes.cpu()
 

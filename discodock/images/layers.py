@@ -37,16 +37,16 @@ def zero_init(module: ModuleT) -> ModuleT:
     return module
 
 
-class SpreadLinear(nn.Module):
+class NormalizedLinear(nn.Module):
     """A linear layer whose outputs have mean 0 and a given standard deviation over each batch; later, over past ones.
 
     Source: batch normalisation (Ioffe, Szegedy 2015, arXiv 1502.03167) of what is made discrete, which keeps all
     entries in use (Łańcucki et al. 2020, arXiv 2005.08520).
     """
 
-    def __init__(self, channels_in: int, channels: int, spread: float) -> None:
+    def __init__(self, channels_in: int, channels: int, std: float) -> None:
         super().__init__()
-        self.spread = spread
+        self.std = std
         self.linear = nn.Linear(channels_in, channels, bias=False)
         self.norm = nn.BatchNorm1d(channels, affine=False)
 
@@ -56,18 +56,18 @@ class SpreadLinear(nn.Module):
         Raises:
             ValueError: there is a single sample, in training.
         """
-        return self.spread * self.norm(at_least_float32(self.linear(x)))
+        return self.std * self.norm(at_least_float32(self.linear(x)))
 
 
-class SpreadPointer(nn.Module):
-    """Scaled dot products of a read-out token with patch tokens, at mean 0 and a given deviation as of `SpreadLinear`.
+class NormalizedPointer(nn.Module):
+    """Scaled dot products of a read-out token with patch tokens, normalised as in `NormalizedLinear`.
 
     Each patch has a mean and deviation of its own: one for all would let a code point at the same patch in all images.
     """
 
-    def __init__(self, channels: int, num_patches: int, spread: float) -> None:
+    def __init__(self, channels: int, num_patches: int, std: float) -> None:
         super().__init__()
-        self.spread = spread
+        self.std = std
         self.query, self.key = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.norm = nn.BatchNorm1d(num_patches, affine=False)
 
@@ -78,7 +78,7 @@ class SpreadPointer(nn.Module):
             ValueError: there is a single sample, in training.
         """
         products = torch.einsum("bc,bnc->bn", self.query(read), self.key(patches)) / read.shape[-1] ** 0.5
-        return self.spread * self.norm(at_least_float32(products))
+        return self.std * self.norm(at_least_float32(products))
 
 
 def sinusoids(values: Tensor, channels: int, longest: float = 100.0) -> Tensor:

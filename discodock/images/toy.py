@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from discodock.images.conditioning import CodeGroup, Conditioning, ConditionSpace, code_layout, code_sizes
 from discodock.images.edm import Denoiser, EDMConfig, denoising_losses
-from discodock.images.layers import SpreadLinear
+from discodock.images.layers import NormalizedLinear
 from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.latents.dropout import CodeDropout, drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
@@ -54,6 +54,8 @@ class Mixture(Settings):
 class ToyConfig(Settings):
     """The mixture, the networks and their training."""
 
+    renamed = {"logit_spread": "logit_std"}
+
     mixture: Mixture = Field(default_factory=Mixture, description="the data")
     edm: EDMConfig = Field(
         default_factory=lambda: EDMConfig(sigma_data=1.0, P_mean=-1.0, P_std=1.5, sigma_min=0.005, sigma_max=40.0),
@@ -71,7 +73,7 @@ class ToyConfig(Settings):
         default_factory=lambda: TemperatureSchedule(start=8.0, end=1.0, decay_steps=3000),
         description="divides the encoder's logits: the codes part the data step by step, as in deterministic annealing",
     )
-    logit_spread: float = Field(4.0, gt=0, description="standard deviation of the encoder's logits over points")
+    logit_std: float = Field(4.0, gt=0, description="standard deviation of the encoder's logits over points")
     width: int = Field(96, ge=8, description="hidden features of the networks with codes; the plain one is widened")
     depth: int = Field(4, ge=1, description="hidden layers of the denoisers")
     steps: int = Field(4000, ge=10, description="optimiser steps of each network")
@@ -158,7 +160,7 @@ class ToyModel(nn.Module):
             self.layout = code_layout(groups)
             sizes = code_sizes(self.layout)
             hidden = (nn.Linear(14, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-            self.encoder = nn.Sequential(Waves(), *hidden, SpreadLinear(width, sum(sizes), config.logit_spread))
+            self.encoder = nn.Sequential(Waves(), *hidden, NormalizedLinear(width, sum(sizes), config.logit_std))
             self.prior = ImagePriorNetwork(ImagePriorConfig(channels=32, depth=1, num_heads=2), self.layout, 0)
 
     @property

@@ -15,8 +15,8 @@ from discodock.inference.config import PoseCodeConfig
 from discodock.inference.network import DockingNetwork
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.dropout import drop_codes
+from discodock.latents.quasi_random import low_discrepancy_uniforms
 from discodock.latents.registry import CodeLayout
-from discodock.latents.spread import spread_uniforms
 from discodock.models.code_nodes import first_residue
 from discodock.noise import Purpose, StreamNoise
 
@@ -80,7 +80,7 @@ class PoseCodeSampler:
         )
         prior = self.prior.prior(self.context, pose_complex, unbound)
         sampling = config.draw or self.network.code_sampling
-        uniforms = spread_uniforms(seed, numbers, self.prior.layout.num_codes)
+        uniforms = low_discrepancy_uniforms(seed, numbers, self.prior.layout.num_codes)
         codes = prior.sample(len(numbers), uniforms.to(start.device, start.dtype), sampling).codes
         # Some poses go without codes, as some did in training: they find what the prior does not think of.
         codes = drop_codes(codes, has_codes(numbers, self._share(config), codes.device)[:, None])

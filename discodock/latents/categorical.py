@@ -15,7 +15,7 @@ from discodock.latents.code_sampling import CodeSampling
 from discodock.noise import NoiseLike, gumbel
 
 Draws = NoiseLike | Tensor
-"""Where hard codes come from: noise, or uniform numbers in [0, 1), such as those of `spread.spread_uniforms`."""
+"""Where hard codes come from: noise, or uniform numbers in [0, 1), such as those of `low_discrepancy_uniforms`."""
 
 NULL_CODE: Final = -1
 """The null code in a tensor of hard codes: dropped, or not chosen yet. As weights it is a row of zeros."""

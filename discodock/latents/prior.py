@@ -112,8 +112,8 @@ class CodePrior:
         Args:
             num_samples: B, as many as the network is bound to.
             noise: a generator, or a source with one stream per sample; or uniform numbers in [0, 1), shape
-                (B, num_codes), at which the conditional distributions are inverted: spread evenly (`spread_uniforms`),
-                they make codes that cover the distribution with fewer repeats than independent draws.
+                (B, num_codes), at which the conditional distributions are inverted: quasi-random
+                ones (`low_discrepancy_uniforms`) make codes with fewer repeats than independent draws.
             sampling: temperature, top-k and top-p of every code.
 
         Raises:

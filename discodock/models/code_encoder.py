@@ -24,7 +24,7 @@ from discodock.nn.interaction import InteractionLayer
 from discodock.nn.radial import GaussianBasis
 from discodock.noise import NoiseLike
 
-FIRST_LOOK: Final = 3.0
+DISTANCE_BIAS: Final = 3.0
 """Initial slope of logits over distances, 1/Å; nodes differ by an Å or two in it, so that a few of them stand out."""
 
 
@@ -158,7 +158,7 @@ class CodeHead(nn.Module):
         self.distances = nn.ModuleDict({str(j): nn.Linear(config.num_basis, width, bias=False) for j in self.pointers})
         entries = self.space.num_entries or 1
         self.out = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, entries))
-        self.first_look = nn.Parameter(torch.tensor(FIRST_LOOK), requires_grad=self.space.node_set is not None)
+        self.distance_bias = nn.Parameter(torch.tensor(DISTANCE_BIAS), requires_grad=self.space.node_set is not None)
 
     def forward(self, bound: BoundComplexes, pose_complex: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """Logits (P, N_i), given the weights (P, N_j) of the earlier codes."""
@@ -176,10 +176,10 @@ class CodeHead(nn.Module):
             target = gather_nodes(weights[j], bound.pos[other][pose_complex])
             distances[j] = node_distances(bound.pos[name][pose_complex], target)
             hidden = hidden + self.distances[str(j)](self.basis(distances[j].flatten())).view_as(hidden)
-        look = self._first_look(name, bound, pose_complex, distances)
-        return self.out(hidden).squeeze(-1) + self.first_look * look
+        preference = self._distance_preference(name, bound, pose_complex, distances)
+        return self.out(hidden).squeeze(-1) + self.distance_bias * preference
 
-    def _first_look(
+    def _distance_preference(
         self, name: str, bound: BoundComplexes, pose_complex: Tensor, distances: dict[int, Tensor]
     ) -> Tensor:
         """e_n in Å of the nodes of a set, shape (P, N)."""

@@ -84,10 +84,10 @@ def _all_atom() -> NetworkFamily:
 
 def _residue() -> NetworkFamily:
     from discodock.models.residue_code_encoder import ResidueCodeEncoder
-    from discodock.models.residue_code_prior import ResidueCodePrior
+    from discodock.models.residue_code_prior import ResiduePriorNetwork
     from discodock.models.residue_score_model import ResidueScoreModel
 
-    return NetworkFamily(ResidueScoreModel, ResidueCodeEncoder, ResidueCodePrior)
+    return NetworkFamily(ResidueScoreModel, ResidueCodeEncoder, ResiduePriorNetwork)
 
 
 FAMILIES: Final[dict[str, Callable[[], NetworkFamily]]] = {"all_atom": _all_atom, "residue": _residue}

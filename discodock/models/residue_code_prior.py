@@ -37,7 +37,7 @@ class ResiduePriorContext:
     center: Tensor
 
 
-class ResidueCodePrior(ResidueTrunk, PriorNetwork[ResiduePriorContext]):
+class ResiduePriorNetwork(ResidueTrunk, PriorNetwork[ResiduePriorContext]):
     """p(z_1 ... z_m given receptor, ligand and conformer) = prod_i p(z_i given z_<i, the same).
 
     Each sample has its own conformer of random orientation u, and p(. given u) is normalised exactly; moving receptor

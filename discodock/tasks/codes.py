@@ -29,6 +29,8 @@ DEFAULT_LAYOUT = CodeLayout(spaces=(Pointer(nodes="ligand"), Pointer(nodes="resi
 class CodesConfig(Settings):
     """The discrete codes, their encoder, and how both are trained."""
 
+    renamed = {"rate_weight": "kl_weight"}
+
     layout: CodeLayout = Field(DEFAULT_LAYOUT, description="the codes, first drawn first")
     encoder: AnyCodeEncoderConfig = Field(
         default_factory=CodeEncoderConfig, description="kind and network sizes of the encoder"
@@ -42,8 +44,10 @@ class CodesConfig(Settings):
         ge=0,
         description="the encoder's learning rate over the score model's; 0 leaves it alone, and so its prior",
     )
-    rate_weight: float = Field(
-        0.0, ge=0, description="of KL(encoder || prior) in the loss, 1/nat, with a prior learned beside it; 0: none"
+    kl_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of KL(encoder || prior) in the loss, 1/nat, with a prior learned beside it; 0: none",
     )
     prior: CodePriorConfig = Field(default_factory=CodePriorConfig, description="sizes of that prior")
 
@@ -53,10 +57,10 @@ class CodesConfig(Settings):
         Raises:
             ConfigError: score models of this kind have none.
         """
-        if self.rate_weight == 0:
+        if self.kl_weight == 0:
             return None
         if not isinstance(model, ScoreModelConfig):
-            raise ConfigError(f"codes.rate_weight: models of kind {model.kind} have no such prior; set it to 0")
+            raise ConfigError(f"codes.kl_weight: models of kind {model.kind} have no such prior; set it to 0")
         return CodePriorNetwork(self.prior, self.layout, model)
 
 
@@ -65,13 +69,14 @@ def encode_unbound(prior: AnyCodePrior, batch: ComplexBatch) -> Any:
     return prior.encode(batch.receptor, batch.ligand, batch.ligand_pos.new_zeros(len(batch.ligand_pos), 3))
 
 
-def code_rate(
+def kl_divergence(
     prior: CodePriorNetwork, batch: ComplexBatch, pose_complex: Tensor, drawn: CodeDraw, generator: torch.Generator
 ) -> Tensor:
     """Estimate of KL(encoder || prior) of all codes together, mean over poses, nats, from one code of every pose.
 
-    The rate of the evidence lower bound (Kingma, Welling 2014, arXiv 1312.6114, Eq. 3). Its gradient teaches the prior,
-    and the encoder to choose codes that the prior can foresee; given the code, what earlier codes were drawn is fixed.
+    The regulariser, or rate, of the evidence lower bound (Kingma, Welling 2014, arXiv 1312.6114, Eq. 3). Its gradient
+    teaches the prior, and the encoder to choose codes that the prior can predict; given the code, what earlier codes
+    were drawn is fixed.
 
     Args:
         prior: of the codes.

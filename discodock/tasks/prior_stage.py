@@ -98,10 +98,12 @@ def load_stage_one(path: Path, seed: int) -> ScoreTask:
             f"{path}: a network without codes needs no prior; train one with configs/codes.yaml first"
         )
     blocks = {name: config.get(name) for name in ("model", "process", "codes")}
-    blocks["codes"] = {**config[CODES_PART], "rate_weight": 0}  # a prior of its own comes next
     try:
-        task = ScoreTask(ScoreTaskConfig.model_validate({**blocks, "seed": seed}), max_steps=1)
+        settings = ScoreTaskConfig.model_validate({**blocks, "seed": seed})
     except ValidationError as error:
         raise CheckpointError(f"{path}: its configuration is of another version; train it again") from error
+    assert settings.codes is not None
+    codes = settings.codes.model_copy(update={"kl_weight": 0.0})  # a prior of its own comes next
+    task = ScoreTask(settings.model_copy(update={"codes": codes}), max_steps=1)
     start_score_task(task, path)
     return task

@@ -19,7 +19,7 @@ from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code
 from discodock.models.residue_config import ResidueScoreModelConfig
 from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
-from discodock.tasks.codes import CodesConfig, code_rate
+from discodock.tasks.codes import CodesConfig, kl_divergence
 from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 
@@ -110,13 +110,13 @@ class ScoreTask(pl.LightningModule):
             drawn = self._training_codes(batch, poses, generator)
             context = self.model.encode(batch.receptor, batch.ligand)
             losses = self.losses(context, poses, self._keep_some(drawn, generator))
-            rate = self._weighted_rate(batch, poses, drawn, generator)
+            kl = self._weighted_kl(batch, poses, drawn, generator)
         loss = torch.stack([losses[name] for name in COMPONENTS])
         weights = loss.new_tensor([getattr(self.config.process, f"{name}_weight") for name in COMPONENTS])
         total = (weights * loss).sum()
         self.log_dict({f"train/{name}": value for name, value in zip(COMPONENTS, loss.detach(), strict=True)})
         self.log("train/loss", total.detach(), prog_bar=True)
-        return total + rate
+        return total + kl
 
     def validation_step(self, batch: ComplexBatch, batch_idx: int) -> None:
         """Losses per component and fifth of the time axis, and redocking success; with codes also `val_oracle`.
@@ -136,8 +136,8 @@ class ScoreTask(pl.LightningModule):
                 self._log_losses("val_oracle", self.losses(context, poses, drawn.weights), time_bin, num_complexes)
                 self._log_codes(drawn.posterior, num_complexes)
                 if self.code_prior is not None:
-                    rate = code_rate(self.code_prior, batch, poses.pose_complex, drawn, code_generator)
-                    self.log("val_codes/rate", rate, batch_size=num_complexes)
+                    kl = kl_divergence(self.code_prior, batch, poses.pose_complex, drawn, code_generator)
+                    self.log("val_codes/kl", kl, batch_size=num_complexes)
         if not self.trainer.sanity_checking and self.config.redocking.num_samples > 0:
             self._log_redocking("val", batch, batch_idx, None)
             if self.code_encoder is not None:
@@ -203,15 +203,15 @@ class ScoreTask(pl.LightningModule):
         kept = self.config.codes.dropout.draw(num_poses, num_codes, generator, self.device)
         return drop_weights(drawn.weights, kept)
 
-    def _weighted_rate(
+    def _weighted_kl(
         self, batch: ComplexBatch, poses: NoisedBatch, drawn: CodeDraw | None, generator: torch.Generator
     ) -> Tensor | float:
         """What the codes cost; 0 for a network without, or without a prior beside it."""
         if self.config.codes is None or drawn is None or self.code_prior is None:
             return 0.0
-        rate = code_rate(self.code_prior, batch, poses.pose_complex, drawn, generator)
-        self.log("train/rate", rate.detach())
-        return self.config.codes.rate_weight * rate
+        kl = kl_divergence(self.code_prior, batch, poses.pose_complex, drawn, generator)
+        self.log("train/kl", kl.detach())
+        return self.config.codes.kl_weight * kl
 
     def _log_losses(self, prefix: str, losses: dict[str, Tensor], time_bin: int, batch_size: int) -> None:
         for name in COMPONENTS:

@@ -18,7 +18,7 @@ GROUPS = (CodeGroup(kind="pointer", num_codes=2), CodeGroup(num_codes=1, codeboo
 LAYOUT = code_layout(GROUPS)
 NUM_PATCHES = 4
 SIZES = (4, 4, 3)
-CONFIG = ImageEncoderConfig(patch_size=4, channels=16, depth=1, logit_spread=2.5)
+CONFIG = ImageEncoderConfig(patch_size=4, channels=16, depth=1, logit_std=2.5)
 
 
 def all_codes():

@@ -93,7 +93,7 @@ def test_encoder_reads_one_token_per_code():
 def test_logits_keep_the_chosen_spread_over_images(seed):
     """Whatever the heads are; and after training each image has the logits that it has among others."""
     torch.manual_seed(seed)
-    shape, config = ImageShape(size=8, channels=2), ImageEncoderConfig(patch_size=4, channels=16, logit_spread=2.5)
+    shape, config = ImageShape(size=8, channels=2), ImageEncoderConfig(patch_size=4, channels=16, logit_std=2.5)
     encoder, images = ImageEncoder(config, shape, LAYOUT), torch.randn(50, 2, 8, 8)
     for _ in range(150):
         trained = encoder(images)

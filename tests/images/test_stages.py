@@ -162,14 +162,14 @@ def test_pointers_are_trained_and_drawn_as_codebooks_are(images, tmp_path):
 @pytest.mark.parametrize("spread", [False, True])
 def test_codes_depend_on_seed_and_number_but_not_on_the_batch(trained, spread):
     generator, labels = load_generator(trained, CPU), spread_labels(60, 4)
-    config = QUICK.model_copy(update={"spread_codes": spread})
+    config = QUICK.model_copy(update={"quasi_random": spread})
     codes = generator.draw_prior_codes(labels, config)
     assert torch.equal(generator.draw_prior_codes(labels, config.model_copy(update={"batch_size": 60})), codes)
     assert torch.equal(generator.draw_prior_codes(labels[:7], config), codes[:7])
     assert not torch.equal(generator.draw_prior_codes(labels, config.model_copy(update={"seed": 1})), codes)
 
 
-def test_spread_codes_follow_the_prior_closer_than_independent_ones(trained):
+def test_quasi_random_codes_follow_the_prior_closer_than_independent_ones(trained):
     generator, num = load_generator(trained, CPU), 48
     labels = torch.zeros(num, dtype=torch.int64)
     every = torch.cartesian_prod(*map(torch.arange, (4, 3, 3)))
@@ -178,7 +178,7 @@ def test_spread_codes_follow_the_prior_closer_than_independent_ones(trained):
     errors = {True: [], False: []}
     for seed in range(8):
         for spread, found in errors.items():
-            config = QUICK.model_copy(update={"spread_codes": spread, "seed": seed, "batch_size": num})
+            config = QUICK.model_copy(update={"quasi_random": spread, "seed": seed, "batch_size": num})
             codes = generator.draw_prior_codes(labels, config)
             counts = torch.bincount((codes * torch.tensor([9, 3, 1])).sum(dim=1), minlength=36)
             found.append(float((counts / num - expected).abs().sum() / 2))

@@ -18,7 +18,7 @@ from discodock.inference.pocket import Pocket
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SAMPLING_BLOCK, SCORE_PART, prefixed, save_checkpoint
-from discodock.models.residue_code_prior import ResidueCodePrior
+from discodock.models.residue_code_prior import ResiduePriorNetwork
 from discodock.models.residue_config import ResidueCodePriorConfig, ResidueScoreModelConfig
 from discodock.models.residue_score_model import ResidueScoreModel
 from tests.data.tiny_esm import write_tiny_esm
@@ -50,7 +50,7 @@ def write_checkpoint(path, info, **settings):
 def write_checkpoint_with_codes(path):
     config = ResidueScoreModelConfig(num_scalars=4, num_vectors=2, num_layers=1, num_basis=4)
     torch.manual_seed(0)
-    prior = ResidueCodePrior(PRIOR, LAYOUT, config)
+    prior = ResiduePriorNetwork(PRIOR, LAYOUT, config)
     for head in prior.heads:  # so that entries differ, and atoms are as likely as residues
         torch.nn.init.normal_(head["ligand"][-1].weight, std=30)
         torch.nn.init.normal_(head["residues"][-1].weight, std=10)

@@ -121,4 +121,9 @@ def overridden(each):
 
 def test_a_domain_that_uses_little_reaches_little():
     few = reached([ROOT / "discodock/models/sites.py"])
-    assert "likely_entries" in few and not few & {"CodeDropout", "spread_uniforms", "guide", "input_information"}
+    assert "likely_entries" in few and not few & {
+        "CodeDropout",
+        "low_discrepancy_uniforms",
+        "guide",
+        "input_information",
+    }

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 
-from discodock.models.residue_code_prior import ResidueCodePrior
+from discodock.models.residue_code_prior import ResiduePriorNetwork
 from discodock.models.residue_config import ResidueCodePriorConfig, ResidueScoreModelConfig
 from discodock.models.residue_score_model import ResidueScoreModel
 from tests.models.residue_networks import ANYWHERE, LAYOUTS, PAPER, SIZES, SMALL, complexes
@@ -14,17 +14,17 @@ from tests.rotations import random_rotmat
 SCORE = ResidueScoreModelConfig(**SMALL, num_layers=3)
 
 
-def make_network(layout=PAPER) -> ResidueCodePrior:
+def make_network(layout=PAPER) -> ResiduePriorNetwork:
     """The same again, for tests that change nothing about it."""
     network = known_network(layout)
     torch.manual_seed(0)
     return network
 
 
-def new_network(layout=PAPER) -> ResidueCodePrior:
+def new_network(layout=PAPER) -> ResiduePriorNetwork:
     """A network whose batch normalisation has seen some complexes."""
     torch.manual_seed(0)
-    network = ResidueCodePrior(ResidueCodePriorConfig(num_hidden=8), layout, SCORE).double()
+    network = ResiduePriorNetwork(ResidueCodePriorConfig(num_hidden=8), layout, SCORE).double()
     make_prior(network, *complexes(11)).all_logits(torch.zeros(2, layout.num_codes, dtype=torch.int64))
     return network.eval()
 

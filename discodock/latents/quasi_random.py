@@ -11,7 +11,7 @@ from torch import Tensor
 from discodock.noise import Purpose, stream_key
 
 
-def spread_uniforms(seed: int, numbers: Sequence[int], num_codes: int) -> Tensor:
+def low_discrepancy_uniforms(seed: int, numbers: Sequence[int], num_codes: int) -> Tensor:
     """An additive recurrence with a random shift: u_n = frac(shift + n (1/phi, 1/phi^2, ..., 1/phi^m)).
 
     phi is the positive root of phi^(m + 1) = phi + 1, for one code the golden ratio. The shift is uniform, and so is

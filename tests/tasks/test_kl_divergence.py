@@ -6,16 +6,16 @@ from discodock.data.module import ComplexDataModule
 from discodock.errors import ConfigError
 from discodock.models.checkpoint import load_checkpoint
 from discodock.models.residue_config import ResidueScoreModelConfig
-from discodock.tasks.codes import code_rate, encode_unbound
+from discodock.tasks.codes import encode_unbound, kl_divergence
 from discodock.tasks.prior_stage import PriorStageConfig, train_prior
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import train_score
 from tests.tasks.test_codes_stage import CODES
 from tests.tasks.test_score_stage import RIGID, settings
 
-RATE = (
+KL = (
     *CODES,
-    "task.codes.rate_weight=0.5",
+    "task.codes.kl_weight=0.5",
     "task.codes.prior.num_channels=16",
     "task.codes.prior.num_heads=2",
     "task.codes.prior.num_context_rounds=1",
@@ -33,10 +33,10 @@ def batch(prepared):
 
 def make_task(prepared, *overrides):
     torch.manual_seed(0)
-    return ScoreTask(settings(prepared, RIGID, *RATE, *overrides).task, 100)
+    return ScoreTask(settings(prepared, RIGID, *KL, *overrides).task, 100)
 
 
-def exact_rate(task, batch):
+def exact_divergence(task, batch):
     """Sum over first codes of q(z1) [log q(z1) / p(z1) + KL(q(z2 | z1) || p(z2 | z1))], by enumeration, one complex."""
     first = torch.eye(batch.ligand_pos.shape[1])
     own = torch.zeros(len(first), dtype=torch.int64)
@@ -52,43 +52,43 @@ def exact_rate(task, batch):
     return (q1[0] * ((q1[0] / p1[0]).log() + second)).sum()
 
 
-def test_the_rate_is_the_divergence_of_encoder_and_prior(prepared, batch):
+def test_the_estimate_is_the_divergence_of_encoder_and_prior(prepared, batch):
     task = make_task(prepared).eval().requires_grad_(False)
     pose_complex = repeat_complexes(batch, 4000)
     generator = torch.Generator().manual_seed(1)
     drawn = task.draw_codes(batch, pose_complex, generator)
-    expected = float(exact_rate(task, batch))
+    expected = float(exact_divergence(task, batch))
     assert expected > 0.1
-    found = float(code_rate(task.code_prior, batch, pose_complex, drawn, generator))
+    found = float(kl_divergence(task.code_prior, batch, pose_complex, drawn, generator))
     assert found == pytest.approx(expected, rel=0.05)
 
 
-def test_the_rate_teaches_the_encoder_and_the_prior(prepared, batch):
+def test_the_divergence_teaches_the_encoder_and_the_prior(prepared, batch):
     task = make_task(prepared)
     pose_complex = repeat_complexes(batch, 8)
-    rates = []
+    values = []
     optimizer = torch.optim.Adam([*task.code_encoder.parameters(), *task.code_prior.parameters()], lr=3e-3)
     for step in range(60):
         generator = torch.Generator().manual_seed(step)
         drawn = task.draw_codes(batch, pose_complex, generator)
-        rate = code_rate(task.code_prior, batch, pose_complex, drawn, generator)
+        kl = kl_divergence(task.code_prior, batch, pose_complex, drawn, generator)
         optimizer.zero_grad()
-        rate.backward()
+        kl.backward()
         for module in (task.code_encoder, task.code_prior):
             gradients = [p.grad for p in module.parameters() if p.grad is not None]
             assert all(gradient.isfinite().all() for gradient in gradients)
             assert any(gradient.any() for gradient in gradients)
         optimizer.step()
-        rates.append(float(rate.detach()))
-    assert sum(rates[-10:]) < 0.3 * sum(rates[:10])
+        values.append(float(kl.detach()))
+    assert sum(values[-10:]) < 0.3 * sum(values[:10])
 
 
 def test_the_prior_travels_in_the_file_and_stage_two_goes_on_with_it(prepared, tmp_path):
-    path = train_score(settings(prepared, RIGID, *RATE, "run.max_steps=2"), tmp_path / "codes")
+    path = train_score(settings(prepared, RIGID, *KL, "run.max_steps=2"), tmp_path / "codes")
     found = load_checkpoint(path)
     assert found.config["prior"]["num_channels"] == 16
     again = train_score(
-        settings(prepared, RIGID, *RATE, "run.max_steps=1", "task.optimizer.learning_rate=1e-30", f"start_from={path}"),
+        settings(prepared, RIGID, *KL, "run.max_steps=1", "task.optimizer.learning_rate=1e-30", f"start_from={path}"),
         tmp_path / "again",
     )
     stage_two = PriorStageConfig.model_validate(
@@ -107,6 +107,6 @@ def test_the_prior_travels_in_the_file_and_stage_two_goes_on_with_it(prepared, t
 
 
 def test_a_network_without_such_a_prior_says_so(prepared):
-    wrong = settings(prepared, RIGID, *RATE).task.codes
-    with pytest.raises(ConfigError, match="rate_weight"):
+    wrong = settings(prepared, RIGID, *KL).task.codes
+    with pytest.raises(ConfigError, match="kl_weight"):
         wrong.joint_prior(ResidueScoreModelConfig())

@@ -5,7 +5,7 @@ import torch
 from scipy.stats import kstest
 
 from discodock.latents.code_sampling import CodeSampling
-from discodock.latents.spread import generalised_golden_ratio, spread_uniforms
+from discodock.latents.quasi_random import generalised_golden_ratio, low_discrepancy_uniforms
 from tests.latents.kinds import MIXED, SEEDS, generator
 from tests.latents.test_prior import make_prior, number, table
 
@@ -20,7 +20,7 @@ def test_the_ratio_solves_its_equation(num_codes):
 
 @pytest.mark.parametrize("n", [0, 7, 1000])
 def test_every_number_by_itself_is_uniform(n):
-    drawn = torch.cat([spread_uniforms(seed, [n], 2) for seed in range(6000)])
+    drawn = torch.cat([low_discrepancy_uniforms(seed, [n], 2) for seed in range(6000)])
     assert ((drawn >= 0) & (drawn < 1)).all()
     for column in drawn.T:
         assert kstest(column, "uniform").pvalue > 1e-3
@@ -29,14 +29,14 @@ def test_every_number_by_itself_is_uniform(n):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_numbers_depend_on_seed_and_sample_alone(seed):
-    together = spread_uniforms(seed, range(50), 3)
-    assert torch.equal(spread_uniforms(seed, [31, 4], 3), together[[31, 4]])
-    assert not torch.isclose(spread_uniforms(seed + 1, range(50), 3), together).any()
+    together = low_discrepancy_uniforms(seed, range(50), 3)
+    assert torch.equal(low_discrepancy_uniforms(seed, [31, 4], 3), together[[31, 4]])
+    assert not torch.isclose(low_discrepancy_uniforms(seed + 1, range(50), 3), together).any()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_stretch_fills_the_square_evenly(seed):
-    drawn = spread_uniforms(seed, range(13 * seed, 13 * seed + 64), 2)
+    drawn = low_discrepancy_uniforms(seed, range(13 * seed, 13 * seed + 64), 2)
     cells = torch.bincount((drawn * 4).long() @ torch.tensor([4, 1]), minlength=16)
     assert cells.min() >= 2 and cells.max() <= 6  # 4 on average; independent numbers leave 0 or 1 somewhere
     for column in drawn.T:
@@ -56,7 +56,7 @@ def test_codes_cover_the_prior_better_than_independent_ones(seed):
     for row in range(expected.shape[1]):
         pairs = []
         for trial in range(10):
-            spread = spread_uniforms(100 * seed + trial, range(NUM_DRAWS), MIXED.num_codes)
+            spread = low_discrepancy_uniforms(100 * seed + trial, range(NUM_DRAWS), MIXED.num_codes)
             pairs.append([draw(seed, row, spread), draw(seed, row, generator(100 * seed + trial))])
         for found in pairs:
             counts = [torch.bincount(number(each.codes), minlength=len(expected)) for each in found]
@@ -72,7 +72,7 @@ def test_codes_cover_the_prior_better_than_independent_ones(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_over_seeds_one_sample_follows_the_prior(seed):
     """Row 3 of the numbers alone, for many seeds: no sample pays for the evenness of all."""
-    numbers = torch.cat([spread_uniforms(each, [3], MIXED.num_codes) for each in range(4000)])
+    numbers = torch.cat([low_discrepancy_uniforms(each, [3], MIXED.num_codes) for each in range(4000)])
     prior = make_prior(seed, torch.zeros(4000, dtype=torch.int64))
     expected = table(make_prior(seed))[:, 0]
     counts = torch.bincount(number(prior.sample(4000, numbers).codes), minlength=len(expected))
@@ -84,7 +84,7 @@ def test_over_seeds_one_sample_follows_the_prior(seed):
 def test_restriction_and_truncation_hold(seed):
     mask = make_prior(seed).masks[0][0]
     allowed = mask & (torch.arange(len(mask)) >= mask.nonzero()[-1])
-    numbers = spread_uniforms(seed, range(NUM_DRAWS), MIXED.num_codes)
+    numbers = low_discrepancy_uniforms(seed, range(NUM_DRAWS), MIXED.num_codes)
     found = draw(seed, 0, numbers, CodeSampling(temperature=2, top_k=2), [allowed, None, None])
     assert allowed[found.codes[:, 0]].all()
     assert found.codes[:, 1].unique().numel() <= 2 * found.codes[:, 0].unique().numel()
