@@ -19,8 +19,8 @@ from discodock.data.poses import whole_set
 from discodock.data.store import PreparedStore
 from discodock.evaluation.calibration import calibration_error, reliability, selective_accuracy
 from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
-from discodock.models.confidence_model import SUCCESS, ConfidenceModel, ConfidenceModelConfig
-from discodock.models.pose_ranking import FEATURES, PoseRanking
+from discodock.models.confidence_model import SUCCESS, ConfidenceModel, read_confidence_config
+from discodock.models.pose_ranking import DEFAULT_FEATURES, EVIDENCE, PoseRanking, ranking_table
 from discodock.tasks.confidence import encode, evidence, pair_accuracy, predict
 
 NUM_FOLDS = 10
@@ -31,11 +31,11 @@ RANKERS = {
     "physics (Vina's score, strain)": ("contact_gap", "strain"),
     "agreement and physics": ("agreement", "contact_gap", "strain"),
     "confidence model": ("confidence",),
-    DEFAULT: FEATURES,
-    "all three": (*FEATURES, "agreement"),
+    DEFAULT: DEFAULT_FEATURES,
+    "all three": ("confidence", "contact_gap", "strain", "agreement"),
 }
-FLOOR = 0.03
-"""Added to the agreement before its logarithm."""
+FEATURES = tuple(EVIDENCE)
+"""Columns of the tables of evidence."""
 
 
 def main() -> None:
@@ -70,23 +70,16 @@ def main() -> None:
 def judge_all(checkpoint: Path, root: Path) -> tuple[list[torch.Tensor], list[np.ndarray], list[dict[str, float]]]:
     """Evidence (N, F), RMSDs (N,), and distances from the training domain of every val complex."""
     found = load_checkpoint(checkpoint)
-    model = ConfidenceModel(ConfidenceModelConfig(**found.config[CONFIDENCE_PART])).eval()
+    model = ConfidenceModel(read_confidence_config(found.config[CONFIDENCE_PART])).eval()
     model.load_state_dict(found.part(CONFIDENCE_PART))
     tables, rmsds, far = [], [], []
     with torch.inference_mode():
         for batch in whole_set(root, "val"):
-            features = evidence(batch, predict(model, batch)).features()
-            tables.append(torch.cat([features, others_near(batch.agreement)[:, None]], dim=1))
+            tables.append(ranking_table(evidence(batch, predict(model, batch)), FEATURES))
             rmsds.append(batch.rmsd.numpy())
             distance = model.domain(model.domain_features(encode(model, batch)))
             far.append({name: float(value) for name, value in distance.items()})
     return [table.clone() for table in tables], rmsds, far
-
-
-def others_near(agreement: torch.Tensor) -> torch.Tensor:
-    """Logarithm of the agreement without a pose's own vote, shape (N,)."""
-    num = len(agreement)
-    return ((num * agreement.double() - 1) / (num - 1) + FLOOR).log()
 
 
 def cross_fitted(
@@ -97,10 +90,10 @@ def cross_fitted(
     shuffled = np.random.default_rng(0).permutation(len(names))
     fold_of = {names[i]: place % NUM_FOLDS for place, i in enumerate(shuffled)}
     logits: list[np.ndarray] = [np.empty(0)] * len(tables)
-    columns = [(*FEATURES, "agreement").index(each) for each in use]
+    columns = [FEATURES.index(each) for each in use]
     for fold in range(NUM_FOLDS):
         train = [i for i, name in enumerate(clusters) if fold_of[name] != fold]
-        ranking = PoseRanking(len(use))
+        ranking = PoseRanking(use)
         is_right = torch.from_numpy(np.concatenate([rmsds[i] < SUCCESS for i in train]))
         weight = torch.cat([torch.full((len(rmsds[i]),), 1 / len(rmsds[i])) for i in train])
         ranking.fit(torch.cat([tables[i] for i in train])[:, columns], is_right, weight)

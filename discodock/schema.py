@@ -72,8 +72,8 @@ FIELDS: Final = {
 POSE_FIELDS: Final = {
     "pose_pos": "(N, L, 3) float32, Å: sampled and relaxed poses, in the frame of the receptor's crop",
     "pose_rmsd": "(N,) float32, Å: symmetry-corrected distance of each pose from the crystal pose",
-    "pose_agreement": "(N,) float32: how densely the other poses lie around each, in (0, 1]",
-    "pose_contact_energy": "(N,) float32, kcal/mol: Vina's score",
-    "pose_strain": "(N,) float32, kcal/mol: energy within the ligand above that of its best free conformer",
 }
 """Further fields of docked complexes, for training the confidence model; their receptor is cropped to the site."""
+
+POSE_FACT: Final = "(N,) float32"
+"""Shape and dtype of every other field `pose_<name>` of a docked complex: a fact of each pose, to rank it by."""

@@ -56,13 +56,13 @@ def test_the_worth_of_confidence_is_measured_without_looking_at_the_family_judge
     import torch
 
     from benchmarks import confidence
-    from discodock.models.pose_ranking import FEATURES
+    from discodock.models.pose_ranking import EVIDENCE
 
     rng = np.random.default_rng(0)
     rmsds = [rng.uniform(0, 5, 8) for _ in range(40)]
-    tables = [torch.from_numpy(rng.normal(size=(8, len(FEATURES) + 1))) for _ in rmsds]
+    tables = [torch.from_numpy(rng.normal(size=(8, len(EVIDENCE)))) for _ in rmsds]
     for table, rmsd in zip(tables, rmsds, strict=True):
-        table[:, FEATURES.index("confidence")] = torch.from_numpy(3 * (2 - rmsd) + rng.normal(size=8))
+        table[:, list(EVIDENCE).index("confidence")] = torch.from_numpy(3 * (2 - rmsd) + rng.normal(size=8))
     clusters = [str(i // 2) for i in range(40)]
     told = confidence.cross_fitted(tables, rmsds, clusters, ("confidence",))
     assert confidence.pairs_of(told, rmsds) > 0.9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from discodock.data.store import PreparedStore
 from discodock.errors import PreparedDataError
 from discodock.schema import POSE_FIELDS
 from discodock.tensors import TensorRecord
+
+ATOM_ERROR: Final = "pose_atom_error"
+"""Field that is computed when a complex is loaded, see `atom_errors`."""
 
 
 class PoseDataConfig(StoreConfig):
@@ -41,9 +44,7 @@ class PoseBatch(TensorRecord):
         pose_complex: the complex of each pose, int64, shape (P,).
         rmsd: distance from the true pose, Å, shape (P,).
         atom_error: of each atom from its true place, by the symmetry that fits the whole pose best, Å, shape (P, L).
-        agreement: how densely the other samples lie around each pose, shape (P,).
-        contact_energy: kcal/mol, shape (P,).
-        strain: kcal/mol, shape (P,).
+        facts: what docking computed of each pose, by name, those that all complexes have, shape (P,) each.
     """
 
     complexes: ComplexBatch
@@ -51,9 +52,7 @@ class PoseBatch(TensorRecord):
     pose_complex: Tensor
     rmsd: Tensor
     atom_error: Tensor
-    agreement: Tensor
-    contact_energy: Tensor
-    strain: Tensor
+    facts: dict[str, Tensor]
 
 
 class PoseDataset(Dataset[Arrays]):
@@ -87,7 +86,7 @@ class PoseDataset(Dataset[Arrays]):
         return len(self.ids)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
-        """A complex with `pose_atom_error` added; a key `(idx, draw)` says which of its random draws."""
+        """A complex with `ATOM_ERROR` added; a key `(idx, draw)` says which of its random draws."""
         idx, draw = (key, 0) if isinstance(key, int) else key
         arrays = self._load(self.ids[idx])
         generator = np.random.default_rng([self.seed, idx, draw])
@@ -104,7 +103,7 @@ class PoseDataset(Dataset[Arrays]):
             arrays = self.store.load(complex_id)
             if not POSE_FIELDS.keys() <= arrays.keys():
                 raise PreparedDataError(f"{self.store.root}: no poses of {complex_id}; run `discodock prepare poses`")
-            self._loaded[complex_id] = arrays | {"pose_atom_error": atom_errors(arrays)}
+            self._loaded[complex_id] = arrays | {ATOM_ERROR: atom_errors(arrays)}
         return self._loaded[complex_id]
 
 
@@ -130,17 +129,20 @@ def collate_poses(complexes: Sequence[Arrays]) -> PoseBatch:
         rows = [np.pad(c[name], width) for c, width in zip(complexes, widths, strict=True)]
         return torch.from_numpy(np.concatenate(rows))
 
-    flat = {name: torch.from_numpy(np.concatenate([c[f"pose_{name}"] for c in complexes])) for name in _FLAT}
+    def flat(name: str) -> Tensor:
+        """Fields (N,) of all complexes end to end."""
+        return torch.from_numpy(np.concatenate([c[name] for c in complexes]))
+
+    shared = sorted(set.intersection(*(set(c) for c in complexes)))
+    facts = [name for name in shared if name.startswith("pose_") and name not in (*POSE_FIELDS, ATOM_ERROR)]
     return PoseBatch(
         complexes=collate(complexes),
         pos=padded("pose_pos"),
         pose_complex=torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)),
-        atom_error=padded("pose_atom_error"),
-        **flat,
+        rmsd=flat("pose_rmsd"),
+        atom_error=padded(ATOM_ERROR),
+        facts={name.removeprefix("pose_"): flat(name) for name in facts},
     )
-
-
-_FLAT = ("rmsd", "agreement", "contact_energy", "strain")
 
 
 class PoseDataModule(StoreDataModule):

@@ -19,7 +19,7 @@ import numpy as np
 
 from discodock.errors import PreparedDataError
 from discodock.files import write_atomically
-from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, POSE_FIELDS, SCHEMA_VERSION
+from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, POSE_FACT, POSE_FIELDS, SCHEMA_VERSION
 
 INDEX_FILE: Final = "index.csv"
 FAILURES_FILE: Final = "failures.csv"
@@ -198,7 +198,9 @@ def check_arrays(arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         PreparedDataError: naming the first field that does not fit.
     """
-    known = FIELDS | POSE_FIELDS if "pose_pos" in arrays else FIELDS
+    known = FIELDS
+    if "pose_pos" in arrays:
+        known = FIELDS | {name: POSE_FACT for name in arrays if name.startswith("pose_")} | POSE_FIELDS
     if set(arrays) != set(known):
         wrong = ", ".join(sorted(set(arrays) ^ set(known)))
         raise PreparedDataError(f"prepared complex: fields missing or unknown: {wrong}")
@@ -220,7 +222,7 @@ def expected_shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ..
     num_bonds, num_torsions = len(arrays["ligand_bond_type"]), len(arrays["ligand_tor_bond"])
     receptor = {name: (num_receptor,) for name in FIELDS if name.startswith("receptor_")}
     num_poses = len(arrays.get("pose_pos", ()))
-    poses: dict[str, tuple[int, ...]] = {name: (num_poses,) for name in POSE_FIELDS if name in arrays}
+    poses: dict[str, tuple[int, ...]] = {name: (num_poses,) for name in arrays if name.startswith("pose_")}
     if poses:
         poses["pose_pos"] = (num_poses, num_ligand, 3)
     return (

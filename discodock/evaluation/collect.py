@@ -75,7 +75,7 @@ def collect_poses(
 
     Args:
         source: folder of complexes, folder of shards, or one shard.
-        out: folder of the store, with the fields of `schema.FIELDS` and `schema.POSE_FIELDS`.
+        out: folder of the store, with the fields of `schema.FIELDS`, `schema.POSE_FIELDS` and a `POSE_FACT` each.
         config: which complexes, and how.
         checkpoint: the network to dock with; None takes the packaged one.
         device: to dock on.
@@ -179,10 +179,7 @@ def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
     poses = {
         "pose_pos": relaxed.pos - pocket.center,
         "pose_rmsd": ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, relaxed.pos).values,
-        "pose_agreement": candidates.consensus,
-        "pose_contact_energy": relaxed.contact_energy,
-        "pose_strain": relaxed.strain,
-    }
+    } | {f"pose_{name}": values for name, values in candidates.facts.items()}
     cropped["receptor_residue_idx"] = cropped["receptor_residue_idx"].astype(np.int32)
     return cropped | {name: value.astype(np.float32) for name, value in poses.items()}, len(crystal.receptor.residues)
 

@@ -149,6 +149,11 @@ class Candidates:
         """How densely all candidates lie around each pose, see `ranking.agreement`, shape (N,)."""
         return agreement(self.distances) if self.consensus_with_all is None else self.consensus_with_all
 
+    @property
+    def facts(self) -> dict[str, np.ndarray]:
+        """What is known of each pose, by name, for `models.pose_ranking.EVIDENCE` and pose stores; shape (N,) each."""
+        return {**self.relaxed.facts, "agreement": self.consensus}
+
     @cached_property
     def scores(self) -> np.ndarray:
         """What poses are ranked by, higher is better, shape (N,)."""

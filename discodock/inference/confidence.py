@@ -47,15 +47,14 @@ def score_confidence(network: DockingNetwork, candidates: Candidates) -> Candida
             logits[own], atom_logits[own] = site_logits
             unlike |= strange
         found = ConfidencePrediction(logits, atom_logits)
-        relaxed = candidates.relaxed
-        features = PoseEvidence(
+        known = PoseEvidence(
             success_logit=found.success_logit,
-            contact_energy=_tensor(relaxed.contact_energy),
-            strain=_tensor(relaxed.strain),
+            facts={name: _tensor(values) for name, values in candidates.facts.items()},
             num_atoms=len(candidates.arrays["ligand_pos"]),
-        ).features()
+        )
         site_prob = np.array([site.prob for site in candidates.sites])[pose_site]
-        log_odds = torch.logit(torch.sigmoid(model.ranking(features)) * _tensor(site_prob), eps=SMALLEST_PROB)
+        prob = torch.sigmoid(model.ranking(model.ranking.table(known)))
+        log_odds = torch.logit(prob * _tensor(site_prob), eps=SMALLEST_PROB)
         confidences = Confidences(
             confidence=found.success_logit.double().numpy(),
             log_odds=log_odds.numpy(),

@@ -27,7 +27,7 @@ from discodock.models.checkpoint import (
     load_checkpoint,
     pack_checkpoints,
 )
-from discodock.models.confidence_model import ConfidenceModel, ConfidenceModelConfig
+from discodock.models.confidence_model import ConfidenceModel, read_confidence_config
 from discodock.models.registry import (
     AnyCodePrior,
     AnyScoreModel,
@@ -101,11 +101,9 @@ def load_network(path: Path | None, device: torch.device) -> DockingNetwork:
         site = checkpoint.config.get(SITE_PART)
         site_model = None if site is None else SiteModel(SiteModelConfig(**site))
         confidence = checkpoint.config.get(CONFIDENCE_PART)
-        confidence_model = None if confidence is None else ConfidenceModel(ConfidenceModelConfig(**confidence))
+        confidence_model = None if confidence is None else ConfidenceModel(read_confidence_config(confidence))
     except (KeyError, TypeError, ValidationError) as error:
-        raise CheckpointError(
-            f"{path}: its configuration is not usable here ({type(error).__name__}); {remedy}"
-        ) from error
+        raise CheckpointError(f"{path}: its configuration is not usable here ({_problem(error)}); {remedy}") from error
     try:
         score_model.load_state_dict(checkpoint.part(SCORE_PART))
         if code_prior is not None:
@@ -150,6 +148,14 @@ def _code_prior(checkpoint: Checkpoint, layout: CodeLayout | None, sizes: AnySco
     if prior is None or layout is None:
         return None
     return make_code_prior(read_code_prior_config(prior), layout, sizes)
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong with a configuration, in a few words."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))} is {problem['input']!r}: {problem['msg']}"
 
 
 def _ready(module: ModuleT, device: torch.device) -> ModuleT:

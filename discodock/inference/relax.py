@@ -63,6 +63,11 @@ class RelaxedPoses:
     side_chains: tuple[MovedAtoms | None, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def facts(self) -> dict[str, np.ndarray]:
+        """What physics says of each pose, by name; shape (N,) each."""
+        return {name: getattr(self, name) for name in PER_POSE if name != "pos"}
+
     def __getitem__(self, idx: np.ndarray) -> RelaxedPoses:
         """The chosen poses."""
         chosen = {name: getattr(self, name)[idx] for name in PER_POSE}

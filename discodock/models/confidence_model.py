@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Annotated, Any, Final
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.models.domain import TrainingDomain
-from discodock.models.pose_ranking import PoseRanking
+from discodock.models.pose_ranking import DEFAULT_FEATURES, EVIDENCE, UNNAMED_FEATURES, PoseRanking
 from discodock.models.pose_trunk import ComplexContext, PoseTrunk, PoseTrunkConfig
 from discodock.nn.features import GatedUpdate
 from discodock.nn.scatter import scatter_max, scatter_mean
+from discodock.settings import one_of
 
 BIN_EDGES: Final = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 """Å between the bins of distances; one of them is `SUCCESS`."""
@@ -31,6 +33,18 @@ class ConfidenceModelConfig(PoseTrunkConfig):
     """Sizes of the confidence model."""
 
     dropout: float = Field(0.1, ge=0, lt=1, description="of what the heads read")
+    ranking_features: tuple[Annotated[str, one_of(lambda: EVIDENCE)], ...] = Field(
+        DEFAULT_FEATURES, min_length=1, description="what poses are ranked by, names in `EVIDENCE`"
+    )
+
+
+def read_confidence_config(values: Mapping[str, Any]) -> ConfidenceModelConfig:
+    """Settings as a checkpoint has them; one that does not name the features of its ranking has the first ones.
+
+    Raises:
+        ValidationError: a value is unusable, such as a feature that is not in `EVIDENCE`.
+    """
+    return ConfidenceModelConfig.model_validate({"ranking_features": UNNAMED_FEATURES, **values})
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,7 @@ class ConfidenceModel(PoseTrunk):
         self.norm, self.dropout = nn.LayerNorm(num_scalars), nn.Dropout(config.dropout)
         self.atom_head = _mlp(num_scalars, num_scalars, num_bins)
         self.pose_head = _mlp(2 * num_scalars + 1, num_scalars, num_bins)
-        self.ranking = PoseRanking()
+        self.ranking = PoseRanking(config.ranking_features)
         self.domain = TrainingDomain({"ligand": num_scalars, "pocket": num_scalars})
 
     def forward(self, context: ComplexContext, pos: Tensor, pose_complex: Tensor) -> ConfidencePrediction:

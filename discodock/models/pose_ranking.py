@@ -1,53 +1,83 @@
-"""From what network and physics say of a pose to one calibrated probability of being right."""
+"""From what network and physics say of a pose to one calibrated probability of being near-native.
+
+To rank by something new, describe it in `EVIDENCE` and name it in `DEFAULT_FEATURES`; what it reads besides the network
+has to be among the facts that relaxation gives (`inference.relax.RelaxedPoses.facts`), which travel by name through
+pose stores, batches and docking. Checkpoints name the features of their ranking, so that they keep loading.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-FEATURES: Final = ("confidence", "contact_gap", "strain")
-"""What poses are ranked by, of `PoseEvidence.columns`; agreement, size and the contact energy itself made it worse."""
-
-LARGEST_GAP: Final = 5.0
-"""kcal/mol: poses with still worse contacts are equally bad."""
-
-LARGEST_STRAIN: Final = 1.0
-"""kcal/mol per heavy atom; likewise."""
+from discodock.errors import PreparedDataError
 
 RIDGE: Final = 1e-3
-"""Of the standardised coefficients, against the mean log-likelihood."""
+"""Ridge of the standardised coefficients, against the mean log-likelihood."""
 
 NUM_NEWTON_STEPS: Final = 30
+
+AGREEMENT_FLOOR: Final = 0.03
+"""Added to the agreement before its logarithm: a pose that no other is near is not infinitely bad."""
 
 
 @dataclass(frozen=True)
 class PoseEvidence:
-    """What speaks for and against N poses of one ligand.
+    """What is known of N poses of one ligand.
 
     Attributes:
-        success_logit: of the confidence model, shape (N,).
-        contact_energy: kcal/mol, shape (N,); lower is better.
-        strain: kcal/mol, shape (N,).
-        num_atoms: heavy atoms of the ligand.
+        success_logit: log-odds of an RMSD below 2 Å by the confidence model, shape (N,).
+        facts: what docking computed of each pose, by name, such as `RelaxedPoses.facts`; shape (N,) each.
+        num_atoms: number of heavy atoms of the ligand.
     """
 
     success_logit: Tensor
-    contact_energy: Tensor
-    strain: Tensor
+    facts: Mapping[str, Tensor]
     num_atoms: int
 
-    def features(self) -> Tensor:
-        """Columns `FEATURES`, float64, shape (N, len(FEATURES))."""
-        energy = self.contact_energy.double()
-        columns = {
-            "confidence": self.success_logit.double(),
-            "contact_gap": (energy - energy.min()).clamp(max=LARGEST_GAP),
-            "strain": (self.strain.double() / self.num_atoms).clamp(max=LARGEST_STRAIN),
-        }
-        return torch.stack([columns[name] for name in FEATURES], dim=1)
+    def fact(self, name: str) -> Tensor:
+        """One of `facts`, float64, shape (N,).
+
+        Raises:
+            PreparedDataError: poses came without it.
+        """
+        if name not in self.facts:
+            raise PreparedDataError(f"poses without {name!r}, which they are ranked by; run `discodock prepare poses`")
+        return self.facts[name].double()
+
+
+@dataclass(frozen=True)
+class RankingFeature:
+    """Something that poses may be ranked by.
+
+    Attributes:
+        value: its values of N poses, float64, shape (N,).
+        unit: unit of the values, in words if they have none.
+        description: what it says of a pose, a noun phrase.
+        largest: values above count as this; infinity: none is too large.
+    """
+
+    value: Callable[[PoseEvidence], Tensor]
+    unit: str
+    description: str
+    largest: float = float("inf")
+
+
+def ranking_table(known: PoseEvidence, names: Sequence[str]) -> Tensor:
+    """Features of poses as a ranking reads them, float64, shape (N, len(names)).
+
+    Args:
+        known: what is known of the poses.
+        names: names in `EVIDENCE`, in the order of the columns.
+
+    Raises:
+        PreparedDataError: poses came without something that a feature reads.
+    """
+    return torch.stack([EVIDENCE[name].value(known).clamp(max=EVIDENCE[name].largest) for name in names], dim=1)
 
 
 class PoseRanking(nn.Module):
@@ -56,7 +86,7 @@ class PoseRanking(nn.Module):
     Unfitted, it says what the first feature says.
 
     Args:
-        num_features: columns that it reads.
+        names: features that it reads, names in `EVIDENCE`, in the order of its columns.
     """
 
     mean: Tensor
@@ -64,12 +94,17 @@ class PoseRanking(nn.Module):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, num_features: int = len(FEATURES)) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
+        self.names, num_features = tuple(names), len(names)
         self.register_buffer("mean", torch.zeros(num_features))
         self.register_buffer("scale", torch.ones(num_features))
         self.register_buffer("weight", torch.eye(num_features)[0].clone())
         self.register_buffer("bias", torch.zeros(()))
+
+    def table(self, known: PoseEvidence) -> Tensor:
+        """The features that it reads, see `ranking_table`, shape (N, num_features)."""
+        return ranking_table(known, self.names)
 
     def forward(self, features: Tensor) -> Tensor:
         """log-odds of each pose, shape (N,), from features (N, num_features)."""
@@ -113,3 +148,45 @@ def _logistic(inputs: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         curvature = (inputs.T * (weight * prob * (1 - prob))) @ inputs + torch.diag(ridge + 1e-9)
         found = found - torch.linalg.solve(curvature, gradient)
     return found
+
+
+def _contact_gap(known: PoseEvidence) -> Tensor:
+    energy = known.fact("contact_energy")
+    return energy - energy.min()
+
+
+def _strain_per_atom(known: PoseEvidence) -> Tensor:
+    return known.fact("strain") / known.num_atoms
+
+
+def _log_agreement(known: PoseEvidence) -> Tensor:
+    """Without a pose's own vote."""
+    agreement = known.fact("agreement")
+    num = len(agreement)
+    return ((num * agreement - 1) / max(num - 1, 1) + AGREEMENT_FLOOR).log()
+
+
+EVIDENCE: Final[dict[str, RankingFeature]] = {
+    "confidence": RankingFeature(
+        lambda known: known.success_logit.double(),
+        "log-odds",
+        "log-odds of an RMSD below 2 Å by the confidence model alone",
+    ),
+    "contact_gap": RankingFeature(
+        _contact_gap, "kcal/mol", "Vina's score above that of the ligand's best pose", largest=5.0
+    ),
+    "strain": RankingFeature(
+        _strain_per_atom,
+        "kcal/mol per heavy atom",
+        "intramolecular energy above that of the best unbound conformer, per heavy atom",
+        largest=1.0,
+    ),
+    "agreement": RankingFeature(_log_agreement, "logarithm", "how densely the other samples lie around a pose"),
+}
+"""Everything that poses may be ranked by, by name."""
+
+UNNAMED_FEATURES: Final = ("confidence", "contact_gap", "strain")
+"""Features of rankings in checkpoints that do not name any, as all did at first: this order is theirs for good."""
+
+DEFAULT_FEATURES: Final = UNNAMED_FEATURES
+"""Features that a new ranking is fitted on; agreement, size and the contact energy itself made it worse."""

@@ -141,11 +141,10 @@ def pair_accuracy(score: Tensor, is_right: Tensor) -> Tensor | None:
 
 
 def evidence(batch: PoseBatch, prediction: ConfidencePrediction) -> PoseEvidence:
-    """What `PoseRanking` reads, of the poses of one complex."""
+    """What is known of the poses of one complex."""
     return PoseEvidence(
         success_logit=prediction.success_logit,
-        contact_energy=batch.contact_energy,
-        strain=batch.strain,
+        facts=batch.facts,
         num_atoms=int(batch.complexes.ligand.topology.atom_mask[0].sum()),
     )
 
@@ -167,7 +166,7 @@ def calibrate(model: ConfidenceModel, train: Iterable[PoseBatch], val: Iterable[
     for batch in val:
         context = encode(model, batch)
         prediction = model(context, batch.pos, batch.pose_complex)
-        features.append(evidence(batch, prediction).features())
+        features.append(model.ranking.table(evidence(batch, prediction)))
         is_right.append(batch.rmsd < SUCCESS)
         weight.append(torch.full_like(batch.rmsd, 1 / len(batch.rmsd)))
         unseen.append(model.domain_features(context))

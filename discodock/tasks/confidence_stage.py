@@ -15,7 +15,7 @@ from torch import Tensor
 from discodock.data.poses import PoseDataConfig, PoseDataModule, whole_set
 from discodock.errors import CheckpointError, PreparedDataError
 from discodock.models.checkpoint import CONFIDENCE_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint
-from discodock.models.confidence_model import ConfidenceModel
+from discodock.models.confidence_model import ConfidenceModel, read_confidence_config
 from discodock.settings import Settings
 from discodock.tasks.confidence import ConfidenceTask, ConfidenceTaskConfig, calibrate
 from discodock.training.run import RunConfig, fit, write_config
@@ -75,6 +75,7 @@ def start_confidence(model: ConfidenceModel, path: Path) -> None:
     """
     checkpoint = load_checkpoint(path)
     known = checkpoint.part(CONFIDENCE_PART) or model.from_score_model(checkpoint.part(SCORE_PART))
+    known = {name: value for name, value in known.items() if not name.startswith("ranking.")}  # fitted afresh
     encoders = [name for name in model.state_dict() if name.startswith(("receptor_encoder.", "layers.0."))]
     if not all(name in known for name in encoders):
         raise CheckpointError(
@@ -103,7 +104,8 @@ def calibrate_file(path: Path, data: PoseDataConfig) -> dict[str, float]:
         PreparedDataError: there are no validation complexes, or all of their poses are right or wrong.
     """
     checkpoint = load_checkpoint(path)
-    task = ConfidenceTask(ConfidenceTaskConfig.model_validate({"model": checkpoint.config[CONFIDENCE_PART]}), 1)
+    config = read_confidence_config(checkpoint.config[CONFIDENCE_PART])
+    task = ConfidenceTask(ConfidenceTaskConfig(model=config), 1)
     task.model.load_state_dict(checkpoint.part(CONFIDENCE_PART))
     val_root = data.val_root or data.root
     val = whole_set(val_root, "val")

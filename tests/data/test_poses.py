@@ -58,8 +58,19 @@ def test_poses_of_a_wrong_shape_are_refused(tmp_path):
     arrays = docked(3, 5)
     with pytest.raises(PreparedDataError, match="pose_rmsd is"):
         write_arrays(tmp_path / "x.npz", arrays | {"pose_rmsd": arrays["pose_rmsd"][:2]})
-    with pytest.raises(PreparedDataError, match="missing or unknown: pose_strain"):
-        write_arrays(tmp_path / "x.npz", {k: v for k, v in arrays.items() if k != "pose_strain"})
+    with pytest.raises(PreparedDataError, match="pose_strain is"):
+        write_arrays(tmp_path / "x.npz", arrays | {"pose_strain": arrays["pose_strain"][:2]})
+    with pytest.raises(PreparedDataError, match="missing or unknown: pose_rmsd"):
+        write_arrays(tmp_path / "x.npz", {k: v for k, v in arrays.items() if k != "pose_rmsd"})
+
+
+def test_facts_of_poses_travel_by_name_and_a_batch_has_those_of_all_its_complexes(store, tmp_path):
+    arrays = docked(3, 5)
+    more = arrays | {"pose_toy": np.arange(5, dtype=np.float32)}
+    write_arrays(tmp_path / COMPLEX_DIR / "a.npz", more)
+    whole = PoseDataset(store, ["a", "b"], None, seed=0)
+    torch.testing.assert_close(collate_poses([whole[0]]).to("cpu").facts["toy"], torch.arange(5.0))
+    assert collate_poses([whole[0], whole[1]]).facts.keys() == {"agreement", "contact_energy", "strain"}
 
 
 def test_a_store_without_poses_says_which_command_makes_them(store, tmp_path):

@@ -40,6 +40,13 @@ def test_every_pose_is_kept_with_its_rmsd_in_the_frame_of_the_crop(source, check
     for entry in list_complexes(source):
         crystal, arrays = read_complex(entry), store.load(entry.id)
         assert arrays.keys() >= POSE_FIELDS.keys()
+        assert arrays.keys() >= {
+            "pose_agreement",
+            "pose_contact_energy",
+            "pose_strain",
+            "pose_vina_score",
+            "pose_shift",
+        }
         shift = crystal.crystal_pos.mean(axis=0) - arrays["ligand_pos"].mean(axis=0)
         assert np.linalg.norm(arrays["ligand_pos"].mean(axis=0)) == pytest.approx(2, abs=1e-3), "the offset"
         expected = ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, arrays["pose_pos"] + shift).values

@@ -8,11 +8,17 @@ from discodock.config import load_config
 from discodock.data.poses import whole_set
 from discodock.data.store import COMPLEX_DIR, INDEX_FILE, IndexRow, PreparedStore, write_arrays, write_rows
 from discodock.errors import CheckpointError, PreparedDataError
-from discodock.inference.network import load_network, pack_network
+from discodock.inference.network import default_checkpoint, load_network, pack_network
 from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
 from discodock.models.confidence_model import ConfidenceModel
+from discodock.models.pose_ranking import EVIDENCE, RankingFeature
 from discodock.tasks.confidence import evidence, pair_accuracy, pair_loss, predict
-from discodock.tasks.confidence_stage import ConfidenceStageConfig, calibrate_file, train_confidence
+from discodock.tasks.confidence_stage import (
+    ConfidenceStageConfig,
+    calibrate_file,
+    start_confidence,
+    train_confidence,
+)
 from tests.tasks.half_precision import compare_precisions
 from tests.tiny import CONFIDENCE_CONFIG, write_tiny_checkpoint
 
@@ -53,7 +59,7 @@ def docked(prepared, tmp_path_factory):
         direction = rng.normal(size=(NUM_POSES, 3))
         shift = distance[:, None] * direction / np.linalg.norm(direction, axis=1, keepdims=True)
         values = {"rmsd": distance, "agreement": np.exp(-distance / 8), "contact_energy": distance - 8,
-                  "strain": distance}  # fmt: skip
+                  "strain": distance, "toy": (distance < 2).astype(float)}  # fmt: skip
         arrays |= {f"pose_{name}": value.astype(np.float32) for name, value in values.items()}
         arrays["pose_pos"] = (arrays["ligand_pos"] + shift[:, None]).astype(np.float32)
         file = f"{COMPLEX_DIR}/{row.id}.npz"
@@ -100,9 +106,44 @@ def test_calibration_makes_probabilities_right_on_average(docked, tmp_path):
     said, came = [], []
     with torch.no_grad():
         for batch in whole_set(docked, "val"):
-            said.append(torch.sigmoid(model.ranking(evidence(batch, predict(model, batch)).features())))
+            said.append(torch.sigmoid(model.ranking(model.ranking.table(evidence(batch, predict(model, batch))))))
             came.append(batch.rmsd < 2)
     assert float(torch.cat(said).mean()) == pytest.approx(float(torch.cat(came).double().mean()), abs=1e-3)
+
+
+def toy_feature() -> RankingFeature:
+    return RankingFeature(lambda known: known.fact("toy"), "none", "1 for near-native poses of this test, 0 for others")
+
+
+def test_a_new_ranking_feature_is_fitted_written_loaded_and_ranked_by(docked, tmp_path, monkeypatch):
+    score = write_tiny_checkpoint(tmp_path / "score.safetensors")
+    monkeypatch.setitem(EVIDENCE, "toy", toy_feature())
+    chosen = 'task.model.ranking_features=["confidence", "toy"]'
+    weights = train_confidence(settings(docked, "run.max_steps=1", chosen), tmp_path / "run")
+    model = pack_network([score, weights], tmp_path / "both.safetensors").confidence_model
+    assert model is not None and model.ranking.names == ("confidence", "toy")
+    with torch.no_grad():
+        for batch in whole_set(docked, "val"):
+            log_odds = model.ranking(model.ranking.table(evidence(batch, predict(model, batch))))
+            assert log_odds[batch.rmsd < 2].min() > log_odds[batch.rmsd > 2].max()
+    start_confidence(ConfidenceModel(CONFIDENCE_CONFIG), weights)  # which has a ranking of its own
+    monkeypatch.delitem(EVIDENCE, "toy")
+    with pytest.raises(CheckpointError, match="ranking_features.1 is 'toy': choose confidence, contact_gap") as error:
+        load_network(tmp_path / "both.safetensors", torch.device("cpu"))
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_rankings_that_name_no_features_load_and_rank_as_ever(docked, monkeypatch):
+    monkeypatch.setitem(EVIDENCE, "toy", toy_feature())
+    assert "ranking_features" not in load_checkpoint(default_checkpoint()).config[CONFIDENCE_PART]
+    model = load_network(None, torch.device("cpu")).confidence_model
+    assert model is not None
+    for batch in whole_set(docked, "val"):
+        known = evidence(batch, predict(model, batch))
+        energy, strain = batch.facts["contact_energy"].double(), batch.facts["strain"].double()
+        gap, strain = (energy - energy.min()).clamp(max=5), (strain / known.num_atoms).clamp(max=1)
+        table = torch.stack([known.success_logit.double(), gap, strain], dim=1)
+        torch.testing.assert_close(model.ranking.table(known), table, rtol=0, atol=0)
 
 
 def test_it_starts_from_a_score_model_and_joins_it_in_one_file(docked, tmp_path):
