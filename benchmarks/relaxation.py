@@ -37,7 +37,7 @@ from discodock.inference.config import DockingConfig
 from discodock.inference.dock import Docker
 from discodock.inference.inputs import docking_arrays
 from discodock.inference.outputs import read_table, write_table
-from discodock.inference.ranking import agreement, rank_scores
+from discodock.inference.ranking import consensus, rank_scores
 from discodock.inference.relax import RelaxedPoses, relax_poses
 from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.physics.config import OpenMMConfig
@@ -160,7 +160,7 @@ def method_rows(
     seconds = (time.process_time() - started) / len(chosen)
     if first is None:
         scores = rank_scores(
-            agreement(pairwise_rmsd(found.pos, case.arrays["ligand_automorphisms"])), found.contact_energy
+            consensus(pairwise_rmsd(found.pos, case.arrays["ligand_automorphisms"])), found.contact_energy
         )
         first = int(chosen[np.argmax(scores)])
     rmsd = ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, found.pos).values

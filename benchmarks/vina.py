@@ -29,10 +29,10 @@ from discodock.errors import DiscodockError
 from discodock.evaluation.evaluate import Evaluation, EvaluationConfig, choose_complexes, evaluate
 from discodock.evaluation.sources import (
     DockedPoses,
-    JudgedPoses,
     PoseFolder,
     PoseSource,
     PredictionConfig,
+    RescoredPoses,
     evaluation_pocket,
 )
 from discodock.files import write_json
@@ -154,7 +154,7 @@ def judge(options: argparse.Namespace, config: EvaluationConfig) -> dict[str, Ev
         ),
     }
     if docker.network.confidence_model is not None:
-        judged = JudgedPoses(docker, PoseFolder(options.out / "vina"))
+        judged = RescoredPoses(docker, PoseFolder(options.out / "vina"))
         sources["AutoDock Vina, ranked by confidence"] = (judged, config)
     found = {}
     for name, (poses, settings) in sources.items():

@@ -98,12 +98,12 @@ def evaluate(
 def _pose_source(
     poses: Path | None, checkpoint: Path | None, device: str, mode: str, rank_by_confidence: bool
 ) -> PoseSource:
-    from discodock.evaluation.sources import DockedPoses, JudgedPoses, PoseFolder
+    from discodock.evaluation.sources import DockedPoses, PoseFolder, RescoredPoses
     from discodock.inference.dock import Docker
 
     if poses is not None:
         folder = PoseFolder(poses)
-        return JudgedPoses(Docker(checkpoint, device), folder) if rank_by_confidence else folder
+        return RescoredPoses(Docker(checkpoint, device), folder) if rank_by_confidence else folder
     docker = Docker(checkpoint, device)
     if mode == "blind":
         docker.check_pocket(None)

@@ -140,7 +140,7 @@ class DockedPoses:
         )
 
 
-class JudgedPoses:
+class RescoredPoses:
     """Poses of another source, ranked by the confidence model; they stay where they are.
 
     Attributes:
@@ -218,7 +218,7 @@ class PoseFolder:
         tags = [mol.GetProp(PROB_TAG) if mol.HasProp(PROB_TAG) else "" for mol in mols]
         return PredictedPoses(
             pos=pos,
-            **_judged(crystal, pos, config.docking.validity),
+            **_checked(crystal, pos, config.docking.validity),
             probs=tuple(map(float, tags)) if "" not in tags else (),
             seconds=seconds,
             cpu_seconds=cpu_seconds,
@@ -247,7 +247,7 @@ def evaluation_pocket(complex_id: str, crystal: CrystalComplex, config: Predicti
     return Pocket(center, config.docking.pocket_radius, f"crystal centroid, moved by {config.offset:g} Å")
 
 
-def _judged(crystal: CrystalComplex, pos: np.ndarray, validity: bool) -> dict[str, Any]:
+def _checked(crystal: CrystalComplex, pos: np.ndarray, validity: bool) -> dict[str, Any]:
     """Validity and stereo of poses (N, L, 3), with the crystal ligand's chemistry."""
     ligand: LigandRecord = crystal.ligand
     mols = pose_mols(ligand, pos)

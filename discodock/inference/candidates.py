@@ -15,9 +15,9 @@ from discodock.geometry.clusters import leader_clusters
 from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.codes import code_labels, pointed_residues
 from discodock.inference.config import DEFAULT_RADIUS
-from discodock.inference.modes import Mode, find_modes, surroundings
+from discodock.inference.modes import Mode, find_modes, residue_contacts
 from discodock.inference.pocket import Pocket
-from discodock.inference.ranking import agreement, best_distinct, rank_scores
+from discodock.inference.ranking import consensus, rank_scores, select_diverse
 from discodock.inference.relax import RelaxedPoses
 from discodock.inference.sample import SampledPoses
 from discodock.inference.sites import DockingSite
@@ -146,8 +146,8 @@ class Candidates:
 
     @cached_property
     def consensus(self) -> np.ndarray:
-        """How densely all candidates lie around each pose, see `ranking.agreement`, shape (N,)."""
-        return agreement(self.distances) if self.consensus_with_all is None else self.consensus_with_all
+        """How densely all candidates lie around each pose, see `ranking.consensus`, shape (N,)."""
+        return consensus(self.distances) if self.consensus_with_all is None else self.consensus_with_all
 
     @property
     def facts(self) -> dict[str, np.ndarray]:
@@ -186,7 +186,7 @@ def with_code_words(candidates: Candidates, layout: CodeLayout, ligand: LigandRe
     """
     residues = receptor.residue_labels
     atoms = [f"{ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)]
-    rows = candidates.sampled.entries.tolist()
+    rows = candidates.sampled.code_values.tolist()
     codes = tuple(tuple(code_labels(layout, row, atoms, residues)) for row in rows)
     pointed = tuple(pointed_residues(layout, row, len(atoms), residues) for row in rows)
     return replace(candidates, codes=codes, pointed=pointed)
@@ -200,10 +200,10 @@ def select(candidates: Candidates, num: int, receptor: Receptor) -> Candidates:
         num: how many to select.
         receptor: receptor in the same frame, whose residues name the modes.
     """
-    kept = best_distinct(candidates.scores, candidates.distances, num)
-    around = surroundings(candidates.relaxed.pos, candidates.pointed, receptor)
+    kept = select_diverse(candidates.scores, candidates.distances, num)
+    contacts = residue_contacts(candidates.relaxed.pos, candidates.pointed, receptor)
     modes = find_modes(
-        candidates.distances, candidates.pose_site.tolist(), around, best=int(kept[0]), kept=kept.tolist()
+        candidates.distances, candidates.pose_site.tolist(), contacts, best=int(kept[0]), kept=kept.tolist()
     )
     return replace(candidates, modes=tuple(modes))[kept]
 

@@ -33,12 +33,12 @@ class PoseCodes:
 
     Attributes:
         weights: one-hot rows of every code, shape (P, N_i).
-        entries: what each code chose: the number of a heavy atom, of a residue of the complex, or of a codebook entry;
-            codes that choose among atoms and residues count on from the last heavy atom. int64, shape (P, num_codes).
+        code_values: what each code chose: the number of a heavy atom, of a residue of the complex, or of a codebook
+            entry; codes that choose among atoms and residues count on from the last heavy atom. Shape (P, num_codes).
     """
 
     weights: tuple[Tensor, ...]
-    entries: Tensor
+    code_values: Tensor
 
 
 class PoseCodeSampler:
@@ -84,13 +84,13 @@ class PoseCodeSampler:
         codes = prior.sample(len(numbers), uniforms.to(start.device, start.dtype), sampling).codes
         # Some poses go without codes, as some did in training: they find what the prior does not think of.
         codes = drop_codes(codes, has_codes(numbers, self._share(config), codes.device)[:, None])
-        return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._entries(codes))
+        return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._values(codes))
 
     def _share(self, config: PoseCodeConfig) -> float:
         default = 1.0 if self.network.score_model.whole_receptor else LOCAL_SHARE
         return default if config.share is None else config.share
 
-    def _entries(self, codes: Tensor) -> Tensor:
+    def _values(self, codes: Tensor) -> Tensor:
         """Codes with rows of residues replaced by the numbers of residues."""
         residue_idx, num_atoms = self.context.nodes.residue_idx[0], self.conformers.shape[2]
         columns = []
@@ -116,34 +116,34 @@ def has_codes(numbers: Sequence[int], share: float, device: torch.device) -> Ten
 
 
 def code_labels(
-    layout: CodeLayout, entries: Sequence[int], atom_names: Sequence[str], residue_names: Sequence[str]
+    layout: CodeLayout, code_values: Sequence[int], atom_names: Sequence[str], residue_names: Sequence[str]
 ) -> list[str]:
     """Codes of one pose in words, such as ["atom=N12", "near=A:ASP86", "code=7"]; null codes are left out.
 
     Args:
         layout: what the codes are.
-        entries: from `PoseCodes.entries`, of one pose.
+        code_values: values of the codes of one pose, as in `PoseCodes`.
         atom_names: of the ligand's heavy atoms.
         residue_names: of the complex's residues.
     """
     labels = []
-    for space, entry in zip(layout.spaces, entries, strict=True):
+    for space, value in zip(layout.spaces, code_values, strict=True):
         first = first_residue(space, len(atom_names))
-        if entry == NULL_CODE:
+        if value == NULL_CODE:
             continue
         if space.node_set is None:
-            labels.append(f"code={entry}")
-        elif first is not None and entry >= first:
-            labels.append(f"near={residue_names[entry - first]}")
+            labels.append(f"code={value}")
+        elif first is not None and value >= first:
+            labels.append(f"near={residue_names[value - first]}")
         else:
-            labels.append(f"atom={atom_names[entry]}")
+            labels.append(f"atom={atom_names[value]}")
     return labels
 
 
 def pointed_residues(
-    layout: CodeLayout, entries: Sequence[int], num_atoms: int, residue_names: Sequence[str]
+    layout: CodeLayout, code_values: Sequence[int], num_atoms: int, residue_names: Sequence[str]
 ) -> tuple[str, ...]:
     """The residues that the codes of one pose point at, such as ("A:ASP86",); arguments as of `code_labels`."""
     firsts = [first_residue(space, num_atoms) for space in layout.spaces]
-    rows = zip(entries, firsts, strict=True)
-    return tuple(residue_names[entry - first] for entry, first in rows if first is not None and entry >= first)
+    rows = zip(code_values, firsts, strict=True)
+    return tuple(residue_names[value - first] for value, first in rows if first is not None and value >= first)

@@ -30,7 +30,7 @@ from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.rescore import rescored
 from discodock.inference.result import DockedPose, DockingResult, docked_poses
 from discodock.inference.sample import SampledPoses, StepCallback, joined, sample_poses
-from discodock.inference.sites import NO_PLACE, DockingSite, choose_sites
+from discodock.inference.sites import MISSING_POCKET, DockingSite, choose_sites
 from discodock.inference.threads import docking_threads, one_thread_each
 from discodock.inference.validity import with_validity
 from discodock.models.sites import allot
@@ -150,8 +150,8 @@ class Docker:
         Raises:
             InputError: there is neither a pocket nor a network that finds one.
         """
-        if pocket is None and not self.network.finds_place:
-            raise InputError(NO_PLACE)
+        if pocket is None and not self.network.supports_blind_docking:
+            raise InputError(MISSING_POCKET)
 
     def _sample(
         self,
@@ -166,13 +166,13 @@ class Docker:
         whole = self.network.score_model.whole_receptor
         used = np.unique(pose_site)
         centers = [sites[index].pocket.center for index in used]
-        places = []
+        cropped_sites = []
         for index, center in zip(used, centers, strict=True):
             cropped = move_origin(arrays, center) if whole else crop_site(arrays, center)
             first, last = np.flatnonzero(pose_site == index)[[0, -1]]
-            places.append((cropped | {"ligand_conformer_pos": conformers}, range(int(first), int(last) + 1)))
+            cropped_sites.append((cropped | {"ligand_conformer_pos": conformers}, range(int(first), int(last) + 1)))
         parts = sample_poses(
-            self.network, places, config, on_step, docking_threads(self.network.device, config.threads)
+            self.network, cropped_sites, config, on_step, docking_threads(self.network.device, config.threads)
         )
         return joined([replace(part, pos=part.pos + center) for part, center in zip(parts, centers, strict=True)])
 

@@ -38,46 +38,46 @@ class Mode:
     Attributes:
         name: A for the largest, then B, …; `OTHER` for the rest.
         share: of all samples.
-        place: a residue such as "A:ASP86" that most of them touch, chosen to tell the mode from others; may be empty.
+        residue: a residue such as "A:ASP86" that most of them touch, chosen to tell the mode from others; may be empty.
     """
 
     name: str
     share: float
-    place: str
+    residue: str
 
     def describe(self) -> str:
         """A line such as "mode A, 62% of samples, near A:ASP86"."""
         name = self.name if self.name == OTHER else f"mode {self.name}"
-        return f"{name}, {self.share:.0%} of samples" + (f", near {self.place}" if self.place else "")
+        return f"{name}, {self.share:.0%} of samples" + (f", near {self.residue}" if self.residue else "")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ResidueContacts:
     """The residues that tell N poses apart; R residues in all.
 
     Attributes:
-        touched: which residues each pose touches, bool, shape (N, R).
-        pointed: which residues the codes of each pose point at, bool, shape (N, R).
+        contacts: which residues each pose touches, bool, shape (N, R).
+        pointed_at: which residues the codes of each pose point at, bool, shape (N, R).
         labels: names of the residues.
     """
 
-    touched: np.ndarray
-    pointed: np.ndarray
+    contacts: np.ndarray
+    pointed_at: np.ndarray
     labels: Sequence[str]
 
-    def place(self, is_member: np.ndarray, taken: Sequence[str] = ()) -> str:
+    def name_for(self, is_member: np.ndarray, taken: Sequence[str] = ()) -> str:
         """The residue that members, bool (N,), touch and point at more than all samples do; most of them touch it.
 
         One that is not taken by another mode, if there is any; empty if they have no residue in common.
         """
-        touched, everywhere = self.touched[is_member].mean(axis=0), self.touched.mean(axis=0)
-        scores = touched - everywhere + self.pointed[is_member].mean(axis=0)
-        common = [index for index in np.argsort(-scores, kind="stable") if touched[index] >= 0.5]
+        common_contacts, everywhere = self.contacts[is_member].mean(axis=0), self.contacts.mean(axis=0)
+        scores = common_contacts - everywhere + self.pointed_at[is_member].mean(axis=0)
+        common = [index for index in np.argsort(-scores, kind="stable") if common_contacts[index] >= 0.5]
         names = [self.labels[index] for index in common]
         return next((name for name in names if name not in taken), names[0] if names else "")
 
 
-def surroundings(pos: np.ndarray, near: Sequence[Sequence[str]], receptor: Receptor) -> Surroundings:
+def residue_contacts(pos: np.ndarray, near: Sequence[Sequence[str]], receptor: Receptor) -> ResidueContacts:
     """What N poses touch and point at.
 
     Args:
@@ -86,20 +86,20 @@ def surroundings(pos: np.ndarray, near: Sequence[Sequence[str]], receptor: Recep
         receptor: in the same frame.
     """
     labels = receptor.residue_labels
-    touched = np.zeros((len(pos), len(labels)), dtype=bool)
-    for row, atoms in zip(touched, cKDTree(receptor.pos).query_ball_point(pos, CONTACT_DISTANCE), strict=True):
+    contacts = np.zeros((len(pos), len(labels)), dtype=bool)
+    for row, atoms in zip(contacts, cKDTree(receptor.pos).query_ball_point(pos, CONTACT_DISTANCE), strict=True):
         row[receptor.residue_idx[[atom for touching in atoms for atom in touching]]] = True
     number = {label: index for index, label in enumerate(labels)}
-    pointed = np.zeros_like(touched)
-    for row, names in zip(pointed, near, strict=True):
+    pointed_at = np.zeros_like(contacts)
+    for row, names in zip(pointed_at, near, strict=True):
         row[[number[name] for name in names]] = True
-    return Surroundings(touched, pointed, labels)
+    return ResidueContacts(contacts, pointed_at, labels)
 
 
 def find_modes(
     distances: np.ndarray,
     sites: Sequence[Hashable],
-    around: Surroundings,
+    contacts: ResidueContacts,
     best: int = 0,
     kept: Sequence[int] | None = None,
 ) -> list[Mode]:
@@ -111,7 +111,7 @@ def find_modes(
     Args:
         distances: symmetry-corrected RMSD between the final poses, Å, shape (N, N).
         sites: samples of unequal sites never share a mode.
-        around: residues to name modes by.
+        contacts: residues to name modes by.
         best: number of the best-ranked sample.
         kept: numbers of the samples that will be shown, the best among them; modes without any of these get no name.
             None shows all.
@@ -128,8 +128,8 @@ def find_modes(
         large = [*large[: MAX_MODES - 1], int(groups[best])]
     modes: dict[int, Mode] = {}
     for letter, group in zip(ascii_uppercase, large, strict=False):
-        place = around.place(groups == group, [mode.place for mode in modes.values()])
-        modes[group] = Mode(letter, counts[group] / len(groups), place)
+        residue = contacts.name_for(groups == group, [mode.residue for mode in modes.values()])
+        modes[group] = Mode(letter, counts[group] / len(groups), residue)
     named = sum(counts[group] for group in large)
     other = Mode(OTHER, (len(groups) - named) / len(groups), "")
     return [modes.get(group, other) for group in groups.tolist()]

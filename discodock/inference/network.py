@@ -71,7 +71,7 @@ class DockingNetwork:
     info: dict[str, Any]
 
     @property
-    def finds_place(self) -> bool:
+    def supports_blind_docking(self) -> bool:
         """Whether it docks without a pocket."""
         return self.site_model is not None or self.score_model.whole_receptor
 

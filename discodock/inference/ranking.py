@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-AGREEMENT_WIDTH: Final = 1.5
+CONSENSUS_WIDTH: Final = 1.5
 """RMSD in Å within which two poses count as the same binding mode."""
 
 MIN_RMSD: Final = 1.0
@@ -16,7 +16,7 @@ CONTACT_WEIGHT: Final = 0.4
 """Weight of the contact energy against the logarithm of the agreement; 0.1 to 2 rank about equally well."""
 
 
-def agreement(distances: np.ndarray) -> np.ndarray:
+def consensus(distances: np.ndarray) -> np.ndarray:
     """How densely the samples lie around each pose: the mean over all samples of exp(-d²/(2·1.5² Å²)).
 
     The sampler draws from what the network believes, so the densest region is its most probable binding mode.
@@ -27,11 +27,11 @@ def agreement(distances: np.ndarray) -> np.ndarray:
     Returns:
         Values in (0, 1], higher is better, shape (N,).
     """
-    return np.exp(-(distances**2) / (2 * AGREEMENT_WIDTH**2)).mean(axis=1)
+    return np.exp(-(distances**2) / (2 * CONSENSUS_WIDTH**2)).mean(axis=1)
 
 
-def rank_scores(agreements: np.ndarray, contact_energies: np.ndarray) -> np.ndarray:
-    """What poses of one ligand are ranked by, ln(agreement) - 0.4 contact energy; higher is better, shape (N,).
+def rank_scores(consensus: np.ndarray, contact_energies: np.ndarray) -> np.ndarray:
+    """What poses of one ligand are ranked by, ln(consensus) - 0.4 contact energy; higher is better, shape (N,).
 
     Neither an affinity nor a probability of being right, and not comparable between ligands. On 41 val complexes in
     pocket mode with 20 poses each (seed 0, packaged checkpoint; 68 % with one below 2 Å), the pose ranked first was
@@ -42,13 +42,13 @@ def rank_scores(agreements: np.ndarray, contact_energies: np.ndarray) -> np.ndar
     while agreement among the samples of each site alone ranked right sites first for 55 % instead of 73 %.
 
     Args:
-        agreements: from `agreement`, shape (N,).
+        consensus: consensus of the poses, shape (N,).
         contact_energies: `RelaxedPoses.contact_energy`, kcal/mol, shape (N,).
     """
-    return np.log(agreements) - CONTACT_WEIGHT * contact_energies
+    return np.log(consensus) - CONTACT_WEIGHT * contact_energies
 
 
-def best_distinct(scores: np.ndarray, distances: np.ndarray, num: int) -> np.ndarray:
+def select_diverse(scores: np.ndarray, distances: np.ndarray, num: int) -> np.ndarray:
     """Which of N candidates to keep: the best one, and of the rest those that are unlike all better ones.
 
     Greedy, as docking programs report modes: down the ranking, a pose within `MIN_RMSD` of one that is kept is passed

@@ -49,7 +49,7 @@ class RelaxedPoses:
         pos: heavy atoms, Å, shape (N, L, 3).
         vina_score: AutoDock Vina's, kcal/mol, shape (N,); lower is better.
         contact_energy: what to rank by: Vina's score, of poses that were not relaxed with softened repulsion.
-        strain: energy within the ligand above that of its best free conformer, kcal/mol, shape (N,).
+        strain: intramolecular energy above that of its best free conformer, kcal/mol, shape (N,).
         shift: RMSD from the pose as sampled, Å, shape (N,).
         side_chains: for each pose what moved of the receptor, None where nothing did; empty if it was rigid.
         warnings: what could not be done as asked.
@@ -100,7 +100,7 @@ def relax_poses(
     done: RelaxedPoses | None = None,
     threads: int = 1,
 ) -> RelaxedPoses:
-    """Relax poses, or only judge them if the method is `none`.
+    """Relax poses, or only score them if the method is `none`.
 
     Args:
         pos: heavy atoms in the receptor's frame, Å, shape (N, L, 3).
@@ -117,20 +117,20 @@ def relax_poses(
     scorer = _Scorer(ligand, receptor, arrays, config, device, threads)
     if done is None:
         found = scorer.relax_all(pos, is_moving=config.method != "none")
-        strain = found.strain - scorer.free_energy()
+        strain = found.strain - scorer.unbound_energy()
         done = replace(found, strain=strain, warnings=(*scorer.notes, *scorer.guesses(pos)))
     return _by_openmm(done, pos, scorer) if config.method == "openmm" else done
 
 
 def _by_openmm(relaxed: RelaxedPoses, pos: np.ndarray, scorer: _Scorer) -> RelaxedPoses:
-    """Poses relaxed by the force field, and judged again; `pos` (N, L, 3) is where they were sampled."""
+    """Poses relaxed by the force field, and scored again; `pos` (N, L, 3) is where they were sampled."""
     config = scorer.config
     moved = openmm_poses(relaxed.pos, scorer.ligand, scorer.receptor, config.openmm)
-    judged = scorer.judge(moved.pos, moved.side_chains)
+    scored = scorer.score(moved.pos, moved.side_chains)
     return replace(
-        judged,
-        contact_energy=judged.vina_score,
-        strain=judged.strain - scorer.free_energy(),
+        scored,
+        contact_energy=scored.vina_score,
+        strain=scored.strain - scorer.unbound_energy(),
         shift=np.sqrt(((moved.pos - pos) ** 2).sum(axis=2).mean(axis=1)),
         side_chains=moved.side_chains if config.is_flexible else (),
         warnings=(*relaxed.warnings, *moved.notes),
@@ -165,12 +165,12 @@ class _Scorer:
         self.notes: dict[str, None] = {}  # in the order of their first appearance
 
     def relax_all(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
-        """Poses (N, L, 3), relaxed by the fast method or as they are; `strain` is the energy within the ligand."""
+        """Poses (N, L, 3), relaxed by the fast method or as they are; `strain` is the intramolecular energy."""
         parts = np.array_split(pos, math.ceil(len(pos) / MAX_POSES))
         relax = partial(self._relax, receptor_pos=self.receptor.pos, is_moving=is_moving)
         return _joined(map_in_threads(relax, parts, self.threads, self.stop))
 
-    def judge(self, pos: np.ndarray, side_chains: Sequence[MovedAtoms | None]) -> RelaxedPoses:
+    def score(self, pos: np.ndarray, side_chains: Sequence[MovedAtoms | None]) -> RelaxedPoses:
         """Poses (N, L, 3) as they are, each in the receptor as its side chains are."""
         if all(moved is None for moved in side_chains):
             return self.relax_all(pos, is_moving=False)
@@ -196,8 +196,8 @@ class _Scorer:
             shift=shift.cpu().numpy().astype(np.float64),
         )
 
-    def free_energy(self) -> float:
-        """Lowest energy within the ligand, kcal/mol, that its conformers reach without the receptor."""
+    def unbound_energy(self) -> float:
+        """Lowest intramolecular energy, kcal/mol, that its conformers reach without the receptor."""
         conformers = self.conformers - self.conformers.mean(axis=1, keepdims=True)
         start = self._tensor(conformers)
         found = minimise(

@@ -39,9 +39,9 @@ class DockedPose:
         sample: number of the random stream it came from, 0 for the first.
         rank_score: what poses are ranked by, higher is better: the log-odds of `confidence`, or without one a mixture
             of the next two (without relaxation, of a softer Vina score). No affinity.
-        agreement: how densely the other samples lie around it, in (0, 1].
+        consensus: how densely the other samples lie around it, in (0, 1].
         vina_score: AutoDock Vina's score of it, kcal/mol; lower is better.
-        strain: energy within the ligand above that of its best free conformer, kcal/mol.
+        strain: intramolecular energy above that of its best free conformer, kcal/mol.
         relax_shift: RMSD that relaxation moved it by, Å; zero without.
         site: where it started from.
         codes: what its discrete codes chose, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
@@ -59,7 +59,7 @@ class DockedPose:
     rank: int
     sample: int
     rank_score: float
-    agreement: float
+    consensus: float
     vina_score: float
     strain: float
     relax_shift: float
@@ -131,7 +131,7 @@ class DockingResult:
             "rank": pose.rank,
             "sample": pose.sample,
             "rank_score": round(pose.rank_score, 4),
-            "agreement": round(pose.agreement, 4),
+            "agreement": round(pose.consensus, 4),
             "vina_score": round(pose.vina_score, 3),
             "strain": round(pose.strain, 3),
             "relax_shift": round(pose.relax_shift, 3),
@@ -177,7 +177,7 @@ def _docked_pose(
         rank=index + 1,
         sample=int(candidates.number[index]),
         rank_score=float(candidates.scores[index]),
-        agreement=float(candidates.consensus[index]),
+        consensus=float(candidates.consensus[index]),
         vina_score=float(relaxed.vina_score[index]),
         strain=float(relaxed.strain[index]),
         relax_shift=float(relaxed.shift[index]),

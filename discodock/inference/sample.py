@@ -36,21 +36,21 @@ class SampledPoses:
 
     Attributes:
         pos: heavy atoms, Å, float64, shape (P, L, 3).
-        entries: what the codes of each pose chose, as in `PoseCodes.entries`, int64, shape (P, num_codes); without
+        code_values: what the codes of each pose chose, as in `PoseCodes`, int64, shape (P, num_codes); without
             a prior of codes there are none.
     """
 
     pos: np.ndarray
-    entries: np.ndarray
+    code_values: np.ndarray
 
     def __getitem__(self, idx: np.ndarray) -> SampledPoses:
         """The chosen poses."""
-        return SampledPoses(self.pos[idx], self.entries[idx])
+        return SampledPoses(self.pos[idx], self.code_values[idx])
 
 
 def sample_poses(
     network: DockingNetwork,
-    places: Sequence[tuple[Arrays, range]],
+    sites: Sequence[tuple[Arrays, range]],
     config: DockingConfig,
     on_step: StepCallback | None = None,
     threads: int = 1,
@@ -62,39 +62,39 @@ def sample_poses(
 
     Args:
         network: from `load_network`.
-        places: complexes cropped to a pocket, whose centre is the origin, with conformers in `ligand_conformer_pos`;
+        sites: complexes cropped to a pocket, whose centre is the origin, with conformers in `ligand_conformer_pos`;
             and the numbers of the poses to draw there, which name their random streams.
         config: settings of docking; those of sampling are used.
         on_step: progress callback; only one thread calls it at a time.
         threads: batches denoised at the same time.
 
     Returns:
-        For each place as many poses as it has numbers, in the frame of its arrays.
+        For each site as many poses as it has numbers, in the frame of its arrays.
 
     Raises:
         InputError: a single pose does not fit into memory, or poses are not finite.
     """
     stop = Event()
     report = interruptible(_one_at_a_time(on_step), stop)
-    batches: list[tuple[int, _PlaceSampler, range]] = []
-    for place, (arrays, numbers) in enumerate(places):
-        sampler = _PlaceSampler(network, arrays, config, report)
+    batches: list[tuple[int, _SiteSampler, range]] = []
+    for site, (arrays, numbers) in enumerate(sites):
+        sampler = _SiteSampler(network, arrays, config, report)
         size = config.batch_size or poses_per_batch(network, arrays, len(numbers), threads)
-        batches += [(place, sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
+        batches += [(site, sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
     drawn = map_in_threads(lambda batch: batch[1].draw(batch[2]), batches, threads, stop)
-    by_place: list[list[SampledPoses]] = [[] for _ in places]
-    for (place, _, _), part in zip(batches, drawn, strict=True):
-        by_place[place].append(part)
-    return [joined(parts) for parts in by_place]
+    by_site: list[list[SampledPoses]] = [[] for _ in sites]
+    for (site, _, _), part in zip(batches, drawn, strict=True):
+        by_site[site].append(part)
+    return [joined(parts) for parts in by_site]
 
 
 def joined(parts: Sequence[SampledPoses]) -> SampledPoses:
     """All poses in a row."""
-    return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.entries for p in parts]))
+    return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.code_values for p in parts]))
 
 
-class _PlaceSampler:
-    """A ligand at one place, encoded once and ready to draw any of its poses; several threads may do so."""
+class _SiteSampler:
+    """A ligand at one site, encoded once and ready to draw any of its poses; several threads may do so."""
 
     def __init__(self, network: DockingNetwork, arrays: Arrays, config: DockingConfig, on_step: StepCallback) -> None:
         self.network, self.config, self.on_step = network, config, on_step
@@ -120,8 +120,8 @@ class _PlaceSampler:
         else:
             if not np.isfinite(pos).all():
                 raise InputError(NOT_FINITE)
-            entries = np.zeros((len(pos), 0), dtype=np.int64) if codes is None else codes.entries.cpu().numpy()
-            return SampledPoses(pos.astype(np.float64), entries)
+            code_values = np.zeros((len(pos), 0), dtype=np.int64) if codes is None else codes.code_values.cpu().numpy()
+            return SampledPoses(pos.astype(np.float64), code_values)
         return joined([self.draw(numbers[:half]), self.draw(numbers[half:])])
 
     def _denoise(self, numbers: range, codes: PoseCodes | None) -> np.ndarray:

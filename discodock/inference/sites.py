@@ -21,7 +21,7 @@ from discodock.inference.pocket import THREE_WAYS, Pocket
 from discodock.models.site_model import SiteModel, SitePrediction
 from discodock.models.sites import Site, distinct_sites, site_probs
 
-NO_PLACE: Final = (
+MISSING_POCKET: Final = (
     f"no pocket given, and blind docking needs the site model, which this checkpoint does not have;"
     f" name the pocket by {THREE_WAYS}, or give another --checkpoint"
 )
@@ -68,7 +68,7 @@ def choose_sites(
     model = network.site_model
     if model is None or network.score_model.whole_receptor:
         if pocket is None and not network.score_model.whole_receptor:
-            raise InputError(NO_PLACE)
+            raise InputError(MISSING_POCKET)
         return (DockingSite(pocket or whole_receptor(arrays, config.pocket_radius), 1.0, ""),)
     prediction, centroid = _predict(model, arrays, network.device)
     allowed = None if pocket is None else residues_in_pocket(prediction, centroid, pocket)

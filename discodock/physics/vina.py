@@ -194,7 +194,7 @@ def intramolecular_energy(pos: Tensor, internal: InternalPairs, weights: VinaWei
 def vina_score(intermolecular: Tensor, num_rotors: float, weights: VinaWeights = VINA) -> Tensor:
     """Vina's score, E / (1 + 0.05846 N_rot), kcal/mol: the energy between ligand and receptor, less the more it bends.
 
-    The energy within the ligand cancels, as Vina subtracts it for the pose that it scores.
+    The intramolecular energy cancels, as Vina subtracts it for the pose that it scores.
 
     Args:
         intermolecular: kcal/mol, any shape.

@@ -276,6 +276,6 @@ def test_the_best_of_more_candidates_are_kept(docker, receptor, ligand, pocket):
         other = by_sample[pose.sample]
         assert np.abs(pose.pos - other.pos).max() < 1e-3
         assert pose.rank_score == pytest.approx(other.rank_score, abs=1e-3)
-        assert pose.agreement == pytest.approx(other.agreement, abs=1e-3)
+        assert pose.consensus == pytest.approx(other.consensus, abs=1e-3)
     assert "A" in {pose.mode.name for pose in best.poses}  # names are given among the poses that are kept
     assert len({pose.sample for pose in best.poses}) == 3

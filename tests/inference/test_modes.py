@@ -5,13 +5,13 @@ import pytest
 
 from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.config import DockingConfig
-from discodock.inference.modes import MAX_MODES, MODE_WIDTH, OTHER, Surroundings, find_modes, surroundings
+from discodock.inference.modes import MAX_MODES, MODE_WIDTH, OTHER, ResidueContacts, find_modes, residue_contacts
 
 LABELS = ("A:ALA1", "A:ASP86", "A:TRP92")
 
 
 def nowhere(num_poses):
-    return Surroundings(np.zeros((num_poses, 0), dtype=bool), np.zeros((num_poses, 0), dtype=bool), ())
+    return ResidueContacts(np.zeros((num_poses, 0), dtype=bool), np.zeros((num_poses, 0), dtype=bool), ())
 
 
 def on_a_line(*places):
@@ -63,11 +63,11 @@ def test_few_are_named_and_the_rest_is_one_last():
 
 
 def around(touched, pointed):
-    return Surroundings(np.array(touched, dtype=bool), np.array(pointed, dtype=bool), LABELS)
+    return ResidueContacts(np.array(touched, dtype=bool), np.array(pointed, dtype=bool), LABELS)
 
 
 def places(found):
-    return [mode.place for mode in found]
+    return [mode.residue for mode in found]
 
 
 def test_a_mode_is_named_by_a_residue_that_it_touches_and_others_do_not():
@@ -86,11 +86,11 @@ def test_residues_within_the_contact_distance_are_touched(receptor):
     rng = np.random.default_rng(0)
     pos = receptor.pos[rng.integers(len(receptor.pos), size=(4, 6))] + rng.normal(size=(4, 6, 3))
     near = [(receptor.residue_labels[n],) for n in (3, 1, 4, 1)]
-    found = surroundings(pos, near, receptor)
+    found = residue_contacts(pos, near, receptor)
     distance = np.linalg.norm(pos[:, :, None] - receptor.pos, axis=-1).min(axis=1)
-    for row, pose in zip(found.touched, distance, strict=True):
+    for row, pose in zip(found.contacts, distance, strict=True):
         assert set(row.nonzero()[0]) == set(receptor.residue_idx[pose <= 4.5])
-    assert [tuple(found.labels[i] for i in row.nonzero()[0]) for row in found.pointed] == near
+    assert [tuple(found.labels[i] for i in row.nonzero()[0]) for row in found.pointed_at] == near
 
 
 def test_the_modes_of_a_result_are_of_its_final_poses(coded_docker, receptor, ligand, arrays):
@@ -105,7 +105,7 @@ def test_the_modes_of_a_result_are_of_its_final_poses(coded_docker, receptor, li
         if mode.name != OTHER:
             assert distances[np.ix_(members, members)].mean() <= MODE_WIDTH
             assert len({result.poses[number].site.code for number in members}) == 1
-            assert mode.place in receptor.residue_labels
+            assert mode.residue in receptor.residue_labels
 
 
 def test_modes_of_which_no_pose_is_kept_have_no_name():

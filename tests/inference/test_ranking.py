@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from discodock.geometry.rmsd import pairwise_rmsd
-from discodock.inference.ranking import MIN_RMSD, agreement, best_distinct, rank_scores
+from discodock.inference.ranking import MIN_RMSD, consensus, rank_scores, select_diverse
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -29,13 +29,13 @@ def test_a_symmetric_copy_is_the_same_pose():
 def test_the_crowd_ranks_above_the_outlier():
     base = np.zeros((4, 3))
     poses = np.stack([base + 20.0, base, base + 0.1, base - 0.1])
-    scores = agreement(pairwise_rmsd(poses, np.arange(4)[None]))
+    scores = consensus(pairwise_rmsd(poses, np.arange(4)[None]))
     assert scores.argmin() == 0 and scores.argmax() == 1
     assert ((scores > 0) & (scores <= 1)).all()
 
 
 def test_a_single_pose_has_a_score():
-    assert agreement(np.zeros((1, 1))) == pytest.approx([1.0])
+    assert consensus(np.zeros((1, 1))) == pytest.approx([1.0])
 
 
 def test_either_of_agreement_and_contacts_decides_between_poses_equal_in_the_other():
@@ -60,7 +60,7 @@ def test_candidates_unlike_better_ones_are_kept_first(seed, num):
     generator = np.random.default_rng(seed)
     places = generator.uniform(0, 4, size=(20, 1))
     distances, scores = np.abs(places - places.T), generator.normal(size=20)
-    kept = best_distinct(scores, distances, num)
+    kept = select_diverse(scores, distances, num)
     assert kept.tolist() == brute_force_kept(scores, distances, num)
     assert len(kept) == min(num, 20) and kept[0] == scores.argmax()
     assert (np.diff(scores[kept]) <= 0).all()
@@ -69,5 +69,5 @@ def test_candidates_unlike_better_ones_are_kept_first(seed, num):
 def test_repeats_are_kept_only_where_nothing_else_is_left():
     places = np.array([0.0, 0.1, 0.2, 9.0])[:, None]
     distances, scores = np.abs(places - places.T), np.array([4.0, 3.0, 2.0, 1.0])
-    assert best_distinct(scores, distances, 2).tolist() == [0, 3]
-    assert best_distinct(scores, distances, 3).tolist() == [0, 1, 3]
+    assert select_diverse(scores, distances, 2).tolist() == [0, 3]
+    assert select_diverse(scores, distances, 3).tolist() == [0, 1, 3]
