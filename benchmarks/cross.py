@@ -32,7 +32,7 @@ from discodock.evaluation.metrics import Redocking, compute_metrics
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.files import write_json
 from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.pocket import Pocket
 from discodock.inference.result import DockingResult
@@ -112,9 +112,9 @@ def dock_all(options: argparse.Namespace) -> list[dict[str, str]]:
     Raises:
         InputError: there are no pairs, or the folder holds rows of other settings.
     """
-    docker = Docker(options.checkpoint, "cpu")
+    pipeline = DockingPipeline(options.checkpoint, "cpu")
     settings = {name: getattr(options, name) for name in ("samples", "steps", "seed")}
-    settings |= {"checkpoint": docker.network.sha256}
+    settings |= {"checkpoint": pipeline.network.sha256}
     stated = options.out / "settings.json"
     if stated.is_file() and json.loads(stated.read_text()) != settings:
         raise InputError(f"{options.out}: holds poses made with other settings; choose another --out")
@@ -128,7 +128,7 @@ def dock_all(options: argparse.Namespace) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     for pair in find_pairs(options):
         for mode in options.modes:
-            row = earlier.pop((mode, pair.ligand.id), None) or dock_pair(docker, pair, mode, config)
+            row = earlier.pop((mode, pair.ligand.id), None) or dock_pair(pipeline, pair, mode, config)
             rows.append(row)
             write_table(path, COLUMNS, [*rows, *earlier.values()])
             print(f"{mode} {pair.ligand.id} into {pair.receptor.id}: {summary(row)}", file=sys.stderr)
@@ -217,7 +217,7 @@ def identity(first: gemmi.ResidueSpan, second: gemmi.ResidueSpan) -> float:
     return gemmi.align_string_sequences(a, b, []).match_count / min(len(a), len(b)) if a and b else 0.0
 
 
-def dock_pair(docker: Docker, pair: Pair, mode: str, config: DockingConfig) -> dict[str, str]:
+def dock_pair(pipeline: DockingPipeline, pair: Pair, mode: str, config: DockingConfig) -> dict[str, str]:
     """Dock one ligand; a failure becomes a row with its reason."""
     row = {"mode": mode, "id": pair.ligand.id, "receptor": pair.receptor.id, "cluster": pair.ligand.cluster}
     row["ca_rmsd"] = f"{pair.ca_rmsd:.2f}"
@@ -228,7 +228,7 @@ def dock_pair(docker: Docker, pair: Pair, mode: str, config: DockingConfig) -> d
         if mode == "pocket":
             center = displaced_center(pair.references[0], OFFSET, config.seed, pair.ligand.id)
             pocket = Pocket(center, DEFAULT_RADIUS, "crystal centroid, displaced")
-        result = docker.dock(receptor, pair.crystal.ligand, pocket, config)
+        result = pipeline.dock(receptor, pair.crystal.ligand, pocket, config)
         row |= {"status": "ok"} | judged(result, pair, mode)
     except (DiscodockError, ValueError, RuntimeError, IndexError) as error:
         row |= {"status": "failed", "message": " ".join(str(error).split())}

@@ -19,7 +19,7 @@ from discodock.data.prepare import prepare
 from discodock.evaluation.evaluate import EvaluationConfig, evaluate
 from discodock.evaluation.sources import DockedPoses
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.tasks.stages import ScoreStageConfig, train_score
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def main() -> None:
     minutes = (time.monotonic() - started) / 60
     docking = DockingConfig(samples=arguments.samples, threads=1)
     found = evaluate(
-        DockedPoses(Docker(weights, "cpu")),
+        DockedPoses(DockingPipeline(weights, "cpu")),
         ROOT / "tests/data/complexes",
         arguments.out / "redocked",
         EvaluationConfig(docking=docking),

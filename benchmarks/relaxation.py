@@ -34,7 +34,7 @@ from discodock.evaluation.sources import PredictionConfig, evaluation_pocket
 from discodock.files import write_json
 from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.inputs import docking_arrays
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.ranking import consensus, rank_scores
@@ -106,21 +106,21 @@ def check_settings(options: argparse.Namespace) -> None:
 
 def measure_all(options: argparse.Namespace, table: Path) -> None:
     """Every method on every complex; what is in the table already stays."""
-    docker = Docker(options.checkpoint, "cpu")
+    pipeline = DockingPipeline(options.checkpoint, "cpu")
     rows: list[dict[str, Any]] = [dict(row) for row in read_table(table)]
     done = {row["id"] for row in rows}
     for entry in choose_complexes(list_complexes(options.complexes, options.split), options.limit, options.seed):
         if entry.id in done or isinstance(entry, Unusable):
             continue
         try:
-            rows += measure(read_case(entry.id, read_complex(entry), docker, options), options)
+            rows += measure(read_case(entry.id, read_complex(entry), pipeline, options), options)
         except (DiscodockError, RuntimeError, ValueError) as error:
             rows.append({"id": entry.id, "status": "failed", "message": " ".join(str(error).split())})
         write_table(table, COLUMNS, rows)
         print(f"{entry.id}: {rows[-1]['status']} {rows[-1]['message']}", file=sys.stderr, flush=True)
 
 
-def read_case(complex_id: str, crystal: CrystalComplex, docker: Docker, options: argparse.Namespace) -> Case:
+def read_case(complex_id: str, crystal: CrystalComplex, pipeline: DockingPipeline, options: argparse.Namespace) -> Case:
     """A complex with its sampled poses, from an earlier run if there was one."""
     docking = DockingConfig().with_options(
         {"samples": options.samples, "exhaustiveness": 1, "seed": options.seed, "threads": 1, "relax": "none"}
@@ -130,7 +130,7 @@ def read_case(complex_id: str, crystal: CrystalComplex, docker: Docker, options:
         poses = np.load(path)
     else:
         pocket = evaluation_pocket(complex_id, crystal, PredictionConfig(docking=docking))
-        poses = docker.sample(crystal.receptor, crystal.ligand, pocket, docking).sampled.pos
+        poses = pipeline.sample(crystal.receptor, crystal.ligand, pocket, docking).sampled.pos
         np.save(path, poses)
     arrays = docking_arrays(crystal.receptor, crystal.ligand, docking)
     rmsd = ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, poses).values

@@ -26,7 +26,7 @@ from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.displacement import displaced_center
 from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.pocket import Pocket
 from discodock.models.score_model import ScoreModel
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
@@ -51,20 +51,20 @@ def main() -> None:
     arguments = parser.parse_args()
     raise_allocator_thresholds()
     torch.set_num_threads(1)
-    docker = Docker(arguments.checkpoint, "cpu")
+    pipeline = DockingPipeline(arguments.checkpoint, "cpu")
     complexes = [read_complex(entry) for entry in list_complexes(COMPLEXES) if isinstance(entry, SourceComplex)]
-    compare_docking(docker, complexes, arguments.repeats)
-    compare_threads(docker, complexes[0], arguments.repeats)
-    compare_convolutions(docker, complexes[0], arguments.repeats)
-    compare_receptor_sharing(docker, complexes[0], arguments.repeats)
+    compare_docking(pipeline, complexes, arguments.repeats)
+    compare_threads(pipeline, complexes[0], arguments.repeats)
+    compare_convolutions(pipeline, complexes[0], arguments.repeats)
+    compare_receptor_sharing(pipeline, complexes[0], arguments.repeats)
     measure_training(complexes, arguments.repeats)
     if arguments.corpus is not None:
-        compare_receptor_sizes(docker, arguments.corpus, arguments.repeats)
+        compare_receptor_sizes(pipeline, arguments.corpus, arguments.repeats)
 
 
-def compare_docking(docker: Docker, complexes: list[CrystalComplex], repeats: int) -> None:
+def compare_docking(pipeline: DockingPipeline, complexes: list[CrystalComplex], repeats: int) -> None:
     """Docking as the product does it, but for the check of validity: seconds, and peak memory of the process."""
-    seconds = median_seconds({str(i): (lambda c=c: dock(docker, c)) for i, c in enumerate(complexes)}, repeats)
+    seconds = median_seconds({str(i): (lambda c=c: dock(pipeline, c)) for i, c in enumerate(complexes)}, repeats)
     per_pose = statistics.median(seconds.values()) / DOCKING.samples
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
@@ -76,23 +76,23 @@ def compare_docking(docker: Docker, complexes: list[CrystalComplex], repeats: in
     print(f"  DiffDock-S, tuned, over this: {DIFFDOCK_S_SECONDS_PER_POSE / per_pose:.0f} times (published yardstick)")
 
 
-def compare_threads(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
+def compare_threads(pipeline: DockingPipeline, crystal: CrystalComplex, repeats: int) -> None:
     """Docking on one core and on two, by the clock on the wall; honest only on a machine that is otherwise idle."""
     configs = {str(n): DOCKING.with_options({"threads": n}) for n in (1, 2)}
-    runs = {name: (lambda c=config: dock(docker, crystal, c)) for name, config in configs.items()}
+    runs = {name: (lambda c=config: dock(pipeline, crystal, c)) for name, config in configs.items()}
     seconds = median_seconds(runs, repeats, time.perf_counter)
     print(f"docking on one core / on two, wall seconds: {seconds['1']:.2f} / {seconds['2']:.2f}", end="")
     print(f" = {seconds['1'] / seconds['2']:.2f}")
 
 
-def compare_convolutions(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
+def compare_convolutions(pipeline: DockingPipeline, crystal: CrystalComplex, repeats: int) -> None:
     """The same weights through both tensor products: forward and backward of 16 poses."""
-    batch, pos, t = crystal_poses(docker, crystal, 16)
-    config = docker.network.score_model.config
+    batch, pos, t = crystal_poses(pipeline, crystal, 16)
+    config = pipeline.network.score_model.config
     models = {}
     for kind in ("fused", "e3nn"):
         models[kind] = ScoreModel(config.model_copy(update={"convolution": kind}))
-        models[kind].load_state_dict(docker.network.score_model.state_dict(), strict=False)
+        models[kind].load_state_dict(pipeline.network.score_model.state_dict(), strict=False)
 
     def step(model: ScoreModel) -> None:
         output = model(model.encode(batch.receptor, batch.ligand), pos, torch.zeros(len(pos), dtype=torch.int64), t)
@@ -102,10 +102,10 @@ def compare_convolutions(docker: Docker, crystal: CrystalComplex, repeats: int) 
     print(f"convolution, forward + backward: e3nn / fused = {seconds['e3nn'] / seconds['fused']:.2f}")
 
 
-def compare_receptor_sharing(docker: Docker, crystal: CrystalComplex, repeats: int) -> None:
+def compare_receptor_sharing(pipeline: DockingPipeline, crystal: CrystalComplex, repeats: int) -> None:
     """One evaluation of 20 poses with the receptor encoded once, and once for each pose."""
-    batch, pos, t = crystal_poses(docker, crystal, 20)
-    model = docker.network.score_model
+    batch, pos, t = crystal_poses(pipeline, crystal, 20)
+    model = pipeline.network.score_model
     idx = torch.zeros(len(pos), dtype=torch.int64)
 
     def shared() -> None:
@@ -150,7 +150,7 @@ def measure_training(complexes: list[CrystalComplex], repeats: int) -> None:
     print(f"training: {num_poses / seconds:.0f} noised poses per second and core")
 
 
-def compare_receptor_sizes(docker: Docker, corpus: Path, repeats: int) -> None:
+def compare_receptor_sizes(pipeline: DockingPipeline, corpus: Path, repeats: int) -> None:
     """Pocket docking of ligands of 20 to 30 heavy atoms into receptors of about 100 to 1,000 residues: seconds."""
     found: dict[int, CrystalComplex] = {}
     for entry in list_complexes(corpus, "val"):
@@ -163,20 +163,20 @@ def compare_receptor_sizes(docker: Docker, corpus: Path, repeats: int) -> None:
                 found.setdefault(wanted, crystal)
         if len(found) == len(RESIDUE_COUNTS):
             break
-    seconds = median_seconds({str(k): (lambda c=c: dock(docker, c)) for k, c in sorted(found.items())}, repeats)
+    seconds = median_seconds({str(k): (lambda c=c: dock(pipeline, c)) for k, c in sorted(found.items())}, repeats)
     for wanted, crystal in sorted(found.items()):
         num_residues, num_atoms = len(crystal.receptor.residue_labels), len(crystal.crystal_pos)
         print(f"receptor of {num_residues} residues, {num_atoms} ligand atoms: {seconds[str(wanted)]:.2f} CPU-s")
 
 
-def dock(docker: Docker, crystal: CrystalComplex, config: DockingConfig = DOCKING) -> None:
+def dock(pipeline: DockingPipeline, crystal: CrystalComplex, config: DockingConfig = DOCKING) -> None:
     """Dock at a displaced centre with the product's settings, without the check of validity."""
     center = displaced_center(crystal.crystal_pos, 2.0, 0, crystal.ligand.name)
     pocket = Pocket(center, DEFAULT_RADIUS, "benchmark")
-    docker.dock(crystal.receptor, crystal.ligand, pocket, config)
+    pipeline.dock(crystal.receptor, crystal.ligand, pocket, config)
 
 
-def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # noqa: ANN201
+def crystal_poses(pipeline: DockingPipeline, crystal: CrystalComplex, num_poses: int):  # noqa: ANN201
     """The crystal complex as a batch of one, with noised copies of its pose at spread times."""
     from discodock.data.crop import crop_complex, crop_radius
     from discodock.data.featurize import PrepareConfig, featurize
@@ -188,7 +188,7 @@ def crystal_poses(docker: Docker, crystal: CrystalComplex, num_poses: int):  # n
     t = torch.linspace(0.05, 1, num_poses)
     noise = torch.Generator().manual_seed(0)
     clean = batch.ligand_pos.expand(num_poses, -1, -1)
-    return batch, docker.network.process.perturb(clean, topology, t, noise).pos, t
+    return batch, pipeline.network.process.perturb(clean, topology, t, noise).pos, t
 
 
 def median_seconds(

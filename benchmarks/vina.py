@@ -37,7 +37,7 @@ from discodock.evaluation.sources import (
 )
 from discodock.files import write_json
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.outputs import read_table, write_table
 
 BOX_EDGE = 22.5  # Å, of the search box in pocket mode, or more for long ligands
@@ -144,17 +144,17 @@ def dock(complex_id: str, crystal: CrystalComplex, options: argparse.Namespace, 
 
 def judge(options: argparse.Namespace, config: EvaluationConfig) -> dict[str, Evaluation]:
     """Evaluations of discodock, Vina, and discodock's poses rescored by Vina."""
-    docker = Docker(options.checkpoint, "cpu")
+    pipeline = DockingPipeline(options.checkpoint, "cpu")
     sources: dict[str, tuple[PoseSource, EvaluationConfig]] = {
-        "discodock": (DockedPoses(docker), config),
+        "discodock": (DockedPoses(pipeline), config),
         "AutoDock Vina": (PoseFolder(options.out / "vina"), config),
         "discodock, rescored by Vina": (
-            DockedPoses(docker),
+            DockedPoses(pipeline),
             config.model_copy(update={"docking": config.docking.with_options({"rescore": "vina"})}),
         ),
     }
-    if docker.network.confidence_model is not None:
-        judged = RescoredPoses(docker, PoseFolder(options.out / "vina"))
+    if pipeline.network.confidence_model is not None:
+        judged = RescoredPoses(pipeline, PoseFolder(options.out / "vina"))
         sources["AutoDock Vina, ranked by confidence"] = (judged, config)
     found = {}
     for name, (poses, settings) in sources.items():

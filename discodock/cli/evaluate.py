@@ -99,15 +99,15 @@ def _pose_source(
     poses: Path | None, checkpoint: Path | None, device: str, mode: str, rank_by_confidence: bool
 ) -> PoseSource:
     from discodock.evaluation.sources import DockedPoses, PoseFolder, RescoredPoses
-    from discodock.inference.dock import Docker
+    from discodock.inference.dock import DockingPipeline
 
     if poses is not None:
         folder = PoseFolder(poses)
-        return RescoredPoses(Docker(checkpoint, device), folder) if rank_by_confidence else folder
-    docker = Docker(checkpoint, device)
+        return RescoredPoses(DockingPipeline(checkpoint, device), folder) if rank_by_confidence else folder
+    pipeline = DockingPipeline(checkpoint, device)
     if mode == "blind":
-        docker.check_pocket(None)
-    return DockedPoses(docker)
+        pipeline.check_pocket(None)
+    return DockedPoses(pipeline)
 
 
 def _listener(bar: WorkBar) -> EvaluationListener:

@@ -127,16 +127,16 @@ def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path |
     """Load the network, dock everything with a progress bar, and print what became of it."""
     from discodock.cli.progress import WorkBar
     from discodock.inference.batch import SUMMARY_FILE, run_jobs
-    from discodock.inference.dock import Docker
+    from discodock.inference.dock import DockingPipeline
     from discodock.inference.outputs import check_writable, mode_lines, read_run
     from discodock.inference.relax import check_relaxation
 
     check_relaxation(run_options.docking.relaxation)
-    docker = Docker(checkpoint, device)
+    pipeline = DockingPipeline(checkpoint, device)
     check_writable(out)
     num_steps = run_options.docking.num_candidates * run_options.docking.solver.steps
     with WorkBar("docking", len(jobs)) as bar:
-        outcomes = run_jobs(docker, jobs, out, run_options, _listener(bar, num_steps))
+        outcomes = run_jobs(pipeline, jobs, out, run_options, _listener(bar, num_steps))
     if len(outcomes) == 1 and outcomes[0].is_ok:
         print("\n".join(mode_lines(read_run(out / jobs[0].name))))
     num_ok, num_kept = sum(o.is_ok for o in outcomes), sum(o.is_kept for o in outcomes)

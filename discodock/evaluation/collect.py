@@ -24,7 +24,7 @@ from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.evaluate import EvaluationConfig, choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import complex_fingerprint, evaluation_pocket
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def collect_poses(
         InputError: there is nothing to dock, or `out` cannot be written.
         CheckpointError: the checkpoint cannot be used.
     """
-    network = _docker(checkpoint, device).network
+    network = _pipeline(checkpoint, device).network
     chosen = choose_complexes(
         list_complexes(source, config.split), config.limit, config.docking.seed, config.per_cluster
     )
@@ -170,8 +170,8 @@ def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
         raise InputError(f"{len(crystal.crystal_pos)} heavy atoms, more than {config.max_ligand_atoms}")
     pocket = evaluation_pocket(task.entry.id, crystal, config)
     assert pocket is not None
-    docker, docking = _docker(task.checkpoint, task.device), config.docking.model_copy(update={"threads": 1})
-    candidates = docker.sample(crystal.receptor, crystal.ligand, pocket, docking)
+    pipeline, docking = _pipeline(task.checkpoint, task.device), config.docking.model_copy(update={"threads": 1})
+    candidates = pipeline.sample(crystal.receptor, crystal.ligand, pocket, docking)
     arrays = {name: value for name, value in candidates.arrays.items() if name != "residue_embedding"}
     cropped = crop_site(arrays | {"ligand_pos": crystal.crystal_pos}, pocket.center)
     _, cropped["receptor_residue_idx"] = np.unique(cropped["receptor_residue_idx"], return_inverse=True)
@@ -185,11 +185,11 @@ def _docked_arrays(task: _Task) -> tuple[dict[str, np.ndarray], int]:
 
 
 @functools.lru_cache(maxsize=1)
-def _docker(checkpoint: Path | None, device: str) -> Docker:
+def _pipeline(checkpoint: Path | None, device: str) -> DockingPipeline:
     """The network, loaded once in each process; without the site model, as all pockets are given."""
-    docker = Docker(checkpoint, device)
-    docker.network = replace(docker.network, site_model=None)
-    return docker
+    pipeline = DockingPipeline(checkpoint, device)
+    pipeline.network = replace(pipeline.network, site_model=None)
+    return pipeline
 
 
 def _crashed(task: _Task) -> FailureRow:

@@ -22,7 +22,7 @@ from discodock.data.datasets.source import SourceComplex
 from discodock.errors import InputError
 from discodock.evaluation.displacement import displaced_center
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.outputs import fingerprint, package_versions, run_record
 from discodock.inference.pocket import Pocket
 from discodock.inference.validity import with_validity
@@ -98,15 +98,15 @@ class DockedPoses:
     """Poses from docking: a pocket displaced from the crystal ligand's centroid, or none; fresh conformers.
 
     Attributes:
-        docker: loaded network.
+        pipeline: loaded network.
     """
 
-    def __init__(self, docker: Docker) -> None:
-        self.docker = docker
+    def __init__(self, pipeline: DockingPipeline) -> None:
+        self.pipeline = pipeline
 
     def record(self, config: PredictionConfig) -> dict[str, Any]:
         """Settings and checkpoint."""
-        return run_record(self.docker.network, config.model_dump(mode="json"), ())
+        return run_record(self.pipeline.network, config.model_dump(mode="json"), ())
 
     def stamp(self, entry: SourceComplex) -> str:
         """Hash of the complex's files."""
@@ -116,7 +116,7 @@ class DockedPoses:
         """Dock the complex's ligand."""
         pocket = evaluation_pocket(complex_id, crystal, config)
         started, cpu_started = time.monotonic(), time.process_time()
-        result = self.docker.dock(
+        result = self.pipeline.dock(
             crystal.receptor,
             crystal.ligand,
             pocket,
@@ -144,18 +144,18 @@ class RescoredPoses:
     """Poses of another source, ranked by the confidence model; they stay where they are.
 
     Attributes:
-        docker: network with a confidence model.
+        pipeline: network with a confidence model.
         source: of the poses.
     """
 
-    def __init__(self, docker: Docker, source: PoseSource) -> None:
-        if docker.network.confidence_model is None:
-            raise InputError(f"{docker.network.path}: has no confidence model to rank by; give another --checkpoint")
-        self.docker, self.source = docker, source
+    def __init__(self, pipeline: DockingPipeline, source: PoseSource) -> None:
+        if pipeline.network.confidence_model is None:
+            raise InputError(f"{pipeline.network.path}: has no confidence model to rank by; give another --checkpoint")
+        self.pipeline, self.source = pipeline, source
 
     def record(self, config: PredictionConfig) -> dict[str, Any]:
         """The source's, and the checkpoint that ranks."""
-        ranked_by = {"sha256": self.docker.network.sha256}
+        ranked_by = {"sha256": self.pipeline.network.sha256}
         return self.source.record(config) | {"checkpoint": ranked_by}
 
     def stamp(self, entry: SourceComplex) -> str:
@@ -166,7 +166,7 @@ class RescoredPoses:
         """The source's poses in a new order; the time to judge them is added to theirs."""
         found = self.source.predict(complex_id, crystal, config)
         started, cpu_started = time.monotonic(), time.process_time()
-        order, probs = self.docker.rank_poses(crystal.receptor, crystal.ligand, found.pos, config.docking.threads)
+        order, probs = self.pipeline.rank_poses(crystal.receptor, crystal.ligand, found.pos, config.docking.threads)
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
         return replace(
             found,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from discodock.config import dump_config
 from discodock.errors import DiscodockError, InputError
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.inputs import read_docking_receptor
 from discodock.inference.jobs import Job
 from discodock.inference.outputs import (
@@ -103,12 +103,12 @@ class JobListener:
 
 
 def run_jobs(
-    docker: Docker, jobs: Sequence[Job], out: Path, options: RunOptions, listener: JobListener | None = None
+    pipeline: DockingPipeline, jobs: Sequence[Job], out: Path, options: RunOptions, listener: JobListener | None = None
 ) -> list[JobOutcome]:
     """Dock all jobs into folders of `out`, and write `docking.yaml` and, also when interrupted, `summary.csv`.
 
     Args:
-        docker: loaded network.
+        pipeline: loaded network.
         jobs: with distinct names.
         out: output folder, made when there is something to put into it.
         options: shared by all jobs.
@@ -124,7 +124,7 @@ def run_jobs(
     try:
         for job in jobs:
             listener.started(job)
-            outcomes.append(_run_job(docker, job, out, options, listener))
+            outcomes.append(_run_job(pipeline, job, out, options, listener))
             listener.finished(job, outcomes[-1])
             if time.monotonic() - last_written > SUMMARY_INTERVAL:
                 _write_summary(out, outcomes)
@@ -136,19 +136,19 @@ def run_jobs(
     return outcomes
 
 
-def _run_job(docker: Docker, job: Job, out: Path, options: RunOptions, listener: JobListener) -> JobOutcome:
+def _run_job(pipeline: DockingPipeline, job: Job, out: Path, options: RunOptions, listener: JobListener) -> JobOutcome:
     try:
         if job.ligand is None:
             raise InputError(job.problem or "the ligand could not be read")
         with _reading():
-            key = _job_key(docker, job, options)
+            key = _job_key(pipeline, job, options)
         earlier = _finished_run(out / job.name)
         if not options.overwrite and earlier.get("key") == key:
             return JobOutcome(earlier["summary"], is_kept=True)
         with _reading():
-            result = _dock(docker, job, options, listener)
+            result = _dock(pipeline, job, options, listener)
         row, settings = _summary_row(job, result), options.docking.model_dump(mode="json")
-        record = run_record(docker.network, settings, options.command) | {"key": key, "summary": row}
+        record = run_record(pipeline.network, settings, options.command) | {"key": key, "summary": row}
         write_result(result, out / job.name, record)
         return JobOutcome(row)
     except OSError:  # of writing, which would stop the other jobs as well
@@ -186,16 +186,16 @@ def _finished_run(folder: Path) -> dict[str, Any]:
     return read_run(folder) if is_whole else {}
 
 
-def _dock(docker: Docker, job: Job, options: RunOptions, listener: JobListener) -> DockingResult:
+def _dock(pipeline: DockingPipeline, job: Job, options: RunOptions, listener: JobListener) -> DockingResult:
     assert job.ligand is not None
-    docker.check_pocket(job.pocket)
+    pipeline.check_pocket(job.pocket)
     config = options.docking
     receptor = read_docking_receptor(job.protein, job.ligand, job.pocket, config.receptor)
     pocket = None if job.pocket is None else resolve_pocket(job.pocket, receptor)
-    return docker.dock(receptor, job.ligand, pocket, config, name=job.name, on_step=listener.stepped)
+    return pipeline.dock(receptor, job.ligand, pocket, config, name=job.name, on_step=listener.stepped)
 
 
-def _job_key(docker: Docker, job: Job, options: RunOptions) -> str:
+def _job_key(pipeline: DockingPipeline, job: Job, options: RunOptions) -> str:
     """Hash of everything the job's poses depend on; a missing file counts as empty, reading it later says so."""
     assert job.ligand is not None
     spec = job.pocket
@@ -204,7 +204,7 @@ def _job_key(docker: Docker, job: Job, options: RunOptions) -> str:
     files = [path for path in (job.protein, reference, cofactors) if path is not None and path.is_file()]
     chemistry = job.ligand.mol.ToBinary(_ALL_PROPERTIES)
     pocket = None if spec is None else [spec.center, spec.residues, spec.radius]
-    return fingerprint(job.name, chemistry, pocket, options.docking.result_settings(), docker.network.sha256, *files)
+    return fingerprint(job.name, chemistry, pocket, options.docking.result_settings(), pipeline.network.sha256, *files)
 
 
 _ALL_PROPERTIES: Final = 0xFFFF

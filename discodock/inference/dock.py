@@ -1,4 +1,4 @@
-"""Docking one ligand into one receptor: `dock` for files, `Docker` for structures that are read already.
+"""Docking one ligand into one receptor: `dock` for files, `DockingPipeline` for structures that are read already.
 
 The way of a pose: sample and relax all candidates, score their confidence, select the best, finish their relaxation.
 """
@@ -36,7 +36,7 @@ from discodock.inference.validity import with_validity
 from discodock.models.sites import allot
 
 
-class Docker:
+class DockingPipeline:
     """A loaded network, ready to dock any number of ligands.
 
     Attributes:
@@ -230,11 +230,11 @@ def dock(
     check_relaxation(config.relaxation)
     spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, config.pocket_radius)
     record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
-    docker = Docker(None if checkpoint is None else Path(checkpoint), device)
-    docker.check_pocket(spec)
+    pipeline = DockingPipeline(None if checkpoint is None else Path(checkpoint), device)
+    pipeline.check_pocket(spec)
     receptor = read_docking_receptor(Path(protein), record, spec, config.receptor)
     pocket = None if spec is None else resolve_pocket(spec, receptor)
-    return docker.dock(receptor, record, pocket, config, name=name)
+    return pipeline.dock(receptor, record, pocket, config, name=name)
 
 
 def _warnings(

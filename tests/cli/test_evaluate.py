@@ -87,7 +87,7 @@ from pathlib import Path
 from discodock.evaluation import evaluate
 from discodock.evaluation.sources import DockedPoses
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 
 class Killer(evaluate.EvaluationListener):
     def finished(self, row, *, is_kept):
@@ -97,7 +97,7 @@ class Killer(evaluate.EvaluationListener):
 evaluate.WRITE_INTERVAL = 0.0
 few = {"samples": 3, "steps": 2, "relax": "none", "validity": False}
 config = evaluate.EvaluationConfig(docking=DockingConfig().with_options(few))
-poses = DockedPoses(Docker(Path(sys.argv[1]), "cpu"))
+poses = DockedPoses(DockingPipeline(Path(sys.argv[1]), "cpu"))
 evaluate.evaluate(poses, Path(sys.argv[2]), Path(sys.argv[3]), config, listener=Killer())
 """
 

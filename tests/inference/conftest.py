@@ -5,7 +5,7 @@ from discodock.chem.ligand import read_ligand
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import read_receptor
 from discodock.chem.receptor_features import receptor_arrays
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from tests.tiny import SMALL, write_tiny_checkpoint
 
 
@@ -15,23 +15,23 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def docker(checkpoint):
-    return Docker(checkpoint, "cpu")
+def pipeline(checkpoint):
+    return DockingPipeline(checkpoint, "cpu")
 
 
 @pytest.fixture(scope="session")
-def blind_docker(tmp_path_factory):
+def blind_pipeline(tmp_path_factory):
     """The same score model, with a site model."""
-    return Docker(
+    return DockingPipeline(
         write_tiny_checkpoint(tmp_path_factory.mktemp("weights") / "blind.safetensors", has_site_model=True), "cpu"
     )
 
 
 @pytest.fixture(scope="session")
-def coded_docker(tmp_path_factory):
+def coded_pipeline(tmp_path_factory):
     """A network with discrete codes, their prior, and a site model."""
     path = tmp_path_factory.mktemp("weights") / "codes.safetensors"
-    return Docker(write_tiny_checkpoint(path, has_site_model=True, has_codes=True), "cpu")
+    return DockingPipeline(write_tiny_checkpoint(path, has_site_model=True, has_codes=True), "cpu")
 
 
 @pytest.fixture(scope="session")

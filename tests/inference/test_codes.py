@@ -25,8 +25,8 @@ def pocket(ligand):
 
 
 @pytest.fixture(scope="module")
-def result(coded_docker, receptor, ligand, pocket):
-    return coded_docker.dock(receptor, ligand, pocket, config())
+def result(coded_pipeline, receptor, ligand, pocket):
+    return coded_pipeline.dock(receptor, ligand, pocket, config())
 
 
 def by_sample(result):
@@ -53,33 +53,35 @@ def test_codes_point_into_the_crop(result, receptor, pocket):
         assert np.linalg.norm(receptor.pos[receptor.residue_idx == number] - pocket.center, axis=1).min() < 14
 
 
-def test_codes_and_poses_depend_on_the_seed_and_not_on_the_batch(coded_docker, receptor, ligand, pocket, result):
-    again = coded_docker.dock(receptor, ligand, pocket, config(batch_size=4))
+def test_codes_and_poses_depend_on_the_seed_and_not_on_the_batch(coded_pipeline, receptor, ligand, pocket, result):
+    again = coded_pipeline.dock(receptor, ligand, pocket, config(batch_size=4))
     assert [pose.codes for pose in by_sample(again)] == [pose.codes for pose in by_sample(result)]
     assert np.abs(positions(again) - positions(result)).max() < 1e-3
-    other = coded_docker.dock(receptor, ligand, pocket, config(seed=1))
+    other = coded_pipeline.dock(receptor, ligand, pocket, config(seed=1))
     assert [pose.codes for pose in by_sample(other)] != [pose.codes for pose in by_sample(result)]
 
 
-def test_guidance_zero_is_the_identity_and_minus_one_ignores_the_codes(coded_docker, receptor, ligand, pocket, result):
+def test_guidance_zero_is_the_identity_and_minus_one_ignores_the_codes(
+    coded_pipeline, receptor, ligand, pocket, result
+):
     def guided(weight, **changes):
         changes |= {"codes": {"guidance_weight": weight, "draw": {"temperature": 1.0}}}
-        return positions(coded_docker.dock(receptor, ligand, pocket, config(**changes)))
+        return positions(coded_pipeline.dock(receptor, ligand, pocket, config(**changes)))
 
     assert (guided(0.0) == positions(result)).all()
     assert np.abs(guided(1.0) - positions(result)).max() > 1e-3
     ignored = guided(-1.0)
     assert np.abs(ignored - positions(result)).max() > 1e-3
     other = {"codes": {"guidance_weight": -1.0, "draw": {"temperature": 0.0}}}
-    other_codes = coded_docker.dock(receptor, ligand, pocket, config(**other))
+    other_codes = coded_pipeline.dock(receptor, ligand, pocket, config(**other))
     assert [pose.codes for pose in by_sample(other_codes)] != [pose.codes for pose in by_sample(result)]
     assert np.abs(positions(other_codes) - ignored).max() < 1e-4
 
 
-def test_poses_beyond_the_share_are_drawn_without_codes(coded_docker, receptor, ligand, pocket, result):
-    half = by_sample(coded_docker.dock(receptor, ligand, pocket, config(codes={"share": 0.5})))
+def test_poses_beyond_the_share_are_drawn_without_codes(coded_pipeline, receptor, ligand, pocket, result):
+    half = by_sample(coded_pipeline.dock(receptor, ligand, pocket, config(codes={"share": 0.5})))
     no_codes = {"guidance_weight": -1.0, "draw": {"temperature": 1.0}}
-    ignored = positions(coded_docker.dock(receptor, ligand, pocket, config(codes=no_codes)))
+    ignored = positions(coded_pipeline.dock(receptor, ligand, pocket, config(codes=no_codes)))
     coded = has_codes(range(6), 0.5, torch.device("cpu")).tolist()
     assert 2 <= sum(coded) <= 4
     for number, has in enumerate(coded):
@@ -88,6 +90,6 @@ def test_poses_beyond_the_share_are_drawn_without_codes(coded_docker, receptor, 
         assert np.abs(half[number].pos - expected).max() < 1e-3
 
 
-def test_a_network_without_codes_has_none(blind_docker, receptor, ligand):
-    result = blind_docker.dock(receptor, ligand, None, config())
+def test_a_network_without_codes_has_none(blind_pipeline, receptor, ligand):
+    result = blind_pipeline.dock(receptor, ligand, None, config())
     assert all(pose.codes == () for pose in result.poses)

@@ -10,7 +10,7 @@ from discodock.errors import ConfigError
 from discodock.inference.candidates import Confidences, given_poses
 from discodock.inference.confidence import score_confidence
 from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.pocket import Pocket
 from discodock.inference.relax import RelaxedPoses
 from tests.tiny import write_tiny_checkpoint
@@ -22,7 +22,7 @@ CONFIG = DockingConfig().with_options({"samples": 6, "exhaustiveness": 1, "confo
 def judge(tmp_path_factory):
     """A network with a site model and a confidence model."""
     path = tmp_path_factory.mktemp("weights") / "confidence.safetensors"
-    return Docker(write_tiny_checkpoint(path, has_site_model=True, has_confidence=True), "cpu")
+    return DockingPipeline(write_tiny_checkpoint(path, has_site_model=True, has_confidence=True), "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +45,8 @@ def test_poses_are_ranked_by_their_probability_and_have_its_columns(result):
         assert 0.3 < row["expected_rmsd"] < 12 and pose.confidence.atom_error.shape == (len(pose.pos),)
 
 
-def test_without_a_confidence_model_the_columns_are_empty(docker, receptor, ligand, pocket):
-    found = docker.dock(receptor, ligand, pocket, CONFIG)
+def test_without_a_confidence_model_the_columns_are_empty(pipeline, receptor, ligand, pocket):
+    found = pipeline.dock(receptor, ligand, pocket, CONFIG)
     assert all(row["p_rmsd_lt_2"] == row["confidence"] == row["expected_rmsd"] == "" for row in found.to_dicts())
     assert found.best.confidence is None
 
@@ -95,9 +95,9 @@ def test_given_poses_far_apart_are_of_different_sites(arrays):
     np.testing.assert_allclose([site.pocket.center[0] for site in candidates.sites], [0.5, 20.5])
 
 
-def test_a_network_without_confidence_cannot_rank_given_poses(docker, receptor, ligand, result):
+def test_a_network_without_confidence_cannot_rank_given_poses(pipeline, receptor, ligand, result):
     with pytest.raises(ConfigError, match="no confidence model"):
-        docker.rank_poses(receptor, ligand, np.stack([pose.pos for pose in result.poses]))
+        pipeline.rank_poses(receptor, ligand, np.stack([pose.pos for pose in result.poses]))
 
 
 def test_what_is_unlike_training_is_said(judge, receptor, ligand, pocket):

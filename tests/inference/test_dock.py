@@ -40,43 +40,43 @@ def by_sample(result):
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("solver", ["euler_maruyama", "low_temperature"])
-def test_poses_do_not_depend_on_the_batch_size_or_their_number(docker, receptor, ligand, pocket, seed, solver):
+def test_poses_do_not_depend_on_the_batch_size_or_their_number(pipeline, receptor, ligand, pocket, seed, solver):
     settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}} | PLAIN
-    whole = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **settings)))
-    single = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=1, **settings)))
-    fewer = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings)))
+    whole = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=5, **settings)))
+    single = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=1, **settings)))
+    fewer = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings)))
     assert np.abs(whole - single).max() < 1e-3
     assert np.abs(whole[:3] - fewer).max() < 1e-3
 
 
-def test_the_same_seed_gives_the_same_poses_and_another_one_others(docker, receptor, ligand, pocket):
-    first, again, other = (by_sample(docker.dock(receptor, ligand, pocket, config(seed=s))) for s in (7, 7, 8))
+def test_the_same_seed_gives_the_same_poses_and_another_one_others(pipeline, receptor, ligand, pocket):
+    first, again, other = (by_sample(pipeline.dock(receptor, ligand, pocket, config(seed=s))) for s in (7, 7, 8))
     assert (first == again).all()
     assert np.abs(first - other).max() > 1.0
 
 
-def test_the_crystal_pose_does_not_leak(docker, receptor, ligand, pocket):
+def test_the_crystal_pose_does_not_leak(pipeline, receptor, ligand, pocket):
     moved_mol = Chem.Mol(ligand.mol)
     conformer = moved_mol.GetConformer()
     pos = conformer.GetPositions()  # every atom moves by itself, so that no length or angle of the crystal is left
     conformer.SetPositions(pos + 50.0 + np.random.default_rng(0).normal(size=pos.shape))
     moved = dataclasses.replace(ligand, mol=moved_mol)
-    from_crystal = by_sample(docker.dock(receptor, ligand, pocket, config(**PLAIN)))
-    from_elsewhere = by_sample(docker.dock(receptor, moved, pocket, config(**PLAIN)))
+    from_crystal = by_sample(pipeline.dock(receptor, ligand, pocket, config(**PLAIN)))
+    from_elsewhere = by_sample(pipeline.dock(receptor, moved, pocket, config(**PLAIN)))
     assert (from_crystal == from_elsewhere).all()
 
 
-def test_poses_move_with_the_frame_of_the_protein(docker, receptor, ligand, pocket):
+def test_poses_move_with_the_frame_of_the_protein(pipeline, receptor, ligand, pocket):
     shift = np.array([10.0, -20.0, 5.0])
     moved_receptor = dataclasses.replace(receptor, pos=receptor.pos + shift)
     moved_pocket = Pocket(pocket.center + shift, pocket.radius, pocket.source)
-    here = by_sample(docker.dock(receptor, ligand, pocket, config(**PLAIN)))
-    there = by_sample(docker.dock(moved_receptor, ligand, moved_pocket, config(**PLAIN)))
+    here = by_sample(pipeline.dock(receptor, ligand, pocket, config(**PLAIN)))
+    there = by_sample(pipeline.dock(moved_receptor, ligand, moved_pocket, config(**PLAIN)))
     assert np.abs(here + shift - there).max() < 5e-3
 
 
-def test_ranks_scores_and_flags_are_consistent(docker, receptor, ligand, pocket):
-    result = docker.dock(receptor, ligand, dataclasses.replace(pocket, radius=0.5), config())
+def test_ranks_scores_and_flags_are_consistent(pipeline, receptor, ligand, pocket):
+    result = pipeline.dock(receptor, ligand, dataclasses.replace(pocket, radius=0.5), config())
     assert [pose.rank for pose in result.poses] == [1, 2, 3, 4, 5]
     scores = [pose.rank_score for pose in result.poses]
     assert scores == sorted(scores, reverse=True)
@@ -89,32 +89,32 @@ def test_ranks_scores_and_flags_are_consistent(docker, receptor, ligand, pocket)
         assert pose.checks.stereo_problem is None and check_chemistry(ligand.mol, pose.mol) is None
 
 
-def test_poses_that_no_check_can_judge_are_kept(docker, receptor, ligand, pocket, monkeypatch):
+def test_poses_that_no_check_can_judge_are_kept(pipeline, receptor, ligand, pocket, monkeypatch):
     def broken(*_):
         raise RuntimeError("no bounds")
 
     monkeypatch.setattr("discodock.inference.validity.check_validity", broken)
-    result = docker.dock(receptor, ligand, pocket, config())
+    result = pipeline.dock(receptor, ligand, pocket, config())
     assert len(result.poses) == 5 and {pose.validity for pose in result.poses} == {None}
     assert result.to_dicts()[0]["pb_valid"] == ""
 
 
-def test_poses_outside_the_pocket_are_told_of(docker, receptor, ligand, pocket):
-    result = docker.dock(receptor, ligand, dataclasses.replace(pocket, radius=1e-6), config())
+def test_poses_outside_the_pocket_are_told_of(pipeline, receptor, ligand, pocket):
+    result = pipeline.dock(receptor, ligand, dataclasses.replace(pocket, radius=1e-6), config())
     assert not any(pose.checks.pocket_ok for pose in result.poses)
     assert any("no pose has its centroid" in warning for warning in result.warnings)
 
 
-def test_a_receptor_smaller_than_any_in_training_is_told_of(docker, receptor, ligand, pocket, monkeypatch):
-    assert not any("complete" in warning for warning in docker.dock(receptor, ligand, pocket, config()).warnings)
+def test_a_receptor_smaller_than_any_in_training_is_told_of(pipeline, receptor, ligand, pocket, monkeypatch):
+    assert not any("complete" in warning for warning in pipeline.dock(receptor, ligand, pocket, config()).warnings)
     monkeypatch.setattr("discodock.inference.inputs.TRAINED_RESIDUES", len(receptor.residues) + 1)
-    result = docker.dock(receptor, ligand, pocket, config())
+    result = pipeline.dock(receptor, ligand, pocket, config())
     assert any(f"a receptor of {len(receptor.residues)} residues" in warning for warning in result.warnings)
 
 
-def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, receptor, ligand, pocket, monkeypatch):
-    expected = by_sample(docker.dock(receptor, ligand, pocket, config(**PLAIN)))
-    forward, sizes = docker.network.score_model.forward, []
+def test_running_out_of_memory_halves_the_batch_and_changes_nothing(pipeline, receptor, ligand, pocket, monkeypatch):
+    expected = by_sample(pipeline.dock(receptor, ligand, pocket, config(**PLAIN)))
+    forward, sizes = pipeline.network.score_model.forward, []
 
     def small_memory(context, pos, pose_complex, t, codes):
         sizes.append(len(pos))
@@ -122,29 +122,29 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(docker, rece
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return forward(context, pos, pose_complex, t, codes)
 
-    monkeypatch.setattr(docker.network.score_model, "forward", small_memory)
-    found = by_sample(docker.dock(receptor, ligand, pocket, config(batch_size=5, **PLAIN)))
+    monkeypatch.setattr(pipeline.network.score_model, "forward", small_memory)
+    found = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=5, **PLAIN)))
     assert sizes[:2] == [5, 3] and set(sizes[2:]) == {2, 1}
     assert np.abs(found - expected).max() < 1e-3
 
 
-def test_a_pose_that_never_fits_is_an_input_error_and_other_errors_pass(docker):
+def test_a_pose_that_never_fits_is_an_input_error_and_other_errors_pass(pipeline):
     with pytest.raises(InputError, match="a single pose"):
-        _smaller_batch(RuntimeError("out of memory"), 1, docker.network.device)
+        _smaller_batch(RuntimeError("out of memory"), 1, pipeline.network.device)
     with pytest.raises(RuntimeError, match="shapes"):
-        _smaller_batch(RuntimeError("shapes do not fit"), 4, docker.network.device)
+        _smaller_batch(RuntimeError("shapes do not fit"), 4, pipeline.network.device)
 
 
-def test_a_sampler_that_leaves_the_numbers_is_refused(docker, receptor, ligand, pocket, monkeypatch):
-    forward = docker.network.score_model.forward
+def test_a_sampler_that_leaves_the_numbers_is_refused(pipeline, receptor, ligand, pocket, monkeypatch):
+    forward = pipeline.network.score_model.forward
 
     def broken(*arguments):
         out = forward(*arguments)
         return PoseTangent(out.tr * float("nan"), out.rot, out.tor)
 
-    monkeypatch.setattr(docker.network.score_model, "forward", broken)
+    monkeypatch.setattr(pipeline.network.score_model, "forward", broken)
     with pytest.raises(InputError, match="not finite"):
-        docker.dock(receptor, ligand, pocket, config())
+        pipeline.dock(receptor, ligand, pocket, config())
 
 
 def test_the_public_function_docks_files_and_smiles(checkpoint):
@@ -157,10 +157,10 @@ def test_the_public_function_docks_files_and_smiles(checkpoint):
     assert [row["rank"] for row in rows] == [1, 2] and rows[0]["confidence"] == ""
 
 
-def test_relaxation_is_on_unless_told_otherwise(docker, receptor, ligand, pocket):
-    relaxed = docker.dock(receptor, ligand, pocket, config(samples=3))
-    fast = docker.dock(receptor, ligand, pocket, config(samples=3, relaxation=RelaxationConfig(method="fast")))
-    plain = docker.dock(receptor, ligand, pocket, config(samples=3, relaxation=NOT_RELAXED))
+def test_relaxation_is_on_unless_told_otherwise(pipeline, receptor, ligand, pocket):
+    relaxed = pipeline.dock(receptor, ligand, pocket, config(samples=3))
+    fast = pipeline.dock(receptor, ligand, pocket, config(samples=3, relaxation=RelaxationConfig(method="fast")))
+    plain = pipeline.dock(receptor, ligand, pocket, config(samples=3, relaxation=NOT_RELAXED))
     assert (by_sample(relaxed) == by_sample(fast)).all()
     before, after = ({pose.sample: pose for pose in result.poses} for result in (plain, relaxed))
     for number, pose in after.items():
@@ -193,50 +193,50 @@ def test_the_public_function_refuses_what_cannot_be(checkpoint, changes, error):
     assert "\n" not in str(caught.value)
 
 
-def test_docking_takes_its_own_number_of_threads_and_gives_them_back(docker, receptor, ligand, pocket, monkeypatch):
-    forward, seen = docker.network.score_model.forward, set()
+def test_docking_takes_its_own_number_of_threads_and_gives_them_back(pipeline, receptor, ligand, pocket, monkeypatch):
+    forward, seen = pipeline.network.score_model.forward, set()
 
     def watching(*arguments):
         seen.add(torch.get_num_threads())
         return forward(*arguments)
 
-    monkeypatch.setattr(docker.network.score_model, "forward", watching)
+    monkeypatch.setattr(pipeline.network.score_model, "forward", watching)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        docker.dock(receptor, ligand, pocket, config())
+        pipeline.dock(receptor, ligand, pocket, config())
         assert seen == {1} and torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
 
-def test_threads_change_no_pose(docker, receptor, ligand, pocket, monkeypatch):
+def test_threads_change_no_pose(pipeline, receptor, ligand, pocket, monkeypatch):
     def dock(threads):
         several = config(samples=7, batch_size=2, threads=threads)
-        return docker.dock(receptor, ligand, pocket, several, on_step=steps.append)
+        return pipeline.dock(receptor, ligand, pocket, several, on_step=steps.append)
 
     steps: list[int] = []
     monkeypatch.setattr("discodock.inference.relax.MAX_POSES", 3)
     alone = dock(1)
     num_alone, names = sum(steps), set()
-    forward = docker.network.score_model.forward
+    forward = pipeline.network.score_model.forward
 
     def watching(*arguments):
         names.add(threading.current_thread().name)
         assert torch.get_num_threads() == 1
         return forward(*arguments)
 
-    monkeypatch.setattr(docker.network.score_model, "forward", watching)
+    monkeypatch.setattr(pipeline.network.score_model, "forward", watching)
     together = dock(3)
     assert sum(steps) == 2 * num_alone and names and threading.current_thread().name not in names
     assert [pose.sample for pose in together.poses] == [pose.sample for pose in alone.poses]
     assert (by_sample(together) == by_sample(alone)).all()
 
 
-def test_poses_rescored_by_vina_are_ranked_by_it(docker, receptor, ligand, pocket):
+def test_poses_rescored_by_vina_are_ranked_by_it(pipeline, receptor, ligand, pocket):
     pytest.importorskip("vina")
-    before = docker.dock(receptor, ligand, pocket, config(samples=3, validity=False))
-    result = docker.dock(receptor, ligand, pocket, config(samples=3, rescore="vina", validity=False))
+    before = pipeline.dock(receptor, ligand, pocket, config(samples=3, validity=False))
+    result = pipeline.dock(receptor, ligand, pocket, config(samples=3, rescore="vina", validity=False))
     scores = [pose.vina_rescore for pose in result.poses]
     assert scores == sorted(scores) == [-pose.rank_score for pose in result.poses]
     assert [pose.rank for pose in result.poses] == [1, 2, 3]
@@ -249,10 +249,10 @@ def test_poses_rescored_by_vina_are_ranked_by_it(docker, receptor, ligand, pocke
         assert pose.checks.stereo_problem is None
 
 
-def test_without_vina_one_line_says_what_to_install(docker, receptor, ligand, pocket, monkeypatch):
+def test_without_vina_one_line_says_what_to_install(pipeline, receptor, ligand, pocket, monkeypatch):
     monkeypatch.setitem(sys.modules, "vina", None)
     with pytest.raises(InputError, match=r"pip install 'discodock\[vina\]'"):
-        docker.dock(receptor, ligand, pocket, config(samples=1, rescore="vina"))
+        pipeline.dock(receptor, ligand, pocket, config(samples=1, rescore="vina"))
     with pytest.raises(ConfigError, match="rescore: choose none, vina, not 'gnina'"):
         config().with_options({"rescore": "gnina"})
     flexible = config(relaxation=RelaxationConfig(method="openmm", openmm=OpenMMConfig(flexible=4.0)))
@@ -260,15 +260,15 @@ def test_without_vina_one_line_says_what_to_install(docker, receptor, ligand, po
         flexible.with_options({"rescore": "vina"})
 
 
-def test_a_pocket_far_from_the_receptor_is_refused(docker, receptor, ligand):
+def test_a_pocket_far_from_the_receptor_is_refused(pipeline, receptor, ligand):
     far = Pocket(receptor.pos.max(axis=0) + 100.0, 10.0, "far away")
     with pytest.raises(InputError, match="no atom of the receptor lies within"):
-        docker.dock(receptor, ligand, far, config())
+        pipeline.dock(receptor, ligand, far, config())
 
 
-def test_the_best_of_more_candidates_are_kept(docker, receptor, ligand, pocket):
-    every = docker.dock(receptor, ligand, pocket, config(samples=9, validity=False))
-    best = docker.dock(receptor, ligand, pocket, config(samples=3, exhaustiveness=3, validity=False))
+def test_the_best_of_more_candidates_are_kept(pipeline, receptor, ligand, pocket):
+    every = pipeline.dock(receptor, ligand, pocket, config(samples=9, validity=False))
+    best = pipeline.dock(receptor, ligand, pocket, config(samples=3, exhaustiveness=3, validity=False))
     by_sample = {pose.sample: pose for pose in every.poses}
     assert best.poses[0].sample == every.poses[0].sample
     assert [pose.rank for pose in best.poses] == [1, 2, 3]

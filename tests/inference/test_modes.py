@@ -93,9 +93,9 @@ def test_residues_within_the_contact_distance_are_touched(receptor):
     assert [tuple(found.labels[i] for i in row.nonzero()[0]) for row in found.pointed_at] == near
 
 
-def test_the_modes_of_a_result_are_of_its_final_poses(coded_docker, receptor, ligand, arrays):
+def test_the_modes_of_a_result_are_of_its_final_poses(coded_pipeline, receptor, ligand, arrays):
     config = DockingConfig().with_options({"samples": 12, "exhaustiveness": 1, "steps": 2, "relax": "none"})
-    result = coded_docker.dock(receptor, ligand, None, config)
+    result = coded_pipeline.dock(receptor, ligand, None, config)
     assert sum(mode.share for mode in result.modes) == pytest.approx(1)
     poses = np.stack([pose.pos for pose in result.poses])
     distances = pairwise_rmsd(poses, arrays["ligand_automorphisms"])

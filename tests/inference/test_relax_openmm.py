@@ -159,11 +159,11 @@ def test_a_side_chain_that_holds_a_metal_stays(small, flexible):
     assert residue in residues_of(small, moved) and residue not in residues_of(small, kept)
 
 
-def test_moved_side_chains_are_written_and_judged_against(docker, small, tmp_path):
+def test_moved_side_chains_are_written_and_judged_against(pipeline, small, tmp_path):
     pocket = Pocket(small.pos.mean(axis=0), 10.0, "test")
     relaxation = RelaxationConfig(method="openmm", openmm=FLEXIBLE)
     config = DockingConfig(samples=2, relaxation=relaxation).with_options({"steps": 2})
-    result = docker.dock(small.receptor, small.ligand, pocket, config)
+    result = pipeline.dock(small.receptor, small.ligand, pocket, config)
     for pose, row in zip(result.poses, result.to_dicts(), strict=True):
         receptor = result.receptor_of(pose)
         shift = np.linalg.norm(receptor.pos - small.receptor.pos, axis=1).max()

@@ -28,8 +28,8 @@ def pocket(ligand):
 
 
 @pytest.fixture
-def result(blind_docker, receptor, ligand):
-    return blind_docker.dock(receptor, ligand, None, config())
+def result(blind_pipeline, receptor, ligand):
+    return blind_pipeline.dock(receptor, ligand, None, config())
 
 
 def poses_of(result, site):
@@ -48,17 +48,17 @@ def test_samples_are_shared_among_distinct_sites_by_probability(result, receptor
         assert row["pocket_ok"] == (offset <= pose.site.pocket.radius)
 
 
-def test_a_site_s_poses_are_those_of_docking_there(blind_docker, receptor, ligand, result):
+def test_a_site_s_poses_are_those_of_docking_there(blind_pipeline, receptor, ligand, result):
     first = result.sites[0]
     found = poses_of(result, first)
-    there = blind_docker.dock(receptor, ligand, first.pocket, config())
+    there = blind_pipeline.dock(receptor, ligand, first.pocket, config())
     expected = poses_of(there, there.sites[0])
     assert np.abs(found - expected[: len(found)]).max() < 1e-3
 
 
-def test_a_pocket_changes_nothing_but_the_code(docker, blind_docker, receptor, ligand, pocket):
-    without = docker.dock(receptor, ligand, pocket, config())
-    with_code = blind_docker.dock(receptor, ligand, pocket, config())
+def test_a_pocket_changes_nothing_but_the_code(pipeline, blind_pipeline, receptor, ligand, pocket):
+    without = pipeline.dock(receptor, ligand, pocket, config())
+    with_code = blind_pipeline.dock(receptor, ligand, pocket, config())
     assert (poses_of(without, without.sites[0]) == poses_of(with_code, with_code.sites[0])).all()
     assert {row["latent_code"] for row in without.to_dicts()} == {""}
     assert len({row["latent_code"] for row in with_code.to_dicts()}) == 1
@@ -66,7 +66,7 @@ def test_a_pocket_changes_nothing_but_the_code(docker, blind_docker, receptor, l
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_pocket_restricts_the_site_code_whatever_the_model_believes(
-    blind_docker, receptor, arrays, monkeypatch, seed
+    blind_pipeline, receptor, arrays, monkeypatch, seed
 ):
     rng = np.random.default_rng(seed)
     center = receptor.pos[rng.integers(len(receptor.pos))] + rng.normal(size=3) * 3
@@ -83,34 +83,34 @@ def test_a_pocket_restricts_the_site_code_whatever_the_model_believes(
         return type(prediction)(torch.where(places["inside"], 0.0, 1e4)[None], prediction.center, prediction.mask)
 
     monkeypatch.setattr(SiteModel, "forward", certain_of_outside)
-    (site,) = choose_sites(blind_docker.network, arrays, receptor, pocket, DockingConfig())
+    (site,) = choose_sites(blind_pipeline.network, arrays, receptor, pocket, DockingConfig())
     inside = {residue.label for residue, is_in in zip(receptor.residues, places["inside"], strict=True) if is_in}
     assert 0 < len(inside) < len(receptor.residues)
     assert site.residue in inside and site.pocket is pocket
 
 
-def test_a_pocket_without_any_residue_has_no_site_code(blind_docker, receptor, arrays):
+def test_a_pocket_without_any_residue_has_no_site_code(blind_pipeline, receptor, arrays):
     centroids = residue_centroids(receptor.pos, receptor.residue_idx)
     far = Pocket(centroids.max(axis=0) + 200, 5.0, "nowhere")
-    (site,) = choose_sites(blind_docker.network, arrays, receptor, far, DockingConfig())
+    (site,) = choose_sites(blind_pipeline.network, arrays, receptor, far, DockingConfig())
     assert site.code == "" and site.pocket is far
 
 
-def test_temperature_zero_docks_into_one_site(blind_docker, receptor, ligand):
+def test_temperature_zero_docks_into_one_site(blind_pipeline, receptor, ligand):
     cold = config(sites={"code": {"temperature": 0}})
-    result = blind_docker.dock(receptor, ligand, None, cold)
+    result = blind_pipeline.dock(receptor, ligand, None, cold)
     assert len(result.sites) == 1 and result.sites[0].prob == pytest.approx(1)
 
 
-def test_the_crystal_pose_does_not_lead_to_the_site(blind_docker, receptor, ligand, arrays):
+def test_the_crystal_pose_does_not_lead_to_the_site(blind_pipeline, receptor, ligand, arrays):
     moved = arrays | {"ligand_pos": arrays["ligand_pos"] + 30}
-    sites = [choose_sites(blind_docker.network, a, receptor, None, DockingConfig()) for a in (arrays, moved)]
+    sites = [choose_sites(blind_pipeline.network, a, receptor, None, DockingConfig()) for a in (arrays, moved)]
     assert [s.residue for s in sites[0]] == [s.residue for s in sites[1]]
     np.testing.assert_array_equal(sites[0][0].pocket.center, sites[1][0].pocket.center)
 
 
-def test_without_a_site_model_a_pocket_is_asked_for(docker, receptor, ligand, checkpoint):
+def test_without_a_site_model_a_pocket_is_asked_for(pipeline, receptor, ligand, checkpoint):
     with pytest.raises(InputError, match="blind docking needs the site model.*--pocket-center"):
-        docker.dock(receptor, ligand, None, config())
+        pipeline.dock(receptor, ligand, None, config())
     with pytest.raises(InputError, match="blind docking needs the site model"):
         discodock.dock(SMALL / "protein.pdb", SMALL / "ligand.sdf", checkpoint=checkpoint, device="cpu")

@@ -13,7 +13,7 @@ from discodock.diffusion.schedule import NoiseSchedule
 from discodock.evaluation.rows import complex_values
 from discodock.evaluation.sources import DockedPoses, PredictionConfig
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.pocket import Pocket
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
@@ -76,16 +76,16 @@ def centroids(result):
 
 
 def test_poses_start_around_the_receptor_and_a_pocket_moves_the_start(tmp_path, receptor, ligand):
-    docker = Docker(write_checkpoint(tmp_path / "tiny.safetensors", {}), "cpu")
-    blind = docker.dock(receptor, ligand, None, DOCKING)
+    pipeline = DockingPipeline(write_checkpoint(tmp_path / "tiny.safetensors", {}), "cpu")
+    blind = pipeline.dock(receptor, ligand, None, DOCKING)
     assert len(blind.poses) == 6 and all(pose.site.pocket.source == "whole receptor" for pose in blind.poses)
     middle = receptor.pos.mean(axis=0)
     np.testing.assert_allclose(blind.poses[0].site.pocket.center, middle, atol=1e-3)
     assert centroids(blind).std(axis=0).max() > 5  # 19 Å of noise per axis, and a network that knows nothing
     pocket = Pocket(middle + 30.0, 10.0, "a test")
-    moved = docker.dock(receptor, ligand, pocket, DOCKING)
+    moved = pipeline.dock(receptor, ligand, pocket, DOCKING)
     assert np.abs(centroids(moved).mean(axis=0) - centroids(blind).mean(axis=0) - 30).max() < 12
-    again = docker.dock(receptor, ligand, None, DOCKING)
+    again = pipeline.dock(receptor, ligand, None, DOCKING)
     np.testing.assert_array_equal(centroids(again), centroids(blind))
 
 
@@ -93,29 +93,29 @@ def test_poses_start_around_the_receptor_and_a_pocket_moves_the_start(tmp_path, 
 def test_the_language_model_of_training_is_asked_at_prediction(tmp_path, receptor, ligand):
     model = write_tiny_esm(tmp_path / "esm", size=8)
     path = write_checkpoint(tmp_path / "tiny.safetensors", {"esm": str(model)}, embedding_size=8)
-    result = Docker(path, "cpu").dock(receptor, ligand, None, DOCKING)
+    result = DockingPipeline(path, "cpu").dock(receptor, ligand, None, DOCKING)
     assert np.isfinite(centroids(result)).all()
 
 
 def test_evaluation_has_no_site_where_none_was_looked_for(tmp_path, receptor, ligand):
-    docker = Docker(write_checkpoint(tmp_path / "tiny.safetensors", {}), "cpu")
+    pipeline = DockingPipeline(write_checkpoint(tmp_path / "tiny.safetensors", {}), "cpu")
     crystal = CrystalComplex(receptor, ligand, heavy_positions(ligand.mol))
     config = PredictionConfig(mode="blind", docking=DOCKING)
-    values = complex_values(crystal, DockedPoses(docker).predict("any", crystal, config))
+    values = complex_values(crystal, DockedPoses(pipeline).predict("any", crystal, config))
     assert "oracle_rmsd" in values and not values.get("site_distances") and not values.get("latent_code")
 
 
 def test_codes_point_at_any_atom_or_residue_and_are_drawn_as_the_checkpoint_says(tmp_path, receptor, ligand):
-    docker = Docker(write_checkpoint_with_codes(tmp_path / "codes.safetensors"), "cpu")
-    result = docker.dock(receptor, ligand, None, DOCKING)
+    pipeline = DockingPipeline(write_checkpoint_with_codes(tmp_path / "codes.safetensors"), "cpu")
+    result = pipeline.dock(receptor, ligand, None, DOCKING)
     atoms = {f"atom={ligand.mol.GetAtomWithIdx(int(i)).GetSymbol()}{i + 1}" for i in heavy_indices(ligand.mol)}
     residues = {f"near={residue.label}" for residue in receptor.residues}
     drawn = {label for pair in codes(result) for label in pair}
     assert all(len(pair) == 2 for pair in codes(result)) and drawn <= atoms | residues
     assert drawn & atoms and drawn & residues
     halves = DockingConfig.model_validate(VALUES | {"batch_size": 3})
-    assert codes(docker.dock(receptor, ligand, None, halves)) == codes(result)
+    assert codes(pipeline.dock(receptor, ligand, None, halves)) == codes(result)
     same = DockingConfig.model_validate(VALUES | {"codes": {"draw": {"temperature": 0.25}}})
-    assert codes(docker.dock(receptor, ligand, None, same)) == codes(result)
+    assert codes(pipeline.dock(receptor, ligand, None, same)) == codes(result)
     other = DockingConfig.model_validate(VALUES | {"codes": {"draw": {"temperature": 30.0}}})
-    assert codes(docker.dock(receptor, ligand, None, other)) != codes(result)
+    assert codes(pipeline.dock(receptor, ligand, None, other)) != codes(result)

@@ -6,7 +6,7 @@ import pytest
 from discodock.chem.ligand import read_ligand
 from discodock.chem.protein import MovedAtoms, read_receptor
 from discodock.inference.config import DockingConfig
-from discodock.inference.dock import Docker
+from discodock.inference.dock import DockingPipeline
 from discodock.inference.outputs import run_record, write_result
 from tests.tiny import SMALL, write_tiny_checkpoint
 
@@ -14,25 +14,25 @@ COMMAND = ("/usr/bin/discodock", "predict", "--protein", "my protein.pdb", "--li
 
 
 @pytest.fixture(scope="session")
-def docker(tmp_path_factory):
+def pipeline(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "codes.safetensors"
-    return Docker(write_tiny_checkpoint(path, has_site_model=True, has_codes=True), "cpu")
+    return DockingPipeline(write_tiny_checkpoint(path, has_site_model=True, has_codes=True), "cpu")
 
 
 @pytest.fixture(scope="session")
-def result(docker):
+def result(pipeline):
     """Eight poses of a real ligand on a real protein, searched blindly, with sites, codes and modes."""
     ligand = read_ligand(SMALL / "ligand.sdf")
     receptor = read_receptor(SMALL / "protein.pdb", reference_ligands=[ligand.mol])
     config = DockingConfig.model_validate(
         {"samples": 8, "exhaustiveness": 1, "seed": 0, "conformers": 2, "solver": {"steps": 2}}
     )
-    return docker.dock(receptor, ligand, None, config, name="aspirin")
+    return pipeline.dock(receptor, ligand, None, config, name="aspirin")
 
 
 @pytest.fixture(scope="session")
-def record(docker):
-    return run_record(docker.network, {}, COMMAND)
+def record(pipeline):
+    return run_record(pipeline.network, {}, COMMAND)
 
 
 @pytest.fixture
