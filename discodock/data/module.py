@@ -31,6 +31,12 @@ class StoreConfig(Settings):
     cluster_exponent: float = Field(
         0.5, ge=0, le=1, description="a complex is drawn with probability ~ cluster size ** -exponent; 0 = all alike"
     )
+    torsion_exponent: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="a complex is drawn with probability ~ (1 + rotatable bonds) ** exponent as well",
+    )
     max_ligand_atoms: int = Field(60, gt=0, description="larger ligands are left out of training")
     num_val: int = Field(48, ge=0, description="validation complexes, spread over clusters, the same in every run")
     num_workers: int = Field(0, ge=0, description="loader processes; 0 loads in the training process")
@@ -53,10 +59,11 @@ class DataConfig(StoreConfig):
     )
 
 
-def cluster_probabilities(clusters: Sequence[str], exponent: float) -> np.ndarray:
-    """Probabilities of complexes, ~ size of their cluster ** -exponent, shape (len(clusters),)."""
-    sizes = Counter(clusters)
-    weights = np.array([sizes[c] ** -exponent for c in clusters])
+def draw_probabilities(rows: Sequence[IndexRow], config: StoreConfig) -> np.ndarray:
+    """Probabilities of complexes, ~ size of their cluster ** -a * (1 + rotatable bonds) ** b, shape (len(rows),)."""
+    sizes = Counter(row.cluster for row in rows)
+    weights = np.array([sizes[row.cluster] ** -config.cluster_exponent for row in rows])
+    weights = weights * np.array([(1 + row.num_torsions) ** config.torsion_exponent for row in rows])
     return weights / weights.sum()
 
 
@@ -126,7 +133,7 @@ class StoreDataModule(pl.LightningDataModule, ABC):
             train = val = [row for row in rows if row.id in config.ids]
         if not train:
             raise PreparedDataError(f"{config.root}: no complex of the train split; prepare with --splits")
-        self.train_probabilities = cluster_probabilities([row.cluster for row in train], config.cluster_exponent)
+        self.train_probabilities = draw_probabilities(train, config)
         val = spread_over_clusters(val, config.num_val)
         self.train_set = self.dataset(store, [row.id for row in train], is_train=True)
         self.val_set = self.dataset(store, [row.id for row in val], is_train=False)
@@ -205,7 +212,7 @@ class ComplexDataModule(StoreDataModule):
         assert isinstance(self.train_set, CroppedComplexDataset)
         self.train_set.entries += [(store, row.id) for row in rows]
         fraction = self.crops.peptide_fraction
-        drawn = cluster_probabilities([row.cluster for row in rows], self.crops.cluster_exponent)
+        drawn = draw_probabilities(rows, self.crops)
         self.train_probabilities = np.concatenate([(1 - fraction) * self.train_probabilities, fraction * drawn])
 
     def collate(self, complexes: Sequence[Arrays]) -> ComplexBatch:

@@ -6,21 +6,33 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from discodock.diffusion.path import PathSchedule, PosePath
 from discodock.diffusion.process import PoseProcess, draw_unit_tangent
-from discodock.diffusion.schedule import NoiseSchedule
 from discodock.diffusion.solvers import SolverConfig, solve
-from discodock.diffusion.spaces import Components
+from discodock.diffusion.spaces import Components, Schedule
 from discodock.geometry.pose import PoseTangent, update_pose
 from discodock.geometry.topology import LigandTopology
 from discodock.noise import NoiseLike
 
 
 class PoseSpace:
-    """R^3 x SO(3) x T^k for a batch of P poses; the state is their positions in Å, shape (P, L, 3)."""
+    """R^3 x SO(3) x T^k for a batch of P poses; the state is their positions in Å, shape (P, L, 3).
 
-    def __init__(self, process: PoseProcess, topology: LigandTopology) -> None:
+    Args:
+        process: noise schedules of the components.
+        topology: rotatable bonds and padding of the poses.
+        path: times of the components; None for one time that all share.
+    """
+
+    def __init__(self, process: PoseProcess, topology: LigandTopology, path: PosePath | None = None) -> None:
         config = process.config
-        self.schedules: tuple[NoiseSchedule, ...] = (config.tr, config.rot, config.tor)
+        self.schedules: tuple[Schedule, ...] = (config.tr, config.rot, config.tor)
+        if path is not None:
+            self.schedules = (
+                PathSchedule(config.tr, path.tr),
+                PathSchedule(config.rot, path.rot),
+                PathSchedule(config.tor, path.tor),
+            )
         self.topology = topology
 
     def components(self, tangent: PoseTangent) -> Components:
@@ -58,25 +70,28 @@ def draw_poses(
     noise: NoiseLike,
     *,
     config: SolverConfig,
+    path: PosePath | None = None,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Draw poses around the origin: from the prior, and from there to the data.
 
     Args:
-        network: unit-scale outputs for (positions (P, L, 3), times (P,)).
+        network: unit-scale outputs for (positions (P, L, 3), times (P,), or (P, 3) along a path).
         process: process that the network was trained for.
         topology: rotatable bonds and padding of the poses.
         conformer_pos: conformers to start from in Å, shape (P, L, 3); see `conformers_in_turn`.
         noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
         config: solver, steps and time grid.
+        path: times of the components, for networks with `component_times`; None for one time that all share.
         on_step: callback for (steps done, positions) after each step.
 
     Returns:
         Positions in Å, shape (P, L, 3).
     """
     center = conformer_pos.new_zeros(len(conformer_pos), 3)
-    start = process.prior_sample(conformer_pos, topology, center, noise)
-    return denoise_poses(network, process, topology, start, noise, config=config, on_step=on_step)
+    tor_start = 1.0 if path is None else path.tor.start
+    start = process.prior_sample(conformer_pos, topology, center, noise, tor_start=tor_start)
+    return denoise_poses(network, process, topology, start, noise, config=config, path=path, on_step=on_step)
 
 
 def denoise_poses(
@@ -87,17 +102,19 @@ def denoise_poses(
     noise: NoiseLike,
     *,
     config: SolverConfig,
+    path: PosePath | None = None,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Walk poses from the prior to the data.
 
     Args:
-        network: unit-scale outputs for (positions (P, L, 3), times (P,)).
+        network: unit-scale outputs for (positions (P, L, 3), times (P,), or (P, 3) along a path).
         process: scales the outputs to scores and knows the noise.
         topology: what may move.
         pos: poses from `PoseProcess.prior_sample` in Å, shape (P, L, 3).
         noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
         config: solver, steps, time grid; a Karras grid spaces the translation noise.
+        path: times of the components, for networks with `component_times`; None for one time that all share.
         on_step: called with (steps done, positions) after each step.
 
     Returns:
@@ -106,7 +123,9 @@ def denoise_poses(
 
     def score_fn(state: Tensor, t: float) -> PoseTangent:
         times = state.new_full((state.shape[0],), t)
+        if path is not None:
+            times = path.times(times)
         return process.to_score(network(state, times), times)
 
     times = config.times(process.config.tr)
-    return solve(score_fn, PoseSpace(process, topology), pos, times, noise, config=config, on_step=on_step)
+    return solve(score_fn, PoseSpace(process, topology, path), pos, times, noise, config=config, on_step=on_step)

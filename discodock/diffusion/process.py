@@ -84,8 +84,9 @@ class PoseProcess:
         self.config = config
 
     def sigmas(self, t: Tensor) -> PoseSigmas:
-        """Noise levels at times `t`, shape (P,), 1 = noise."""
-        return PoseSigmas(self.config.tr.sigma(t), self.config.rot.sigma(t), self.config.tor.sigma(t))
+        """Noise levels at times `t`, 1 = noise; shape (P,), or (P, 3) for a time of each component (tr, rot, tor)."""
+        tr, rot, tor = (t, t, t) if t.ndim == 1 else t.unbind(-1)
+        return PoseSigmas(self.config.tr.sigma(tr), self.config.rot.sigma(rot), self.config.tor.sigma(tor))
 
     def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseLike) -> NoisedPose:
         """Draw noised poses at times `t` and the exact score of the kernel that drew them.
@@ -95,7 +96,7 @@ class PoseProcess:
         Args:
             pos: clean positions in Å, shape (P, L, 3).
             topology: what may move.
-            t: times in [0, 1], shape (P,).
+            t: times in [0, 1], shape (P,), or (P, 3) by component.
             noise: generator or noise source of all random numbers.
         """
         sigmas = self.sigmas(t)
@@ -113,7 +114,15 @@ class PoseProcess:
         )
         return NoisedPose(update_pose(pos, topology, update), score)
 
-    def prior_sample(self, conformer_pos: Tensor, topology: LigandTopology, center: Tensor, noise: NoiseLike) -> Tensor:
+    def prior_sample(
+        self,
+        conformer_pos: Tensor,
+        topology: LigandTopology,
+        center: Tensor,
+        noise: NoiseLike,
+        *,
+        tor_start: float = 1.0,
+    ) -> Tensor:
         """Draw poses at t = 1: orientation and torsions uniform, centroid normal about `center` with tr's sigma_max.
 
         Args:
@@ -121,6 +130,7 @@ class PoseProcess:
             topology: what may move.
             center: pocket centres in Å, shape (P, 3).
             noise: generator or noise source of all random numbers.
+            tor_start: time of the torsions; below 1 they are those of the conformer plus the noise of that time.
 
         Returns:
             Positions in Å, shape (P, L, 3).
@@ -128,15 +138,16 @@ class PoseProcess:
         num_poses, num_torsions = topology.tor_mask.shape
         drawn = standard_normal(noise, (num_poses, 7 + num_torsions), like=conformer_pos)
         shift = center - masked_centroid(conformer_pos, topology.atom_mask)
+        tor = 2 * torch.pi * torch.special.ndtr(drawn[:, 7:])  # a normal's own CDF of it is uniform
+        if tor_start < 1:
+            tor = drawn[:, 7:] * self.config.tor.sigma(drawn.new_tensor(tor_start))
         update = PoseTangent(
-            tr=shift + drawn[:, :3] * self.config.tr.sigma_max,
-            rot=rotvec_from_normal(drawn[:, 3:7]),
-            tor=2 * torch.pi * torch.special.ndtr(drawn[:, 7:]),  # a normal's own CDF of it is uniform
+            tr=shift + drawn[:, :3] * self.config.tr.sigma_max, rot=rotvec_from_normal(drawn[:, 3:7]), tor=tor
         )
         return update_pose(conformer_pos, topology, update)
 
     def to_score(self, output: PoseTangent, t: Tensor) -> PoseTangent:
-        """Scale unit-variance network outputs to scores at times `t`, shape (P,): 1/Å and 1/rad."""
+        """Scale unit-variance network outputs to scores at times `t`, shape (P,) or (P, 3): 1/Å and 1/rad."""
         scale = self._score_scale(t)
         return PoseTangent(
             output.tr * scale.tr[:, None], output.rot * scale.rot[:, None], output.tor * scale.tor[:, None]
@@ -149,7 +160,7 @@ class PoseProcess:
             output: network outputs at unit scale.
             score: the kernel's score from `perturb`.
             topology: tells real bonds from padding.
-            t: times, shape (P,).
+            t: times, shape (P,) or (P, 3).
         """
         scale = self._score_scale(t)
         tor_mask = topology.tor_mask.to(score.tor.dtype)

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from pydantic import Field
 from torch import Tensor
 
 from discodock.geometry.pose import PoseTangent
 from discodock.latents.registry import CodeLayout
 from discodock.models.pose_trunk import ComplexContext, PoseTrunk, PoseTrunkConfig
 from discodock.models.readout import GeneralisedForces
+from discodock.nn.radial import ComponentTimes
 
 
 class ScoreModelConfig(PoseTrunkConfig):
     """Sizes of the score model."""
 
     kind: Literal["all_atom"] = "all_atom"
+    component_times: bool = Field(False, description="a diffusion time for each of translation, rotation and torsions")
 
 
 class ScoreModel(PoseTrunk):
@@ -36,6 +39,7 @@ class ScoreModel(PoseTrunk):
     def __init__(self, config: ScoreModelConfig, layout: CodeLayout | None = None) -> None:
         super().__init__(config, layout)
         self.readout = GeneralisedForces(config.num_scalars, config.num_vectors, config.num_time)
+        self.component_times = ComponentTimes(3, config.num_time) if config.component_times else None
 
     def forward(
         self,
@@ -51,15 +55,27 @@ class ScoreModel(PoseTrunk):
             context: from `encode`.
             pos: ligand atoms in the frame of the receptor, Å, shape (P, L, 3).
             pose_complex: the complex of each pose, int64, shape (P,).
-            t: diffusion time of each pose in [0, 1], shape (P,).
+            t: diffusion times of the poses in [0, 1], shape (P,), or (P, 3) for one of each component (tr, rot, tor).
             codes: weights (P, N_i) of every code of the layout, rows of zeros for null codes; None for no codes.
 
         Returns:
             tr (P, 3), rot (P, 3), tor (P, T), of about unit variance; `PoseProcess.to_score` scales them.
 
         Raises:
-            ValueError: there are codes, and the network was made without.
+            ValueError: there are codes, or times of components, and the network was made without.
         """
-        time = self.time_embedding(t)
+        time = self.embed_times(t)
         features = self.features(context, pos, pose_complex, time, codes)
         return self.readout(features, pos, context.ligand.topology.select(pose_complex), time)
+
+    def embed_times(self, t: Tensor) -> Tensor:
+        """Embedding of times (P,), or (P, 3) by component, shape (P, num_time).
+
+        Raises:
+            ValueError: there is a time for each component, and the network was made for one.
+        """
+        if t.ndim == 1:
+            return self.time_embedding(t)
+        if self.component_times is None:
+            raise ValueError("a score model with one time was given a time for each component")
+        return self.component_times(self.time_embedding(t.flatten()).unflatten(0, t.shape))

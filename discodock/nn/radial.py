@@ -51,3 +51,25 @@ class TimeEmbedding(nn.Module):
         """Embed times (P,) into (P, num_channels)."""
         phase = t[:, None] * self.frequencies
         return self.mlp(torch.cat([phase.cos(), phase.sin()], dim=-1))
+
+
+class ComponentTimes(nn.Module):
+    """One embedding of the times of several components; of equal times it is exactly that of the one time.
+
+    The mean of the components' embeddings, plus what an MLP without biases makes of their deviations from it, zero at
+    initialisation: a network that was trained with one time goes on as it was.
+    """
+
+    def __init__(self, num_components: int, num_channels: int) -> None:
+        super().__init__()
+        self.deviation = nn.Sequential(
+            nn.Linear(num_components * num_channels, 2 * num_channels, bias=False),
+            nn.SiLU(),
+            nn.Linear(2 * num_channels, num_channels, bias=False),
+        )
+        nn.init.zeros_(self.deviation[2].weight)
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """Join embeddings (P, num_components, num_channels) into (P, num_channels)."""
+        mean = embedded.mean(dim=1)
+        return mean + self.deviation((embedded - mean[:, None]).flatten(1))

@@ -141,6 +141,23 @@ def test_a_ligand_far_from_the_receptor_and_one_without_torsions_get_finite_scor
     assert (score.tor[0] == 0).all()
 
 
+def test_equal_times_of_the_components_are_one_time_and_others_are_not():
+    receptor, ligand, pos = random_complexes(0, SIZES)
+    model = make_model(component_times=True)
+    torch.nn.init.normal_(model.component_times.deviation[2].weight)  # as after training
+    t = torch.tensor([0.3, 0.8], dtype=torch.float64)
+    one, each = run(model, receptor, ligand, pos, t=t), run(model, receptor, ligand, pos, t=t[:, None].expand(-1, 3))
+    assert_same(each, one)
+    apart = run(model, receptor, ligand, pos, t=torch.stack([t, t, 1 - t], dim=1))
+    assert (apart.rot - one.rot).abs().max() > 1e-3 * one.rot.abs().max()
+
+
+def test_times_of_components_are_refused_by_a_network_with_one_time():
+    receptor, ligand, pos = random_complexes(0, SIZES)
+    with pytest.raises(ValueError, match="a time for each component"):
+        run(make_model(), receptor, ligand, pos, t=torch.full((2, 3), 0.5, dtype=torch.float64))
+
+
 def test_inputs_are_left_as_they_were():
     receptor, ligand, pos = random_complexes(4, SIZES)
     before = [value.clone() for value in (receptor.pos, ligand.atom_feat, ligand.hops, pos)]
