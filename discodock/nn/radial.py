@@ -62,12 +62,11 @@ class ComponentTimes(nn.Module):
 
     def __init__(self, num_components: int, num_channels: int) -> None:
         super().__init__()
+        last = nn.Linear(2 * num_channels, num_channels, bias=False)
+        nn.init.zeros_(last.weight)
         self.deviation = nn.Sequential(
-            nn.Linear(num_components * num_channels, 2 * num_channels, bias=False),
-            nn.SiLU(),
-            nn.Linear(2 * num_channels, num_channels, bias=False),
+            nn.Linear(num_components * num_channels, 2 * num_channels, bias=False), nn.SiLU(), last
         )
-        nn.init.zeros_(self.deviation[2].weight)
 
     def forward(self, embedded: Tensor) -> Tensor:
         """Join embeddings (P, num_components, num_channels) into (P, num_channels)."""
