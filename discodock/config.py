@@ -47,7 +47,7 @@ def checked(cls: type[SettingsT], values: Mapping[str, Any], source: str) -> Set
     Args:
         cls: the class of the top block.
         values: nested values of its fields.
-        source: where they come from, for the message.
+        source: origin of the values, for the message.
 
     Raises:
         ConfigError: a key is unknown (the nearest known one is named), or a value is out of range or contradicts

@@ -15,11 +15,11 @@ class ReceptorGraph(TensorRecord):
     """Heavy atoms of B receptor crops, padded to R atoms; categories as in `discodock.schema`.
 
     Attributes:
-        pos: in Å, shape (B, R, 3).
+        pos: positions of the heavy atoms, Å, shape (B, R, 3).
         mask: true for real atoms, bool, shape (B, R).
-        element: int64, shape (B, R).
-        residue_type: int64, shape (B, R).
-        atom_name: int64, shape (B, R).
+        element: element of each atom, an index into `schema.ELEMENTS`, int64, shape (B, R).
+        residue_type: type of each atom's residue, an index into `schema.RESIDUE_TYPES`, int64, shape (B, R).
+        atom_name: name of each atom, an index into `schema.ATOM_NAMES`, int64, shape (B, R).
         residue_idx: residue of each atom, int64, shape (B, R).
     """
 
@@ -36,7 +36,7 @@ class EmbeddedReceptorGraph(ReceptorGraph):
     """Receptors with the embeddings of a protein language model.
 
     Attributes:
-        residue_embedding: of all residues by their number, cropped away or not, shape (B, N, E).
+        residue_embedding: embeddings of all residues by their number, cropped away or not, shape (B, N, E).
     """
 
     residue_embedding: Tensor
@@ -67,9 +67,10 @@ class ResidueGraph(TensorRecord):
         pos: centroids of their heavy atoms, Å, shape (B, N, 3).
         mask: true for residues that the site code may point at, bool, shape (B, N).
         scalars: pooled atom features of `SiteModel.encode_receptor`, shape (B, N, 2 S).
-        vectors: likewise, shape (B, N, 3, V).
-        cavity_scalars: from `geometry.cavities.cavity_features`, shape (B, N, cavities.NUM_SCALARS).
-        cavity_vectors: likewise, shape (B, N, 3, cavities.NUM_VECTORS).
+        vectors: pooled vector features of the same origin, shape (B, N, 3, V).
+        cavity_scalars: invariant features of cavities, from `geometry.cavities.cavity_features`, shape (B, N,
+            cavities.NUM_SCALARS).
+        cavity_vectors: vector features of cavities, of the same origin, shape (B, N, 3, cavities.NUM_VECTORS).
     """
 
     pos: Tensor

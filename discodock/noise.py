@@ -56,8 +56,8 @@ def stream_key(seed: int, purpose: Purpose, *numbers: int) -> np.random.SeedSequ
 
     Args:
         seed: the user's seed, from 0 to 2^32 - 1, as each of the numbers.
-        purpose: what the stream is for.
-        numbers: which of the streams of that purpose, at most two numbers.
+        purpose: use that the stream is made for.
+        numbers: number of the stream among those of its purpose, at most two integers.
 
     Returns:
         A key made of all of them.
@@ -82,7 +82,7 @@ class StreamNoise:
     Args:
         seed: seed of all samples.
         numbers: number of each sample of the batch.
-        purpose: what is drawn.
+        purpose: use that the numbers are drawn for.
 
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
     """

@@ -32,7 +32,7 @@ class OneOf:
     """The check that `one_of` makes, which a command line can ask for the names.
 
     Attributes:
-        known: returns the registry, or its names.
+        known: function that returns the registry, or its names.
     """
 
     known: Callable[[], Collection[str]]
@@ -53,6 +53,7 @@ def one_of(known: Callable[[], Collection[str]]) -> OneOf:
     >>> solver: Annotated[str, one_of(lambda: SOLVERS)] = "heun"
 
     Args:
-        known: returns the registry, or its names; called when a name is checked, as registries end their modules.
+        known: function that returns the registry, or its names; called when a name is checked, as registries end their
+            modules.
     """
     return OneOf(known)

@@ -28,10 +28,10 @@ class WeightFile:
     """Weights and what they need to be understood.
 
     Attributes:
-        weights: by part and parameter name, such as `model.readout.fields.weight`.
+        weights: weights by part and parameter name, such as `model.readout.fields.weight`.
         config: settings of every part, as plain data.
-        info: how the weights came to be: step, code version, data, figures.
-        sha256: of the file.
+        info: origin of the weights: step, code version, data, figures.
+        sha256: SHA-256 of the file.
     """
 
     weights: dict[str, Tensor]
@@ -58,9 +58,9 @@ def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> No
     """Load weights of an earlier network; parameters that it did not have keep their initial values, and are logged.
 
     Args:
-        module: to be trained on.
-        weights: by parameter name.
-        source: what the weights are, for messages.
+        module: module to be trained on.
+        weights: weights by parameter name.
+        source: description of the weights, for messages.
 
     Raises:
         CheckpointError: a weight is unknown to the module or has another shape, or none is there at all.
@@ -83,10 +83,10 @@ def write_weight_file(
 
     Args:
         path: the file.
-        weights: by name.
+        weights: weights by name.
         config: settings of every part, as plain data.
-        info: how the weights came to be, as plain data.
-        metadata: what else goes into the header; `format` names what the file is.
+        info: origin of the weights, as plain data.
+        metadata: further entries of the header; `format` names the kind of file.
 
     Raises:
         CheckpointError: the file cannot be written; what was there is still there.
@@ -105,8 +105,8 @@ def read_weight_file(path: Path, expected: dict[str, tuple[str, str]]) -> Weight
 
     Args:
         path: the file.
-        expected: by entry of the header, its value and what is said of files with another one; `{}` in that stands for
-            the value found.
+        expected: entries of the header with their expected values, each with the message about files that have another
+            one; `{}` in that stands for the value found.
 
     Raises:
         CheckpointError: missing, damaged, or not the expected kind of file.

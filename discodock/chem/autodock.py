@@ -37,7 +37,7 @@ class VinaPoses:
 
     Attributes:
         pos: heavy atoms in the ligand's order, Å, shape (N, L, 3).
-        scores: kcal/mol, lower is better, shape (N,).
+        scores: Vina's scores, kcal/mol, lower is better, shape (N,).
     """
 
     pos: np.ndarray
@@ -49,9 +49,9 @@ def optimise_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, *,
 
     Args:
         pos: heavy atoms, Å, shape (N, L, 3).
-        ligand: as read.
-        receptor: as read.
-        seed: of Vina; the optimisation draws no random numbers.
+        ligand: the ligand, as read from its file.
+        receptor: the receptor, as read from its file.
+        seed: seed of Vina; the optimisation draws no random numbers.
 
     Raises:
         InputError: Vina is missing, or cannot use the ligand.
@@ -85,12 +85,12 @@ def dock_with_vina(
 
     Args:
         start: ligand with a conformer of its own; position and torsions are Vina's to find, rings stay.
-        receptor: as read.
-        center: of the search box, Å, shape (3,).
+        receptor: the receptor, as read from its file.
+        center: centre of the search box, Å, shape (3,).
         size: edges of the search box, Å, shape (3,).
-        exhaustiveness: independent runs.
-        num_poses: at most.
-        seed: of Vina.
+        exhaustiveness: number of independent runs.
+        num_poses: most poses to return.
+        seed: seed of Vina.
 
     Raises:
         InputError: Vina is missing, cannot use the ligand, or finds no pose.

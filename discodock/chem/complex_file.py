@@ -28,7 +28,7 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     the column before, as gemmi reads them. The file appears complete or not at all.
 
     Args:
-        receptor: as read.
+        receptor: the receptor, as read from its file.
         pose: molecule with a conformer in the receptor's frame, hydrogens or not.
         path: file to write.
     """
@@ -51,8 +51,8 @@ def write_side_chains(receptor: Receptor, moved: Sequence[MovedAtoms | None], pa
     Names and numbers are those of `write_complex`. The file appears complete or not at all.
 
     Args:
-        receptor: as read.
-        moved: with each pose; None where nothing did.
+        receptor: the receptor, as read from its file.
+        moved: receptor atoms that moved with each pose; None where nothing did.
         path: file to write.
     """
     atoms = np.concatenate([np.empty(0, dtype=np.int64), *(each.atoms for each in moved if each is not None)])

@@ -26,9 +26,9 @@ class Depiction:
 
     Attributes:
         svg: 2-D drawing as an SVG element with a transparent background; no text of the input goes into it.
-        formula: such as "C9H8O4".
+        formula: molecular formula, such as "C9H8O4".
         weight: molar mass, g/mol.
-        smiles: isomeric, canonical.
+        smiles: isomeric, canonical SMILES.
     """
 
     svg: str
@@ -41,9 +41,9 @@ def depict(mol: Chem.Mol, width: int = 330, height: int = 190) -> Depiction:
     """Draw a molecule, its stereo labelled and its plain hydrogens left out.
 
     Args:
-        mol: sanitised; a conformer only serves to perceive stereo that is not set.
-        width: of the drawing, pixels.
-        height: of the drawing, pixels.
+        mol: sanitised molecule; a conformer only serves to perceive stereo that is not set.
+        width: width of the drawing, pixels.
+        height: height of the drawing, pixels.
     """
     bare = Chem.RemoveHs(mol)
     smiles = Chem.MolToSmiles(bare)

@@ -41,8 +41,8 @@ class LigandRecord:
         name: title of the record, or the file's stem.
         mol: sanitised molecule with the input's atom order, hydrogens, charges, stereo and SD tags.
         has_3d: whether `mol` carries a 3-D conformer (its coordinates, Å).
-        source: where it came from, for messages ("ligands.sdf, record 3").
-        warnings: what was changed or guessed while reading, one sentence each.
+        source: origin of the record, for messages ("ligands.sdf, record 3").
+        warnings: changes and guesses made while reading, one sentence each.
     """
 
     name: str

@@ -42,7 +42,7 @@ class RawLigand:
     Attributes:
         title: name in the record, may be empty.
         mol: molecule as drawn, unsanitised, hydrogens kept; None if it could not be parsed.
-        problem: why `mol` is None, one line; empty otherwise.
+        problem: reason why `mol` is None, one line; empty otherwise.
     """
 
     title: str
@@ -55,7 +55,7 @@ class LigandFormat:
     """A file format and how to read it.
 
     Attributes:
-        description: its name in messages.
+        description: name of the format in messages.
         suffixes: endings of its files, lower case, besides `.gz`.
         sniff: whether a text shows that it is of this format.
         parse: every record of a text, broken ones with their problem.

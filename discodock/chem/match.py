@@ -26,7 +26,7 @@ def matched_positions(ligand: LigandRecord, poses: Sequence[Chem.Mol]) -> np.nda
     lengths best is taken.
 
     Args:
-        ligand: as read.
+        ligand: the ligand, as read from its file.
         poses: molecules with a conformer each, sanitised or not.
 
     Returns:

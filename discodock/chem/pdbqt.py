@@ -51,7 +51,7 @@ def receptor_pdbqt(receptor: Receptor, near: np.ndarray | None = None) -> str:
     the scores equal those with a receptor that Meeko prepared, which has no templates for cofactors.
 
     Args:
-        receptor: as read.
+        receptor: the receptor, as read from its file.
         near: atoms to write, bool, shape (R,); None writes all.
     """
     types = receptor_vina_types(receptor)
@@ -69,7 +69,7 @@ def ligand_pdbqt(mol: Chem.Mol, *, is_rigid: bool = False) -> LigandPdbqt:
     """A ligand in its pose, hydrogens added, prepared by Meeko.
 
     Args:
-        mol: sanitised, with a conformer.
+        mol: sanitised molecule with a conformer.
         is_rigid: keep large rings as they are, which Meeko otherwise opens so that Vina can move them.
 
     Raises:

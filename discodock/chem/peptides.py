@@ -23,8 +23,8 @@ class CappedPeptide:
     """CH3-CO-(residues)-NH-CH3, whose caps are parts of the residues before and after.
 
     Attributes:
-        arrays: the static fields of `ligand_arrays`; not to be changed, they are shared.
-        atoms: of each of its L heavy atoms the residue, counted from 0 for the one of the first cap, and the name.
+        arrays: the static fields of `ligand_arrays`; shared, so not to be changed.
+        atoms: residue (counted from 0 for the first cap) and atom name of each of the L heavy atoms.
     """
 
     arrays: dict[str, np.ndarray]

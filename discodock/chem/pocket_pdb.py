@@ -31,7 +31,7 @@ class PocketStructure:
         pdb: standard amino acids as a PDB file, every stretch of them a chain of its own.
         atoms: the R receptor atoms in it, in its order, int64, shape (M,).
         other: the R receptor atoms near the ligand that are in no standard amino acid, int64, shape (K,).
-        other_labels: their residues, such as `A:ZN301`.
+        other_labels: residues of the atoms in `other`, such as `A:ZN301`.
     """
 
     pdb: str
@@ -49,10 +49,10 @@ def pocket_structure(
     alone in their chain, count as other. Side chains that move have the residues around them in it too.
 
     Args:
-        receptor: as read.
-        ligand_pos: Å, of all poses, shape (N, 3).
-        radius: Å.
-        flexible: side chains with an atom within this distance, Å, are to move.
+        receptor: the receptor, as read from its file.
+        ligand_pos: ligand atoms of all poses, Å, shape (N, 3).
+        radius: distance from the ligand within which residues are taken, Å.
+        flexible: distance from the ligand within which side chains are to move, Å.
     """
     is_near = _distance(receptor.pos, ligand_pos) < radius
     is_moving = _side_chains_near(receptor, ligand_pos, flexible)

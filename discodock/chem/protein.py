@@ -79,8 +79,8 @@ class MovedAtoms:
     """Some atoms of a receptor at other places than they were read from.
 
     Attributes:
-        atoms: their numbers, int64, shape (K,).
-        pos: Å, shape (K, 3).
+        atoms: numbers of the atoms in the receptor, int64, shape (K,).
+        pos: positions that the atoms moved to, Å, shape (K, 3).
     """
 
     atoms: np.ndarray
@@ -99,7 +99,7 @@ class Receptor:
         residue_idx: residue of each atom, shape (R,), non-decreasing.
         residues: the N residues.
         changes: every change made to what the file says, one line each.
-        warnings: what was asked for and could not be done, one line each.
+        warnings: requests that could not be met, one line each.
     """
 
     source: str

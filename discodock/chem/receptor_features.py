@@ -17,7 +17,7 @@ def receptor_arrays(receptor: Receptor) -> dict[str, np.ndarray]:
     """The `receptor_*` fields of `discodock.schema.FIELDS`.
 
     Args:
-        receptor: as read; R heavy atoms.
+        receptor: the receptor, R heavy atoms.
     """
     residue_type = np.array([residue_type_idx(residue) for residue in receptor.residues], dtype=np.uint8)
     is_amino_acid = np.array([residue.kind == "amino_acid" for residue in receptor.residues])[receptor.residue_idx]

@@ -17,7 +17,7 @@ class ChainSequences:
     Attributes:
         sequences: one-letter codes of each chain's amino acids, in file order.
         chain: number of each residue's sequence, -1 for metals, cofactors and nucleotides, int32, shape (N,).
-        position: of each residue in its sequence, int32, shape (N,).
+        position: position of each residue in its sequence, int32, shape (N,).
     """
 
     sequences: tuple[str, ...]

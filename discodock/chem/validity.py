@@ -59,7 +59,7 @@ def check_validity(poses: Sequence[Chem.Mol], receptor: Receptor) -> list[Validi
 
     Args:
         poses: the same molecule, sanitised, with one conformer each in the receptor's frame, Å.
-        receptor: metals, cofactors and waters that were kept included.
+        receptor: the receptor; metals, cofactors and waters that were kept count too.
     Source: Buttenschoen et al. 2024, doi 10.1039/D3SC04185A; thresholds as in the installed version.
     """
     if not poses:
@@ -83,9 +83,9 @@ def neighbourhood(receptor: Receptor, pos: np.ndarray, distance: float = NEIGHBO
     """The atoms of a receptor near any of the positions, without bonds, with the residue labels of a PDB file.
 
     Args:
-        receptor: as read.
-        pos: Å, shape (N, 3).
-        distance: Å.
+        receptor: the receptor, as read from its file.
+        pos: points to look around, Å, shape (N, 3).
+        distance: farthest distance from a point, Å.
 
     Returns:
         A molecule with one conformer; the nearest atom alone if none is within the distance. Atoms of unknown element
@@ -189,7 +189,7 @@ def within_bounds(
     Args:
         pos: atoms of N poses, Å, shape (N, A, 3).
         table: columns `atom_pair` (two atom indices), `lower_bound` and `upper_bound`, Å.
-        tolerance: relative.
+        tolerance: fraction of a bound by which distances may exceed it.
         only_lower: distances may be as large as they like.
     """
     pairs = np.array(list(table["atom_pair"]), dtype=np.int64).reshape(-1, 2)

@@ -31,8 +31,8 @@ class ViewedPose:
     """A pose as files have it.
 
     Attributes:
-        mol: as read, hydrogens kept, not sanitised.
-        block: its MOL block, without tags.
+        mol: molecule in the pose, hydrogens kept, not sanitised.
+        block: MOL block of the molecule, without tags.
     """
 
     mol: Chem.Mol
@@ -66,8 +66,8 @@ class ViewedReceptor:
 
     Attributes:
         pdb: PDB text. Residues near a pose and hetero groups are complete, other amino acids are backbones.
-        residues: those near some pose, in file order.
-        near: of each pose, the indices of the `residues` within `CONTACT_DISTANCE` of it.
+        residues: residues near some pose, in file order.
+        near: indices of the `residues` within `CONTACT_DISTANCE`, for each pose.
         ligand_chain: name of the ligand's chain in the complex file.
         num_left_out: residues that are not in `pdb` because there are too many.
     """
@@ -113,7 +113,7 @@ def view_receptor(
 
     Args:
         path: the complex.
-        poses: in the receptor's frame; at least one.
+        poses: poses in the receptor's frame; at least one.
         max_characters: limit of the PDB text.
 
     Raises:

@@ -66,11 +66,11 @@ class VinaTypes:
     """Vina's view of N heavy atoms.
 
     Attributes:
-        radius: Å, float64, shape (N,).
-        hydrophobic: bool, shape (N,).
-        donor: bool, shape (N,).
-        acceptor: bool, shape (N,).
-        guessed: atoms of whose hydrogens or element nothing sure is known, bool, shape (N,).
+        radius: Vina's radii, Å, float64, shape (N,).
+        hydrophobic: true for hydrophobic atoms, bool, shape (N,).
+        donor: true for hydrogen-bond donors, bool, shape (N,).
+        acceptor: true for hydrogen-bond acceptors, bool, shape (N,).
+        guessed: true for atoms whose hydrogens or element are uncertain, bool, shape (N,).
     """
 
     radius: np.ndarray

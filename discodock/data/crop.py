@@ -31,8 +31,8 @@ def crop_complex(arrays: dict[str, np.ndarray], center: np.ndarray, radius: floa
 
     Args:
         arrays: a prepared complex (`discodock.schema.FIELDS`); not changed.
-        center: of the site, Å, shape (3,).
-        radius: Å.
+        center: centre of the site, Å, shape (3,).
+        radius: distance from the centre within which atoms are kept, Å.
 
     Returns:
         A new mapping; positions of receptor and ligand are relative to `center`.

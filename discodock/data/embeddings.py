@@ -45,9 +45,9 @@ class ResidueChains:
     """The chains of a complex with N residues.
 
     Attributes:
-        sequences: of the chains.
-        chain: of each residue, -1 for none, int32, shape (N,).
-        position: of each residue in its chain, int32, shape (N,).
+        sequences: sequences of the chains, one-letter codes.
+        chain: chain of each residue, -1 for none, int32, shape (N,).
+        position: position of each residue in its chain, int32, shape (N,).
         key: content key of the complex that they belong to.
     """
 
@@ -70,7 +70,7 @@ class EmbeddingStore:
 
     Attributes:
         model: name of the language model.
-        size: channels.
+        size: number of channels.
     """
 
     def __init__(self, root: Path) -> None:
@@ -111,9 +111,9 @@ def embed_sequences(
 
     Args:
         folder: `<store>/embeddings`.
-        sequences: of all complexes, repeated or not.
+        sequences: sequences of all complexes, repeated or not.
         embedder: the language model.
-        on_progress: called with (sequences done, sequences to do).
+        on_progress: callback for (sequences done, sequences to do).
 
     Returns:
         How many sequences were embedded now.

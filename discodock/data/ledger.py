@@ -35,7 +35,7 @@ class Ledger:
         out: folder of the store.
         rows: complexes done in this run, by id.
         failures: complexes left out in this run, by id.
-        num_reused: of `rows`, those whose files were there already under the same content key.
+        num_reused: number of `rows` whose files were there already under the same content key.
     """
 
     def __init__(self, out: Path) -> None:

@@ -41,7 +41,7 @@ class StoreConfig(Settings):
     num_val: int = Field(48, ge=0, description="validation complexes, spread over clusters, the same in every run")
     num_workers: int = Field(0, ge=0, description="loader processes; 0 loads in the training process")
     ids: tuple[str, ...] | None = Field(None, description="train and validate on just these complexes (overfitting)")
-    seed: int = Field(0, description="of sampling and crops")
+    seed: int = Field(0, description="seed of sampling and crops")
 
 
 class DataConfig(StoreConfig):
@@ -173,7 +173,7 @@ class ComplexDataModule(StoreDataModule):
     """Batches of complexes for the score model.
 
     Args:
-        config: where they are, and how they are drawn.
+        config: location of the complexes and the way they are sampled.
         whole_receptor: complexes as they are, instead of cropped around their displaced site.
         embedding_size: channels of the language model's embeddings of whole receptors; 0 does without.
     """

@@ -29,7 +29,9 @@ class PoseDataConfig(StoreConfig):
     """As `StoreConfig`, for complexes that were docked."""
 
     root: Path = Field(Path("prepared/poses"), description="folder written by `discodock prepare poses`")
-    val_root: Path | None = Field(None, description="likewise, of validation complexes; none: those in `root`")
+    val_root: Path | None = Field(
+        None, description="folder of validation complexes, written likewise; none: those in `root`"
+    )
     poses_per_complex: int = Field(6, gt=0, description="poses of a complex in a training step, drawn anew each time")
     receptor_jitter: float = Field(0.0, ge=0, description="noise of receptor positions in training, Å per axis")
 
@@ -39,12 +41,13 @@ class PoseBatch(TensorRecord):
     """P poses of B complexes, pose after pose of each complex.
 
     Attributes:
-        complexes: in the frame of their sites.
-        pos: Å, shape (P, L, 3).
+        complexes: complexes in the frame of their sites.
+        pos: poses, Å, shape (P, L, 3).
         pose_complex: the complex of each pose, int64, shape (P,).
-        rmsd: distance from the true pose, Å, shape (P,).
-        atom_error: of each atom from its true place, by the symmetry that fits the whole pose best, Å, shape (P, L).
-        facts: what docking computed of each pose, by name, those that all complexes have, shape (P,) each.
+        rmsd: RMSD from the crystal pose, Å, shape (P,).
+        atom_error: distance of each atom from its crystal position, by the symmetry that fits the whole pose best, Å,
+            shape (P, L).
+        facts: facts that docking computed of each pose, by name; only those that all complexes have, shape (P,) each.
     """
 
     complexes: ComplexBatch
@@ -59,10 +62,10 @@ class PoseDataset(Dataset[Arrays]):
     """Docked complexes; decoded ones are kept in memory.
 
     Args:
-        store: with the fields of `schema.POSE_FIELDS`.
-        ids: which complexes.
+        store: prepared store with the fields of `schema.POSE_FIELDS`.
+        ids: names of the complexes to take.
         poses_per_complex: poses drawn without replacement for each item; None takes all, in order.
-        seed: of the draws.
+        seed: seed of the draws.
         receptor_jitter: noise of receptor positions, drawn anew with the poses, Å per axis; see `jittered`.
 
     Raises:

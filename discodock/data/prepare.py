@@ -41,7 +41,7 @@ class PrepareReport:
     Attributes:
         out: the prepared folder.
         num_prepared: complexes in the store.
-        num_reused: of these, complexes that were there already under the same content key.
+        num_reused: number of prepared complexes that were there already under the same content key.
         num_by_split: complexes in each split.
         failures: complexes left out.
         seconds: wall-clock time.
@@ -86,8 +86,8 @@ def prepare(
         config: settings of the arrays.
         layout: name of the data set, a key of `DATASETS`.
         splits: folder of split files; otherwise `index.csv`'s column or the archive's name, otherwise all is train.
-        workers: processes.
-        on_progress: called after each complex.
+        workers: number of processes.
+        on_progress: callback after each complex.
 
     Raises:
         InputError: the source or the output folder cannot be used, or a cluster is in two splits.

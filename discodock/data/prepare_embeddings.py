@@ -53,14 +53,14 @@ def prepare_embeddings(
     Chains and sequences that are there already are not made again.
 
     Args:
-        source: as in `prepare`, like `out`, `config`, `layout`, `splits` and `workers`.
+        source: folder, or shard, of complexes, as given to `prepare`.
         out: the store.
         config: settings of the arrays.
         embedder: the language model.
         layout: name of the data set, a key of `DATASETS`.
         splits: folder of split files.
         workers: processes that read structures; the language model runs in this one.
-        on_progress: called with (sequences done, sequences to do).
+        on_progress: callback for (sequences done, sequences to do).
 
     Returns:
         How many sequences were embedded now.

@@ -110,8 +110,8 @@ def prepare_peptides(
     Args:
         source: prepared complexes.
         out: the new store.
-        config: which peptides.
-        on_progress: called after each receptor.
+        config: limits and number of the peptides.
+        on_progress: callback after each receptor.
 
     Returns:
         Number of peptides in the new store.
@@ -146,8 +146,8 @@ def cut_peptides(arrays: Arrays, config: PeptideConfig, generator: np.random.Gen
 
     Args:
         arrays: a prepared complex; its own ligand is not used.
-        config: which peptides.
-        generator: of the choice.
+        config: limits and number of the peptides.
+        generator: source of the random choice.
     """
     chains = Chains.of(arrays)
     lengths = range(1, config.max_residues + 1)

@@ -26,7 +26,7 @@ def run_all(function: Callable[[T], R], tasks: Iterator[T], *, workers: int, on_
 
     Args:
         function: picklable function of one task.
-        tasks: drawn only as fast as they are worked on.
+        tasks: arguments of `function`, taken only as fast as they are worked on.
         workers: number of processes.
         on_crash: result of a task that kills its process.
     """

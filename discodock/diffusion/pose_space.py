@@ -109,13 +109,13 @@ def denoise_poses(
 
     Args:
         network: unit-scale outputs for (positions (P, L, 3), times (P,), or (P, 3) along a path).
-        process: scales the outputs to scores and knows the noise.
-        topology: what may move.
+        process: diffusion process, which scales outputs to scores and knows the noise.
+        topology: rotatable bonds and padding of the poses.
         pos: poses from `PoseProcess.prior_sample` in Å, shape (P, L, 3).
         noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
         config: solver, steps, time grid; a Karras grid spaces the translation noise.
         path: times of the components, for networks with `component_times`; None for one time that all share.
-        on_step: called with (steps done, positions) after each step.
+        on_step: callback for (steps done, positions) after each step.
 
     Returns:
         Denoised positions in Å, shape (P, L, 3).

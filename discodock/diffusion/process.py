@@ -60,9 +60,9 @@ class PoseLosses:
     """Losses of P poses, each of shape (P,) and about 1 on average for a network that predicts zero.
 
     Attributes:
-        tr: translation.
-        rot: rotation.
-        tor: mean over a pose's rotatable bonds; 0 for a pose without any.
+        tr: loss of the translation.
+        rot: loss of the rotation.
+        tor: loss of the torsions: mean over a pose's rotatable bonds; 0 for a pose without any.
         has_tor: 1 for poses with rotatable bonds, else 0, in the dtype of the losses: average `tor` over these.
     """
 
@@ -95,7 +95,7 @@ class PoseProcess:
 
         Args:
             pos: clean positions in Å, shape (P, L, 3).
-            topology: what may move.
+            topology: rotatable bonds and padding of the poses.
             t: times in [0, 1], shape (P,), or (P, 3) by component.
             noise: generator or noise source of all random numbers.
         """
@@ -127,7 +127,7 @@ class PoseProcess:
 
         Args:
             conformer_pos: any conformers of the ligands in Å, shape (P, L, 3).
-            topology: what may move.
+            topology: rotatable bonds and padding of the poses.
             center: pocket centres in Å, shape (P, 3).
             noise: generator or noise source of all random numbers.
             tor_start: time of the torsions; below 1 they are those of the conformer plus the noise of that time.
@@ -159,7 +159,7 @@ class PoseProcess:
         Args:
             output: network outputs at unit scale.
             score: the kernel's score from `perturb`.
-            topology: tells real bonds from padding.
+            topology: rotatable bonds, real ones told from padding.
             t: times, shape (P,) or (P, 3).
         """
         scale = self._score_scale(t)

@@ -146,7 +146,7 @@ def solve(
         times: falling times, from 1 to 0 as a rule, float64 on the CPU, shape (steps + 1,); see `SolverConfig.times`.
         noise: generator or noise source: one call per step but the last, none in deterministic solvers.
         config: solver and its settings; `config.steps` is not read here, `times` rules.
-        on_step: called with (steps done, state) after each step.
+        on_step: callback for (steps done, state) after each step.
 
     Returns:
         The state at times[-1]; the input is unchanged.

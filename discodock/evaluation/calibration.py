@@ -35,8 +35,8 @@ def reliability(probs: np.ndarray, is_right: np.ndarray, num_bins: int = NUM_BIN
 
     Args:
         probs: predicted probabilities in [0, 1], shape (N,).
-        is_right: what came of them, bool, shape (N,).
-        num_bins: of the interval from 0 to 1.
+        is_right: outcomes that were predicted, bool, shape (N,).
+        num_bins: number of bins of equal width from 0 to 1.
 
     Raises:
         ValueError: a probability is not one.
@@ -58,8 +58,8 @@ def calibration_error(probs: np.ndarray, is_right: np.ndarray, num_bins: int = N
 
     Args:
         probs: predicted probabilities, shape (N,).
-        is_right: what came of them, bool, shape (N,).
-        num_bins: of equal width.
+        is_right: outcomes that were predicted, bool, shape (N,).
+        num_bins: number of bins of equal width.
     """
     bins = reliability(probs, is_right, num_bins)
     return sum(found.count * abs(found.mean_prob - found.rate) for found in bins) / len(probs)
@@ -70,8 +70,8 @@ def selective_accuracy(probs: np.ndarray, is_right: np.ndarray, fraction: float)
 
     Args:
         probs: predicted probabilities, shape (N,).
-        is_right: what came of them, bool, shape (N,).
-        fraction: in (0, 1].
+        is_right: outcomes that were predicted, bool, shape (N,).
+        fraction: fraction of the predictions that is kept, in (0, 1].
     """
     surest = np.argsort(-probs, kind="stable")[: math.ceil(fraction * len(probs))]
     return float(np.mean(is_right[surest]))

@@ -76,11 +76,11 @@ def collect_poses(
     Args:
         source: folder of complexes, folder of shards, or one shard.
         out: folder of the store, with the fields of `schema.FIELDS`, `schema.POSE_FIELDS` and a `POSE_FACT` each.
-        config: which complexes, and how.
+        config: choice of complexes, and way of docking them.
         checkpoint: the network to dock with; None takes the packaged one.
-        device: to dock on.
+        device: device to dock on.
         workers: processes, each with one thread.
-        on_progress: called after each complex with the number done, the number of all, and its row.
+        on_progress: callback after each complex for the number done, the number of all, and its row.
 
     Raises:
         InputError: there is nothing to dock, or `out` cannot be written.

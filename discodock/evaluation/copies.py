@@ -34,7 +34,7 @@ def crystal_copies(receptor: Receptor, crystal_pos: np.ndarray) -> np.ndarray:
     every residue within 5 Å of the ligand, of whichever chain, finds its like where the superposition puts it.
 
     Args:
-        receptor: with the ligand's chain.
+        receptor: receptor with the ligand's chain.
         crystal_pos: heavy atoms of the ligand, Å, shape (L, 3).
 
     Returns:

@@ -86,9 +86,9 @@ def evaluate(
         poses: docking, or a folder of poses.
         source: folder of complexes, folder of shards, or one shard.
         out: output folder.
-        config: what and how.
+        config: choice of complexes, and of what is measured.
         table: splits and protein families in place of the source's own; tells what was seen in training.
-        listener: told of progress.
+        listener: receiver of progress.
 
     Raises:
         InputError: there is nothing to evaluate, or `out` holds an evaluation with other settings.
@@ -134,9 +134,9 @@ def choose_complexes(
     """A random subset in random order that depends on the seed and the ids alone, so that any start of it is fair.
 
     Args:
-        entries: all there are; memory is taken only for those chosen.
-        limit: how many; None takes all.
-        seed: of the order.
+        entries: all complexes there are; memory is taken only for those chosen.
+        limit: number of complexes to choose; None takes all.
+        seed: seed of the order.
         per_cluster: most complexes of one protein family; None takes all. A family that is not known has one complex.
     """
 

@@ -30,19 +30,21 @@ class Redocking:
     Attributes:
         id: name of the complex.
         rmsds: symmetry-corrected RMSD of its poses, best-ranked first, Å; empty if docking failed.
-        centroid_distance: of the top-ranked pose's centroid from the crystal's, Å; infinite if docking failed.
+        centroid_distance: distance of the top-ranked pose's centroid from the crystal's, Å; infinite if docking failed.
         seconds: wall-clock time of docking alone; of everything if it failed; not a number if it was not begun.
         cluster: protein family, empty if not known.
-        site_distances: of the sites that were found, most probable first, from the crystal centroid, Å; empty if the
-            pocket was given, or if docking failed.
-        copy_rmsds: as `rmsds`, from whichever copy of the site in like chains is nearest; empty if a pocket was given.
-        copy_site_distances: as `site_distances`, likewise.
-        cpu_seconds: of all cores together.
+        site_distances: distance of each site that was found from the crystal centroid, most probable first, Å; empty if
+            the pocket was given, or if docking failed.
+        copy_rmsds: RMSD as in `rmsds`, but from the nearest copy of the site in like chains, Å; empty if a pocket was
+            given.
+        copy_site_distances: distance as in `site_distances`, but from the nearest copy of the site, Å; empty if a
+            pocket was given.
+        cpu_seconds: CPU time of docking, all cores together.
         valid: whether each pose is physically valid, best-ranked first; empty if that was not checked.
         probs: predicted probability of each pose to be below 2 Å, best-ranked first; empty without a prediction.
         confidences: log-odds of that by the confidence model alone; empty without one.
         num_atoms: heavy atoms of the ligand; None if it could not be read.
-        num_torsions: rotatable bonds of the ligand; likewise.
+        num_torsions: rotatable bonds of the ligand; None if it could not be read.
         is_seen: whether its protein family was trained on; None if that is not known.
     """
 

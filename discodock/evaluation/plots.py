@@ -32,7 +32,7 @@ def write_plots(redockings: Sequence[Redocking], folder: Path) -> list[str]:
 
     Args:
         redockings: one of each complex, failures among them.
-        folder: to write into.
+        folder: folder to write into.
 
     Returns:
         Names of the files.

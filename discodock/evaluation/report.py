@@ -67,10 +67,10 @@ def write_report(
     Args:
         out: the folder.
         redockings: one of each complex.
-        metrics: over all of them.
-        groups: from `group_rates`.
-        rows: of `per_complex.csv`, for the reasons of failures.
-        record: of the run.
+        metrics: metrics over all redockings.
+        groups: rates of groups of complexes, from `group_rates`.
+        rows: rows of `per_complex.csv`, for the reasons of failures.
+        record: record of the run.
     """
     write_table(out / GROUPS_FILE, GROUP_COLUMNS, groups)
     plots = write_plots(redockings, out)

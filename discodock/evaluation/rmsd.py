@@ -26,7 +26,7 @@ class SymmetricRmsd:
     """RMSD of N poses.
 
     Attributes:
-        values: Å, shape (N,).
+        values: RMSD of each pose, Å, shape (N,).
         is_exact: whether all symmetries were tried; otherwise `values` are upper bounds over those found in time.
     """
 
@@ -51,7 +51,7 @@ def symmetric_rmsd(
     Args:
         reference: heavy atoms of the reference pose, Å, shape (L, 3).
         poses: same atom order, Å, shape (N, L, 3).
-        atomic_numbers: shape (L,).
+        atomic_numbers: atomic number of each heavy atom, shape (L,).
         adjacency: 1 where two atoms are bonded, shape (L, L).
         max_symmetries: number of permutations above which the search is cut short.
         time_limit: seconds after which the search is cut short.

@@ -55,15 +55,15 @@ class PredictedPoses:
 
     Attributes:
         pos: heavy atoms in the crystal ligand's order, Å, shape (N, L, 3).
-        validity: of each pose; empty if not checked.
+        validity: validity of each pose; empty if not checked.
         stereo_ok: whether each pose shows the ligand's stereo.
         probs: predicted probability of each pose to be below 2 Å; empty without.
         confidences: log-odds of that by the confidence model alone; empty without.
-        site_centers: of the sites that were found, most probable first, Å, shape (S, 3); None in a given pocket and
-            without a site model.
+        site_centers: centres of the sites that were found, most probable first, Å, shape (S, 3); None in a given pocket
+            and without a site model.
         code: discrete codes of the best pose, in words.
         seconds: wall-clock time of docking alone, neither reading nor judging included; not a number if not known.
-        cpu_seconds: likewise, of all cores together.
+        cpu_seconds: CPU time of docking alone, all cores together; not a number if not known.
     """
 
     pos: np.ndarray
@@ -145,7 +145,7 @@ class RescoredPoses:
 
     Attributes:
         pipeline: network with a confidence model.
-        source: of the poses.
+        source: source of the poses.
     """
 
     def __init__(self, pipeline: DockingPipeline, source: PoseSource) -> None:
@@ -183,7 +183,7 @@ class PoseFolder:
     """Poses that lie in a folder: `<id>.sdf` or `<id>/poses.sdf`, best first; `timings.csv` may give the seconds.
 
     Attributes:
-        folder: with the files.
+        folder: folder with the files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -234,7 +234,7 @@ def complex_fingerprint(entry: SourceComplex, *parts: object) -> str:
 
     Args:
         entry: the complex.
-        parts: as `fingerprint` takes them, hashed before the complex.
+        parts: further parts of the fingerprint, hashed before the complex; see `fingerprint`.
     """
     return fingerprint(*parts, entry.id, *(entry.files[name] for name in sorted(entry.files)))
 

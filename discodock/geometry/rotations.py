@@ -127,6 +127,6 @@ def random_rotvec(
         *shape: leading dimensions.
         generator: random stream, on `device`.
         dtype: floating type of the result.
-        device: where the numbers are drawn.
+        device: device that the numbers are drawn on.
     """
     return rotvec_from_normal(torch.randn(*shape, 4, generator=generator, dtype=dtype, device=device))

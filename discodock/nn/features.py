@@ -67,7 +67,7 @@ class FeatureDropout(nn.Module):
     """Dropout that keeps features equivariant: of scalars one by one, of vectors all three components together.
 
     Args:
-        prob: of every channel of every node to be zero in training; the rest is scaled up.
+        prob: probability of every channel of every node to be zero in training; the rest is scaled up.
     """
 
     def __init__(self, prob: float) -> None:

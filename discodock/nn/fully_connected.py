@@ -69,10 +69,10 @@ class FullyConnectedProduct(nn.Module, ABC):
         """Mean messages, zero for targets without edges, shape (num_targets, irreps_out.dim).
 
         Args:
-            features: of the sources, shape (N, irreps_in.dim).
+            features: features of the sources, shape (N, irreps_in.dim).
             hidden: last hidden layer of the edge MLP, shape (E, num_hidden).
-            edges: their `attr` is not used here.
-            num_targets: M.
+            edges: edges of the convolution; their `attr` is not used here.
+            num_targets: number of targets, M.
         """
         messages, target = self.messages(features, hidden, edges)
         return scatter_mean(messages, target, num_targets)
@@ -149,12 +149,12 @@ class FactorisedFullyConnected(FullyConnectedProduct):
         """Messages of the edges of some sources, shape (E, irreps_out.dim).
 
         Args:
-            features: of the sources.
-            hidden: of the edges, shape (E, num_hidden).
-            sh: of the edges.
+            features: features of the sources.
+            hidden: hidden features of the edges, shape (E, num_hidden).
+            sh: spherical harmonics of the edges.
             place: source * most + number of the edge among its source's, shape (E,).
-            most: no source has more edges.
-            matrices: from `_matrices`.
+            most: largest number of edges of a source.
+            matrices: matrices of the products, from `_matrices`.
         """
         num_nodes, num_hidden = len(features), hidden.shape[1] + 1
         padded = hidden.new_zeros(num_nodes * most, num_hidden)
@@ -223,11 +223,11 @@ class FullyConnectedConvolution(nn.Module):
     """Batch-normalised messages, ready to be added to the target's features.
 
     Args:
-        irreps_in: of the source features.
-        irreps_sh: of the edges.
-        irreps_out: of the messages.
-        num_edge_attr: A, width of the edge attributes, of the hidden layer of the edge MLP too.
-        dropout: of the hidden layer.
+        irreps_in: irreps of the source features.
+        irreps_sh: irreps of the spherical harmonics of the edges.
+        irreps_out: irreps of the messages.
+        num_edge_attr: A, width of the edge attributes and of the hidden layer of the edge MLP.
+        dropout: probability of dropout in the hidden layer.
         kind: a name in `FULLY_CONNECTED`.
     """
 

@@ -19,7 +19,7 @@ class InteractionLayer(nn.Module):
         num_edge_attr: invariant edge attributes of each kind of edge.
         mean_degrees: typical number of edges of a target, for each kind of edge.
         convolution: a name in `CONVOLUTIONS`.
-        dropout: of what convolutions and update add to the features.
+        dropout: probability of dropout of what convolutions and update add to the features.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class InteractionLayer(nn.Module):
         """Update target features.
 
         Args:
-            features: of the target nodes.
-            edges: of each kind.
+            features: features of the target nodes.
+            edges: edges of each kind.
             sources: projected source features of each kind (`Convolution.project`), or None for the targets themselves.
         """
         normed = self.norm(features)

@@ -23,7 +23,7 @@ class PairList:
     """Pairs (target, source) within a cutoff, sorted by sample, then target.
 
     Attributes:
-        sample: which sample (row of the padded arrays) a pair belongs to, int64, shape (E,).
+        sample: sample (row of the padded arrays) that each pair belongs to, int64, shape (E,).
         target: padded index of the receiving point, int64, shape (E,).
         source: padded index of the sending point, int64, shape (E,).
         vec: target - source in Å, shape (E, 3).
@@ -55,12 +55,12 @@ def radius_pairs(
     """All pairs closer than `cutoff`.
 
     Args:
-        target_pos: in Å, shape (G, M, 3).
+        target_pos: receiving points, Å, shape (G, M, 3).
         target_mask: true for real points, bool, shape (G, M).
-        source_pos: in Å, shape (G, N, 3).
-        source_mask: bool, shape (G, N).
-        cutoff: in Å, one for all samples or of shape (G,).
-        is_self: the two sets are one set; leave out pairs of a point with itself.
+        source_pos: sending points, Å, shape (G, N, 3).
+        source_mask: true for real points, bool, shape (G, N).
+        cutoff: largest distance of a pair, Å, one for all samples or of shape (G,).
+        is_self: whether the two sets are one; pairs of a point with itself are then left out.
     """
     is_large = len(target_pos) > 0 and target_pos.shape[1] * source_pos.shape[1] > TREE_DISTANCES
     search = _tree_pairs if is_large and target_pos.device.type == "cpu" else _close_pairs
@@ -75,10 +75,10 @@ def nearest_pairs(pos: Tensor, mask: Tensor, cutoff: float, max_neighbors: int) 
     """For every point of a set its nearest other points: those closer than `cutoff`, at most `max_neighbors`.
 
     Args:
-        pos: in Å, shape (G, N, 3).
+        pos: points, Å, shape (G, N, 3).
         mask: true for real points, bool, shape (G, N).
-        cutoff: in Å.
-        max_neighbors: per target; the neighbours of a target come nearest first.
+        cutoff: largest distance of a pair, Å.
+        max_neighbors: most neighbours of a target; they come nearest first.
     """
     distance = torch.cdist(pos.detach(), pos.detach(), compute_mode="donot_use_mm_for_euclid_dist")  # (G, N, N)
     distance = distance.masked_fill(~mask[:, None, :], torch.inf)

@@ -12,8 +12,8 @@ def smooth_cutoff(distance: Tensor, cutoff: float) -> Tensor:
     """Cosine envelope of Behler and Parrinello (2007): 1 at zero distance, 0 with zero slope at and beyond `cutoff`.
 
     Args:
-        distance: in Å, any shape.
-        cutoff: in Å.
+        distance: distances, Å, any shape.
+        cutoff: distance at which the weight vanishes, Å.
     """
     inside = (distance < cutoff).to(distance.dtype)
     return 0.5 * (torch.cos(math.pi * distance / cutoff) + 1.0) * inside

@@ -59,9 +59,9 @@ class PoseEnergy:
     """An objective of `minimise`: energy of P poses in their pocket, or alone.
 
     Attributes:
-        pocket: None for the free ligand.
+        pocket: receptor atoms around the ligand; None for the free ligand.
         internal: pairs of ligand atoms.
-        torsions: of the P start poses.
+        torsions: torsion energies of the P start poses.
         start: the P start poses, Å, shape (P, L, 3).
     """
 

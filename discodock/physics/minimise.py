@@ -28,9 +28,9 @@ class Evaluated:
     """An energy and its derivatives.
 
     Attributes:
-        energy: kcal/mol, shape (P,).
-        pos_grad: by the atoms' positions, kcal/mol/Å, shape (P, L, 3).
-        tor_grad: by the torsions directly, beyond what they move, kcal/mol/rad, shape (P, T).
+        energy: energy of each pose, kcal/mol, shape (P,).
+        pos_grad: derivative of the energy by the atoms' positions, kcal/mol/Å, shape (P, L, 3).
+        tor_grad: derivative by the torsions directly, beyond what they move, kcal/mol/rad, shape (P, T).
     """
 
     energy: Tensor
@@ -48,8 +48,8 @@ class Minimised:
 
     Attributes:
         pos: positions in Å, shape (P, L, 3).
-        tor: how far each bond was turned, radians, shape (P, T).
-        energy: kcal/mol, shape (P,); never above the start's.
+        tor: angle that each bond was turned by, radians, shape (P, T).
+        energy: energy of each pose, kcal/mol, shape (P,); never above the start's.
     """
 
     pos: Tensor
@@ -78,8 +78,8 @@ def minimise(objective: Objective, pos: Tensor, topology: LigandTopology, config
     Args:
         objective: energy of poses.
         pos: start, Å, shape (P, L, 3).
-        topology: what may move, of all P poses.
-        config: how far.
+        topology: rotatable bonds and padding of all P poses.
+        config: limits of the search.
     """
     walk = _start(objective, pos, topology)
     for _ in range(config.max_iterations):
@@ -95,7 +95,8 @@ def tangent_slope(value: Evaluated, jacobian: Tensor) -> Tensor:
 
     Args:
         value: energies and their derivatives by positions and torsions.
-        jacobian: from `pose_jacobian`, shape (P, 6 + T, L, 3).
+        jacobian: derivative of the positions by the pose's degrees of freedom, from `pose_jacobian`, shape (P, 6 + T,
+            L, 3).
     """
     slope = torch.einsum("pdlx,plx->pd", jacobian, value.pos_grad)
     slope[:, 6:] += value.tor_grad

@@ -32,7 +32,7 @@ def mmff_forces(arrays: dict[str, np.ndarray], first: int = 0, dielectric: float
     """Bond, angle, stretch-bend, out-of-plane, torsion, buffered 14-7 and buffered Coulomb forces.
 
     Args:
-        arrays: from `chem.mmff.mmff_arrays`.
+        arrays: parameters of MMFF94, from `chem.mmff.mmff_arrays`.
         first: number of the molecule's first particle in the system.
         dielectric: constant that divides the electrostatics.
     """

@@ -24,8 +24,8 @@ class CompletePocket:
     """Amino acids with everything that the force field wants of them.
 
     Attributes:
-        topology: OpenMM's, P atoms.
-        pos: Å, shape (P, 3).
+        topology: topology for OpenMM, P atoms.
+        pos: positions of its atoms, Å, shape (P, 3).
         given: the atoms of the PDB text, int64, shape (M,).
         is_invented: atoms that the text lacks, with their hydrogens, bool, shape (P,).
     """

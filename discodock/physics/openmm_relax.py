@@ -34,9 +34,9 @@ class OtherAtoms:
     """Atoms that hold still and only take up room: metals, cofactors, parts of modified residues.
 
     Attributes:
-        pos: Å, shape (K, 3).
-        radius: Å, shape (K,).
-        is_metal: bool, shape (K,).
+        pos: positions, Å, shape (K, 3).
+        radius: radius of each atom, Å, shape (K,).
+        is_metal: true for metals, bool, shape (K,).
     """
 
     pos: np.ndarray
@@ -49,8 +49,8 @@ class LigandTerms:
     """A ligand of N atoms, hydrogens included, as the force field has it.
 
     Attributes:
-        mmff: from `chem.mmff.mmff_arrays`.
-        is_heavy: bool, shape (N,).
+        mmff: parameters of MMFF94, from `chem.mmff.mmff_arrays`.
+        is_heavy: true for heavy atoms, bool, shape (N,).
         binds_metal: atoms with a lone pair that metals take, bool, shape (N,).
     """
 
@@ -98,8 +98,8 @@ class OpenMMRelaxer:
         Args:
             pdb: standard amino acids, from `chem.pocket_pdb.pocket_structure`.
             other: atoms that only take up room.
-            ligand: its terms.
-            config: how.
+            ligand: force-field terms of the ligand.
+            config: settings of the relaxation.
         """
         import openmm
 
@@ -126,7 +126,7 @@ class OpenMMRelaxer:
         """One pose of the ligand with its hydrogens, relaxed.
 
         Args:
-            pos: Å, shape (N, 3).
+            pos: ligand atoms, hydrogens among them, Å, shape (N, 3).
             free: atoms of the PDB text, by their number in it, that move too, held near their start; int64, shape (K,).
 
         Returns:

@@ -17,9 +17,9 @@ class TorsionSeries:
     Bond lengths and angles stay as they are, so that all dihedrals across a bond turn by one angle.
 
     Attributes:
-        constant: kcal/mol, shape (P,).
-        cos: kcal/mol, shape (P, T, 3).
-        sin: kcal/mol, shape (P, T, 3).
+        constant: constant term of each pose, kcal/mol, shape (P,).
+        cos: cosine coefficients of each bond, kcal/mol, shape (P, T, 3).
+        sin: sine coefficients of each bond, kcal/mol, shape (P, T, 3).
     """
 
     constant: Tensor
@@ -40,7 +40,7 @@ class TorsionSeries:
             corners: four atoms of each of Q terms in each pose, Å, shape (P, Q, 4, 3).
             bond: bond of each term, shape (Q,).
             barrier: V1, V2, V3 in kcal/mol, shape (Q, 3).
-            num_bonds: T.
+            num_bonds: number of rotatable bonds, T.
 
         Source: Halgren 1996, doi 10.1002/(SICI)1096-987X(199604)17:5/6<490::AID-JCC1>3.0.CO;2-P, equation 7.
         """

@@ -27,7 +27,7 @@ class VinaWeights(Settings):
     repulsion: float = Field(0.840245, description="squared overlap, per Å²")
     hydrophobic: float = Field(-0.035069, description="contact of two hydrophobic atoms")
     hydrogen_bond: float = Field(-0.587439, description="a donor and an acceptor, or a metal and an acceptor")
-    rotor: float = Field(0.05846, description="per rotatable bond, divides the score; no unit")
+    rotor: float = Field(0.05846, description="weight of each rotatable bond in the divisor of the score; no unit")
 
 
 VINA: Final = VinaWeights()
@@ -38,10 +38,10 @@ class VinaAtoms:
     """What the scoring function knows of N atoms.
 
     Attributes:
-        radius: Å, shape (N,).
-        hydrophobic: bool, shape (N,).
-        donor: bool, shape (N,).
-        acceptor: bool, shape (N,).
+        radius: Vina's radii, Å, shape (N,).
+        hydrophobic: true for hydrophobic atoms, bool, shape (N,).
+        donor: true for hydrogen-bond donors, bool, shape (N,).
+        acceptor: true for hydrogen-bond acceptors, bool, shape (N,).
     """
 
     radius: Tensor
@@ -90,9 +90,9 @@ def pair_energy(distance: Tensor, pairs: VinaPairs, weights: VinaWeights) -> tup
     equations 3 to 8.
 
     Args:
-        distance: Å, shape (...).
-        pairs: shape (...).
-        weights: of the terms.
+        distance: distance of each pair, Å, shape (...).
+        pairs: types of the pairs, shape (...).
+        weights: weights of the terms.
 
     Returns:
         Energies in kcal/mol and their derivatives by distance, kcal/mol/Å, both (...), zero beyond `CUTOFF`.
@@ -115,8 +115,8 @@ class Neighbors:
     """The receptor atoms around every ligand atom of P poses, padded to K with atoms far away.
 
     Attributes:
-        pos: their positions, Å, shape (P, L, K, 3).
-        pairs: shape (P, L, K).
+        pos: positions of the neighbours, Å, shape (P, L, K, 3).
+        pairs: types of the pairs with them, shape (P, L, K).
     """
 
     pos: Tensor
@@ -140,9 +140,9 @@ def find_neighbors(
 
     Args:
         pos: ligand atoms, Å, shape (P, L, 3).
-        ligand: of the L atoms.
-        receptor_pos: Å, shape (R, 3).
-        receptor: of the R atoms.
+        ligand: types of the L ligand atoms.
+        receptor_pos: receptor atoms, Å, shape (R, 3).
+        receptor: types of the R receptor atoms.
         reach: `CUTOFF` and as far as atoms will move.
     """
     num_atoms = pos.shape[1]
@@ -168,7 +168,7 @@ class InternalPairs:
 
     Attributes:
         index: the two atoms of each of N pairs, int64, shape (2, N).
-        pairs: shape (N,).
+        pairs: types of the pairs, shape (N,).
     """
 
     index: Tensor
@@ -197,8 +197,8 @@ def vina_score(intermolecular: Tensor, num_rotors: float, weights: VinaWeights =
     The intramolecular energy cancels, as Vina subtracts it for the pose that it scores.
 
     Args:
-        intermolecular: kcal/mol, any shape.
+        intermolecular: energy between ligand and receptor, kcal/mol, any shape.
         num_rotors: active rotatable bonds, as Vina counts them.
-        weights: of the terms.
+        weights: weights of the terms.
     """
     return intermolecular / (1 + weights.rotor * num_rotors)

@@ -69,11 +69,11 @@ class Column:
     """A column of the table of poses.
 
     Attributes:
-        name: in `scores.csv`.
-        title: for people.
+        name: name of the column in `scores.csv`.
+        title: title of the column for people.
         meaning: one or two sentences; empty for a column that is not in `KNOWN`.
-        kind: how its values are shown and sorted.
-        decimals: of its numbers, the most that any of them has.
+        kind: kind of its values, by which they are shown and sorted.
+        decimals: decimals of its numbers, the most that any of them has.
     """
 
     name: str

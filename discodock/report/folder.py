@@ -34,13 +34,13 @@ class FinishedResult:
     """What docking left in a folder.
 
     Attributes:
-        name: of the job.
-        rows: of `scores.csv`, best first.
+        name: name of the job.
+        rows: rows of `scores.csv`, best first.
         run: the record of the run.
         poses: the first `MAX_VIEWED_POSES` poses.
-        receptor: around these poses; side chains as with the first.
+        receptor: receptor around these poses; side chains as with the first.
         side_chains: PDB text of the residues that moved with each of these poses; empty if none did.
-        depiction: of the ligand.
+        depiction: drawing and formula of the ligand.
     """
 
     name: str

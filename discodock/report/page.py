@@ -66,9 +66,9 @@ def index_page(name: str, rows: Sequence[Mapping[str, str]], linked: Mapping[str
     """HTML that lists the results of a run.
 
     Args:
-        name: of the run's folder.
-        rows: of `summary.csv`.
-        linked: relative address of the report by ligand, for those that have one.
+        name: name of the run's folder.
+        rows: rows of `summary.csv`.
+        linked: address of the report, relative to the page, by ligand, for those that have one.
     """
     hidden = {"name", "status", "message", "protein", "ligand"}
     columns = [column for column in describe_columns(rows) if column.name not in hidden]

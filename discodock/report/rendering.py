@@ -27,8 +27,8 @@ class Script:
     """A script inside a page.
 
     Attributes:
-        text: its source.
-        hash: what the page's content security policy knows it by; no other script runs.
+        text: source of the script.
+        hash: hash by which the page's content security policy knows it; no other script runs.
     """
 
     text: Markup
@@ -58,8 +58,8 @@ def render(template: str, values: dict[str, Any]) -> str:
     """A page from a template of `assets/`; every value is escaped unless it is `Markup`.
 
     Args:
-        template: its file name.
-        values: what the template refers to; a name that is missing is an error.
+        template: file name of the template.
+        values: values that the template refers to; a name that is missing is an error.
     """
     environment = Environment(
         loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -26,7 +26,7 @@ def write_report(folder: str | Path) -> Path:
     >>> write_report("docked/aspirin")
 
     Args:
-        folder: as `write_result` or `discodock predict` leave it.
+        folder: folder of a result, as `write_result` or `discodock predict` leave it.
 
     Returns:
         The page.

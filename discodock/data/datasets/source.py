@@ -50,8 +50,8 @@ class Unusable:
 
     Attributes:
         id: name of the complex.
-        reason: why not.
-        stage: as in `failures.csv`.
+        reason: reason why it cannot be used.
+        stage: step that failed, as in `failures.csv`.
         split: train, val or test; "" when not known.
     """
 
