@@ -38,7 +38,7 @@ def write_reports(folders: Sequence[Path], out: Path, *, again: bool = False) ->
     """Write the reports of result folders and the index of the output folder they are in, and say what was written.
 
     Args:
-        folders: of one result each.
+        folders: folders of one result each.
         out: output folder.
         again: replace reports that are up to date.
 

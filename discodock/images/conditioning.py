@@ -62,9 +62,9 @@ class ConditionSpace:
 
     Attributes:
         num_classes: 0 if images have no classes.
-        groups: of codes, first drawn first, read from coarse to fine.
-        num_patches: of the encoder's grid; 0 if there is none to point into.
-        reader: what lies between the codes and the denoiser; None for an embedding alone.
+        groups: groups of codes, first drawn first, read from coarse to fine.
+        num_patches: number of patches of the encoder's grid; 0 if there is none to point into.
+        reader: layers between the codes and the denoiser; None for an embedding alone.
     """
 
     num_classes: int

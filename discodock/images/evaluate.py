@@ -45,7 +45,7 @@ class ImageEvaluationConfig(Settings):
     )
     classifier: Path = Field(Path("classifier.safetensors"), description="file of the classifier; made if not there")
     sources: tuple[Literal["none", "oracle", "prior"], ...] = Field(
-        ("none", "oracle", "prior"), min_length=1, description="where codes come from; what a model lacks is left out"
+        ("none", "oracle", "prior"), min_length=1, description="sources of codes; those that a model lacks are left out"
     )
     curvature_samples: int = Field(200, ge=0, description="paths whose turning is measured; 0: none")
     curvature_steps: int = Field(64, ge=3, description="noise levels of those paths")
@@ -58,8 +58,8 @@ class RealImages:
 
     Attributes:
         train: training images in a fixed random order, as many as are generated.
-        train_labels: their classes.
-        reference_features: of reference images in a fixed random order, shape (n, F).
+        train_labels: classes of the training images.
+        reference_features: features of reference images in a fixed random order, shape (n, F).
         features: the extractor.
     """
 
@@ -162,8 +162,8 @@ def compare(features: Tensor, reference: Tensor) -> dict[str, float]:
     """Fréchet distance from all of the reference; precision and recall against as many of it as there are images.
 
     Args:
-        features: of images, shape (n, F).
-        reference: of real images in random order, shape (m, F).
+        features: features of images, shape (n, F).
+        reference: features of real images in random order, shape (m, F).
     """
     distance = frechet_distance(fit_gaussian(features), fit_gaussian(reference))
     both = precision_recall(reference[: len(features)], features)

@@ -29,13 +29,13 @@ class GenerationConfig(Settings):
     renamed = {"spread_codes": "quasi_random"}
 
     sampler: SamplerConfig = Field(default_factory=SamplerConfig, description="solver and number of steps")
-    guidance: Guidance = Field(default_factory=Guidance, description="of classes and codes")
+    guidance: Guidance = Field(default_factory=Guidance, description="guidance by classes and codes")
     codes: CodeSampling = Field(default_factory=CodeSampling, description="temperature and top-p of the prior")
     quasi_random: bool = Field(
         False, description="draw codes of the prior from quasi-random numbers: fewer repeats than independent draws"
     )
     batch_size: int = Field(100, gt=0, description="images at a time; has no effect on the images")
-    seed: int = Field(0, ge=0, description="of codes and noise; every image has streams of its own")
+    seed: int = Field(0, ge=0, description="seed of codes and noise; every image has streams of its own")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ImageGenerator:
 
     Attributes:
         model: denoiser and encoder.
-        prior: of the codes; None if there are no codes, or no prior was trained.
+        prior: prior of the codes; None if there are no codes, or no prior was trained.
     """
 
     model: ImageModel
@@ -66,7 +66,7 @@ class ImageGenerator:
 
         Args:
             labels: classes, `NULL_CODE` for none, int64, shape (n,).
-            config: how codes are drawn.
+            config: settings of drawing codes.
             known: codes that are kept, null where they are to be drawn, int64, shape (n, num_codes); None draws all.
 
         Returns:
@@ -135,8 +135,8 @@ class ImageGenerator:
             labels: classes, `NULL_CODE` for none, int64, shape (n,).
             codes: hard codes, int64, shape (n, num_codes); None for none.
             config: sampler, guidance, seed.
-            on_step: sees the states of each batch, as `sample` passes them.
-            noise_numbers: of every image, which with the seed decides its noise; none: 0 ... n - 1.
+            on_step: callback for the states of each batch, as `sample` passes them.
+            noise_numbers: number of every image, which with the seed decides its noise; none: 0 ... n - 1.
 
         Returns:
             uint8, shape (n, C, H, W).
@@ -189,7 +189,7 @@ class ImageGenerator:
             images: uint8, shape (n, C, H, W).
             group: number of the group that is kept.
             num: variants of each image.
-            config: how codes are drawn.
+            config: settings of drawing codes.
             resample: the other codes are drawn from the prior, of no class, restricted to the codes that are kept. That
                 is the conditional distribution given those of the first group; later ones it does not foresee, as
                 `CodePrior.restricted` says. False takes the other codes from the `num` images that follow.

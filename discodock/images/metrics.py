@@ -57,7 +57,7 @@ def precision_recall(real: Tensor, generated: Tensor, neighbors: int = 3) -> Pre
     Args:
         real: features, shape (n, F).
         generated: features, shape (m, F); compare equal n and m.
-        neighbors: k.
+        neighbors: number of nearest neighbours, k.
 
     Raises:
         ValueError: there are too few samples for k neighbours.

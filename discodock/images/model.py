@@ -31,9 +31,9 @@ class ImageCodesConfig(Settings):
     reader: CodeReaderConfig | None = Field(
         None, description="transformer over the codes before the denoiser reads them; none: an embedding alone"
     )
-    dropout: CodeDropout = Field(default_factory=CodeDropout, description="how often codes are hidden")
+    dropout: CodeDropout = Field(default_factory=CodeDropout, description="probabilities of hiding codes")
     temperature: TemperatureSchedule = Field(
-        default_factory=TemperatureSchedule, description="of the Gumbel-softmax's gradient"
+        default_factory=TemperatureSchedule, description="temperature of the Gumbel-softmax's gradient"
     )
     learning_rate_factor: float = Field(0.1, gt=0, description="the encoder's learning rate over the denoiser's")
 
@@ -41,7 +41,7 @@ class ImageCodesConfig(Settings):
 class ImageModelConfig(Settings):
     """What is denoised, by what, and told what."""
 
-    shape: ImageShape = Field(default_factory=ImageShape, description="of the images")
+    shape: ImageShape = Field(default_factory=ImageShape, description="shape of the images")
     num_classes: int = Field(0, ge=0, description="classes that the denoiser is told; 0: it is told none")
     edm: EDMConfig = Field(default_factory=EDMConfig, description="noise levels")
     network: AnyNetworkConfig = Field(default_factory=UNetConfig, description="kind and size of the denoiser")

@@ -78,10 +78,10 @@ def write_traversal(
     """Write `traversal_group<N>.png`: rows share the codes of one group, columns differ in all others.
 
     Args:
-        checkpoint: of a model with codes.
-        images: whose codes are taken.
-        group: that is kept along a row.
-        size: rows and columns.
+        checkpoint: checkpoint of a model with codes.
+        images: images whose codes are taken.
+        group: group of codes that is kept along a row.
+        size: number of rows and of columns.
         config: sampler and seed.
         out: folder to write to.
         device: auto, cpu, cuda …

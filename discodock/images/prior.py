@@ -24,7 +24,7 @@ class ImagePriorConfig(TransformerSize):
     channels: int = Field(128, ge=4, description="features of each token")
     depth: int = Field(4, ge=1, description="transformer blocks")
     num_heads: int = Field(4, ge=1, description="heads of attention; divides `channels`")
-    dropout: float = Field(0.1, ge=0, lt=1, description="of what each block adds")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of what each block adds")
 
 
 class ImagePriorNetwork(nn.Module):

@@ -83,11 +83,11 @@ def sample(
 
     Args:
         denoise: the model.
-        noise: where the start, and what stochastic samplers add, come from.
-        shape: of the samples, (B, ...).
+        noise: source of the start, and of what stochastic samplers add.
+        shape: shape of the samples, (B, ...).
         config: solver and number of steps.
         edm: noise levels.
-        device: of the samples; none: the CPU.
+        device: device of the samples; none: the CPU.
         on_step: progress callback; it sees the start as step 0.
 
     Returns:
@@ -142,10 +142,10 @@ def sample_stochastic(
 
     Args:
         denoise: the model.
-        start: at the first noise level, (B, ...).
+        start: samples at the first noise level, (B, ...).
         sigmas: falling noise levels, the last one zero, shape (N + 1,); see `sigma_steps`.
-        noise: of the churn.
-        config: its strength; with S_churn = 0 this is algorithm 1.
+        noise: source of the churn.
+        config: strength of the churn; with S_churn = 0 this is algorithm 1.
         on_step: progress callback.
     """
     x = start

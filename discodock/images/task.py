@@ -25,10 +25,12 @@ VALIDATION_SIGMAS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 class ImageTaskConfig(Settings):
     """The model and how it is trained."""
 
-    model: ImageModelConfig = Field(default_factory=ImageModelConfig, description="what is learned")
+    model: ImageModelConfig = Field(
+        default_factory=ImageModelConfig, description="settings of the model that is learned"
+    )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
-    class_dropout: float = Field(0.1, ge=0, le=1, description="how often an image is denoised without its class")
-    seed: int = Field(0, description="of weights, noise and dropout, with step and process number")
+    class_dropout: float = Field(0.1, ge=0, le=1, description="probability of denoising an image without its class")
+    seed: int = Field(0, description="seed of weights, noise and dropout, with step and process number")
 
 
 class ImageTask(pl.LightningModule):

@@ -66,12 +66,12 @@ class ToyConfig(Settings):
         description="the codes; one with an entry for each mode",
     )
     balance_weight: float = Field(
-        0.3, ge=0, description="of the reward for rare entries, 1/nat: all are used equally often"
+        0.3, ge=0, description="weight of the reward for rare entries, 1/nat: all are used equally often"
     )
-    dropout: CodeDropout = Field(default_factory=CodeDropout, description="how often codes are hidden")
+    dropout: CodeDropout = Field(default_factory=CodeDropout, description="probabilities of hiding codes")
     annealing: TemperatureSchedule = Field(
         default_factory=lambda: TemperatureSchedule(start=8.0, end=1.0, decay_steps=3000),
-        description="divides the encoder's logits: the codes part the data step by step, as in deterministic annealing",
+        description="divisor of the encoder's logits: codes part the data step by step, as in deterministic annealing",
     )
     logit_std: float = Field(4.0, gt=0, description="standard deviation of the encoder's logits over points")
     width: int = Field(96, ge=8, description="hidden features of the networks with codes; the plain one is widened")
@@ -83,7 +83,7 @@ class ToyConfig(Settings):
         description="optimiser and schedule",
     )
     prior_steps: int = Field(400, ge=10, description="optimiser steps of the prior of the codes")
-    seed: int = Field(0, ge=0, description="of weights, data and noise")
+    seed: int = Field(0, ge=0, description="seed of weights, data and noise")
 
 
 class Waves(nn.Module):

@@ -26,7 +26,7 @@ class Paths:
     """Paths of the generative ODE.
 
     Attributes:
-        states: after each step, from noise to point, shape (steps + 1, n, 2).
+        states: states after each step, from noise to point, shape (steps + 1, n, 2).
         codes: first code of each path, int64, shape (n,); -1 without codes.
     """
 
@@ -80,8 +80,8 @@ def correspondence(codes: Tensor, modes: Tensor) -> dict[str, float]:
     """How far codes and modes name each other.
 
     Args:
-        codes: of n points, int64, shape (n,).
-        modes: of the same points, int64, shape (n,).
+        codes: codes of n points, int64, shape (n,).
+        modes: modes of the same points, int64, shape (n,).
 
     Returns:
         `information_bits`, also over the entropy of modes (1: no two modes share a code) and over that of codes (1: no

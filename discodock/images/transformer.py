@@ -36,7 +36,7 @@ class ConditionedBlock(nn.Module):
         num_heads: heads of attention.
         embedding: width of the condition.
         groups: numbers of the groups of codes that it reads.
-        has_skip: takes the tokens of an earlier block as well.
+        has_skip: whether it takes the tokens of an earlier block as well.
     """
 
     def __init__(

@@ -41,21 +41,21 @@ class UNetConfig(Settings):
     num_blocks: int = Field(2, ge=1, description="residual blocks per resolution on the way down; one more going up")
     num_middle: int = Field(1, ge=1, description="residual blocks between both ways; the first alone has attention")
     resampling: Literal["plain", "residual"] = Field(
-        "plain", description="from one resolution to the next by pooling and repeating alone, or by residual blocks"
+        "plain", description="way from one resolution to the next: pooling and repeating alone, or residual blocks"
     )
     bottleneck: BottleneckConfig | None = Field(
         None, description="transformer at the lowest resolution, of its width; none: residual blocks as elsewhere"
     )
     attention_resolutions: tuple[int, ...] = Field((), description="resolutions with self-attention")
     code_resolutions: tuple[tuple[int, ...], ...] | None = Field(
-        None, description="for every group of codes the resolutions that read it; none: all read all"
+        None, description="resolutions that read each group of codes; none: all read all"
     )
     code_branches: Literal["all", "up"] = Field(
         "all", description="up: codes are read on the way up alone, so that coarse groups are read before fine ones"
     )
     head_channels: int = Field(32, ge=1, description="features of each head of attention (fewer if there are fewer)")
     embedding_multiple: int = Field(4, ge=1, description="width of the noise embedding, in multiples of `channels`")
-    dropout: float = Field(0.0, ge=0, lt=1, description="inside residual blocks")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside residual blocks")
 
     def resolutions(self, image_size: int) -> tuple[int, ...]:
         """Heights of the feature maps, from full resolution down.
@@ -81,7 +81,7 @@ class ResidualBlock(nn.Module):
         config: size of heads, dropout.
         attends: whether pixels attend to each other.
         groups: numbers of the groups of codes that are read.
-        resampling: halves or doubles height and width before the first convolution, or neither.
+        resampling: change of height and width before the first convolution: halved, doubled, or none.
     """
 
     def __init__(

@@ -109,10 +109,10 @@ def run_jobs(
 
     Args:
         pipeline: loaded network.
-        jobs: with distinct names.
+        jobs: jobs with distinct names.
         out: output folder, made when there is something to put into it.
         options: shared by all jobs.
-        listener: told of progress.
+        listener: receiver of progress.
 
     Raises:
         DiscodockError: a job failed and `options.strict` is set.

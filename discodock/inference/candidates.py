@@ -96,12 +96,12 @@ class Candidates:
 
     Attributes:
         arrays: whole receptor, and ligand with its starting conformers, in the receptor's frame (`schema.FIELDS`).
-        sites: where poses started from, most probable first.
+        sites: sites that poses started from, most probable first.
         number: number of the random stream of each pose, int, shape (N,).
         pose_site: index of the site of each pose, int, shape (N,).
         sampled: poses as the network drew them, with the values of their codes.
         relaxed: the same poses after relaxation, with their energies.
-        codes: what the codes of each pose say, such as ("atom=N12", "near=A:ASP86"); empty without a prior.
+        codes: codes of each pose in words, such as ("atom=N12", "near=A:ASP86"); empty without a prior.
         pointed: names of the residues that the codes of each pose point at.
         confidences: confidence of the poses; None before `score_confidence` or without a confidence model.
         modes: binding mode of each pose; empty before `select`.
@@ -197,7 +197,7 @@ def select(candidates: Candidates, num: int, receptor: Receptor) -> Candidates:
 
     Args:
         candidates: all that were sampled.
-        num: how many to select.
+        num: number of candidates to select.
         receptor: receptor in the same frame, whose residues name the modes.
     """
     kept = select_diverse(candidates.scores, candidates.distances, num)

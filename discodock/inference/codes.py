@@ -33,7 +33,7 @@ class PoseCodes:
 
     Attributes:
         weights: one-hot rows of every code, shape (P, N_i).
-        code_values: what each code chose: the number of a heavy atom, of a residue of the complex, or of a codebook
+        code_values: choice of each code: the number of a heavy atom, of a residue of the complex, or of a codebook
             entry; codes that choose among atoms and residues count on from the last heavy atom. Shape (P, num_codes).
     """
 
@@ -45,9 +45,9 @@ class PoseCodeSampler:
     """The prior of one receptor and one ligand, encoded once and ready to draw the codes of any poses of it.
 
     Args:
-        network: with a prior of codes.
-        receptor: around the origin.
-        ligand: unbound.
+        network: network with a prior of codes.
+        receptor: receptor around the origin.
+        ligand: the unbound ligand.
         conformers: conformers of the ligand in Å, shape (1, C, L, 3); taken in turn by the poses.
     """
 
@@ -65,9 +65,9 @@ class PoseCodeSampler:
         Poses with consecutive numbers cover the prior evenly, with fewer repeats than independent draws.
 
         Args:
-            numbers: of the poses.
-            seed: of all random numbers.
-            config: how codes are drawn.
+            numbers: numbers of the poses.
+            seed: seed of all random numbers.
+            config: settings of drawing codes.
         """
         pose_complex = torch.zeros(len(numbers), dtype=torch.int64, device=self.conformers.device)  # all of one complex
         start = conformers_in_turn(self.conformers, pose_complex, numbers)
@@ -107,9 +107,9 @@ def has_codes(numbers: Sequence[int], share: float, device: torch.device) -> Ten
     """Which poses are drawn with codes, evenly spread over the numbers, bool, shape (len(numbers),).
 
     Args:
-        numbers: of the poses.
-        share: of all poses.
-        device: of the result.
+        numbers: numbers of the poses.
+        share: fraction of all poses.
+        device: device of the result.
     """
     turns = torch.tensor(list(numbers), dtype=torch.float64, device=device) * GOLDEN_RATIO
     return turns.frac() < share
@@ -121,10 +121,10 @@ def code_labels(
     """Codes of one pose in words, such as ["atom=N12", "near=A:ASP86", "code=7"]; null codes are left out.
 
     Args:
-        layout: what the codes are.
+        layout: layout of the codes.
         code_values: values of the codes of one pose, as in `PoseCodes`.
-        atom_names: of the ligand's heavy atoms.
-        residue_names: of the complex's residues.
+        atom_names: names of the ligand's heavy atoms.
+        residue_names: names of the complex's residues.
     """
     labels = []
     for space, value in zip(layout.spaces, code_values, strict=True):

@@ -30,7 +30,7 @@ def score_confidence(network: DockingNetwork, candidates: Candidates) -> Candida
     site's probability, 1 for a pocket that the user gave.
 
     Args:
-        network: from `load_network`.
+        network: the network, from `load_network`.
         candidates: poses of one ligand.
     """
     model = network.confidence_model

@@ -25,11 +25,11 @@ class Job:
     """One ligand to dock.
 
     Attributes:
-        name: of its output folder, unique in a run.
+        name: name of its output folder, unique in a run.
         protein: structure file.
-        pocket: where to dock; None for blind docking.
-        ligand: as read, or None if it could not be.
-        problem: why the job cannot be run at all, or None.
+        pocket: pocket to dock into; None for blind docking.
+        ligand: the ligand, or None if it could not be read.
+        problem: reason why the job cannot be run at all, or None.
     """
 
     name: str
@@ -54,8 +54,8 @@ def jobs_of_ligand(
     Args:
         protein: structure file.
         ligand: ligand file or SMILES string.
-        pocket: where to dock; None for blind docking.
-        name: of the job; with several records it precedes the records' own names. None takes these alone.
+        pocket: pocket to dock into; None for blind docking.
+        name: name of the job; with several records it precedes the records' own names. None takes these alone.
         template_smiles: chemistry of a ligand that comes as a PDB file.
 
     Raises:
@@ -90,9 +90,9 @@ def read_jobs(
 
     Args:
         table: the CSV file.
-        default_pocket: for rows that name none; None docks them blindly.
-        default_radius: of the pockets of rows that name a place but no radius, Å.
-        template_smiles: for rows without one of their own.
+        default_pocket: pocket of rows that name none; None docks them blindly.
+        default_radius: radius of the pockets of rows that name a place but no radius, Å.
+        template_smiles: template of rows without one of their own, as SMILES.
 
     Raises:
         InputError: the table itself cannot be used.

@@ -35,7 +35,7 @@ def poses_per_batch(network: DockingNetwork, arrays: dict[str, np.ndarray], num_
     """Poses to denoise together: as many as fit, in batches of equal size.
 
     Args:
-        network: tells the device and the size of the features.
+        network: the network, by whose device and size of features memory is estimated.
         arrays: a complex cropped to its pocket.
         num_poses: poses wanted in all.
         threads: batches in memory at the same time.

@@ -37,7 +37,7 @@ class Mode:
 
     Attributes:
         name: A for the largest, then B, …; `OTHER` for the rest.
-        share: of all samples.
+        share: fraction of all samples.
         residue: a residue such as "A:ASP86" that most of them touch, chosen to tell the mode from others; may be empty.
     """
 
@@ -56,8 +56,8 @@ class ResidueContacts:
     """The residues that tell N poses apart; R residues in all.
 
     Attributes:
-        contacts: which residues each pose touches, bool, shape (N, R).
-        pointed_at: which residues the codes of each pose point at, bool, shape (N, R).
+        contacts: whether each pose touches each residue, bool, shape (N, R).
+        pointed_at: whether the codes of each pose point at each residue, bool, shape (N, R).
         labels: names of the residues.
     """
 
@@ -83,7 +83,7 @@ def residue_contacts(pos: np.ndarray, near: Sequence[Sequence[str]], receptor: R
     Args:
         pos: heavy atoms, Å, shape (N, L, 3).
         near: names of the residues that each pose's codes point at.
-        receptor: in the same frame.
+        receptor: receptor in the same frame.
     """
     labels = receptor.residue_labels
     contacts = np.zeros((len(pos), len(labels)), dtype=bool)

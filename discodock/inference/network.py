@@ -47,16 +47,17 @@ class DockingNetwork:
     """Trained networks on their device.
 
     Attributes:
-        score_model: in evaluation mode.
-        code_prior: draws the codes of poses, in evaluation mode; None if the file has none: poses without codes.
-        site_model: in evaluation mode; None if the file has none, and docking then needs a pocket.
-        confidence_model: in evaluation mode; None if the file has none: poses are then ranked without.
+        score_model: score model in evaluation mode.
+        code_prior: network of the prior that codes of poses are drawn from, in evaluation mode; None if the file has
+            none: poses without codes.
+        site_model: site model in evaluation mode; None if the file has none, and docking then needs a pocket.
+        confidence_model: confidence model in evaluation mode; None if the file has none: poses are then ranked without.
         process: the diffusion it was trained for.
-        code_sampling: how codes are drawn from the prior, unless a user wants it otherwise.
-        device: where it is.
+        code_sampling: settings of drawing codes from the prior, unless a user wants it otherwise.
+        device: device of the networks.
         path: file it came from.
-        sha256: of that file.
-        info: how the weights came to be.
+        sha256: SHA-256 of that file.
+        info: origin of the weights.
     """
 
     score_model: AnyScoreModel

@@ -51,7 +51,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
     Args:
         result: ranked poses.
         folder: the folder of this ligand; it appears under its name only when everything in it is written.
-        run: what goes into `run.json` beside the result's own figures, such as `run_record` gives.
+        run: entries of `run.json` beside the result's own figures, such as `run_record` gives.
 
     Raises:
         OSError: the folder cannot be written.

@@ -44,7 +44,7 @@ class PocketSpec:
         ligand: file of a ligand that lies in the pocket; only its centroid is used, never its pose.
         center: point in the receptor's frame, Å.
         residues: selectors such as "A:12" or "A:ASP12".
-        radius: Å from the centre within which a pose's centroid counts as in the pocket.
+        radius: distance from the centre within which a pose's centroid counts as in the pocket, Å.
     """
 
     ligand: Path | None = None
@@ -76,9 +76,9 @@ class Pocket:
     """A place to dock into.
 
     Attributes:
-        center: Å, in the receptor's frame, float64, shape (3,).
-        radius: Å from the centre within which a pose's centroid counts as in the pocket.
-        source: what it was made from, for messages and `run.json`.
+        center: centre in the receptor's frame, Å, float64, shape (3,).
+        radius: distance from the centre within which a pose's centroid counts as in the pocket, Å.
+        source: origin of the pocket, for messages and `run.json`.
     """
 
     center: np.ndarray

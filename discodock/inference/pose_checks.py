@@ -44,7 +44,7 @@ def check_pose(
     """Check where a pose lies and whether its chemistry is that of the input.
 
     Args:
-        site: where the pose started from.
+        site: site that the pose started from.
         mol: the ligand in the pose.
         pos: heavy atoms of the pose, Å, shape (L, 3).
         ligand: ligand that was docked.

@@ -55,9 +55,9 @@ def select_diverse(scores: np.ndarray, distances: np.ndarray, num: int) -> np.nd
     over; what is missing in the end is filled up with the best of those.
 
     Args:
-        scores: of the candidates, higher is better, shape (N,).
+        scores: scores of the candidates, higher is better, shape (N,).
         distances: RMSD between all pairs, Å, shape (N, N).
-        num: how many to keep; all, if there are fewer.
+        num: number of candidates to keep; all, if there are fewer.
 
     Returns:
         Their indices, best first, int64, shape (min(num, N),); of equal scores the earlier first.

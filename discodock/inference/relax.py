@@ -48,11 +48,12 @@ class RelaxedPoses:
     Attributes:
         pos: heavy atoms, Å, shape (N, L, 3).
         vina_score: AutoDock Vina's, kcal/mol, shape (N,); lower is better.
-        contact_energy: what to rank by: Vina's score, of poses that were not relaxed with softened repulsion.
+        contact_energy: energy to rank by, kcal/mol, shape (N,): Vina's score, of poses that were not relaxed with
+            softened repulsion.
         strain: intramolecular energy above that of its best free conformer, kcal/mol, shape (N,).
         shift: RMSD from the pose as sampled, Å, shape (N,).
-        side_chains: for each pose what moved of the receptor, None where nothing did; empty if it was rigid.
-        warnings: what could not be done as asked.
+        side_chains: receptor atoms that moved with each pose, None where nothing did; empty if it was rigid.
+        warnings: requests that could not be met.
     """
 
     pos: np.ndarray
@@ -104,11 +105,11 @@ def relax_poses(
 
     Args:
         pos: heavy atoms in the receptor's frame, Å, shape (N, L, 3).
-        ligand: as read.
-        receptor: as read; it stays rigid, but for side chains that OpenMM is told to move.
-        arrays: of the complex; conformers and rotatable bonds are used.
+        ligand: the ligand, as read from its file.
+        receptor: the receptor; it stays rigid, but for side chains that OpenMM is told to move.
+        arrays: prepared arrays of the complex; conformers and rotatable bonds are used.
         config: whether and how.
-        device: where to compute.
+        device: device to compute on.
         done: the same poses after what `config.first` does, which is then not done again.
         threads: batches of poses relaxed at the same time.
     """

@@ -31,7 +31,7 @@ class OpenMMPoses:
 
     Attributes:
         pos: heavy atoms, Å, shape (N, L, 3).
-        side_chains: for each pose what moved of the receptor; None where nothing did.
+        side_chains: receptor atoms that moved with each pose; None where nothing did.
         notes: a sentence for everything a user should know.
     """
 
@@ -45,9 +45,9 @@ def openmm_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, conf
 
     Args:
         pos: heavy atoms, Å, shape (N, L, 3); without clashes, or it will tear them apart.
-        ligand: as read.
-        receptor: as read.
-        config: how.
+        ligand: the ligand, as read from its file.
+        receptor: the receptor, as read from its file.
+        config: settings of the relaxation.
     """
     full = with_hydrogens(heavy_molecule(ligand.mol), pos)
     mmff = mmff_arrays(full)

@@ -17,9 +17,9 @@ def rescored(poses: tuple[DockedPose, ...], ligand: LigandRecord, receptor: Rece
     """The poses as Vina optimises them in the rigid receptor, best first by its score; ties keep their order.
 
     Args:
-        poses: of one ligand.
-        ligand: as read.
-        receptor: as docked into.
+        poses: poses of one ligand.
+        ligand: the ligand, as read from its file.
+        receptor: the receptor that was docked into.
 
     Raises:
         InputError: Vina is missing, or cannot use the ligand.

@@ -34,21 +34,21 @@ class DockedPose:
 
     Attributes:
         mol: the input molecule (its atom order, hydrogens, charges, stereo, tags) in this pose.
-        pos: its heavy atoms in the receptor's frame, Å, shape (L, 3).
+        pos: heavy atoms in the receptor's frame, Å, shape (L, 3).
         rank: 1 for the best.
         sample: number of the random stream it came from, 0 for the first.
-        rank_score: what poses are ranked by, higher is better: the log-odds of `confidence`, or without one a mixture
-            of the next two (without relaxation, of a softer Vina score). No affinity.
-        consensus: how densely the other samples lie around it, in (0, 1].
+        rank_score: score that poses are ranked by, higher is better: the log-odds of `confidence`, or without one a
+            mixture of the next two (without relaxation, of a softer Vina score). No affinity.
+        consensus: density of the other samples around it, in (0, 1].
         vina_score: AutoDock Vina's score of it, kcal/mol; lower is better.
         strain: intramolecular energy above that of its best free conformer, kcal/mol.
         relax_shift: RMSD that relaxation moved it by, Å; zero without.
-        site: where it started from.
-        codes: what its discrete codes chose, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
+        site: site that it started from.
+        codes: choices of its discrete codes, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
         mode: the binding mode it is part of.
-        checks: where it lies, and whether its chemistry came back.
-        confidence: how likely it is to be near-native; None if the checkpoint has no confidence model.
-        validity: what PoseBusters' checks say; None if they were not run.
+        checks: checks of its position, and of whether its chemistry came back.
+        confidence: confidence that it is near-native; None if the checkpoint has no confidence model.
+        validity: verdicts of PoseBusters' checks; None if they were not run.
         vina_rescore: AutoDock Vina's score, kcal/mol, of the pose as Vina optimised it, lower is better; None if it was
             not asked. If it was, poses are ranked by it, and other scores are still those of the pose before.
         side_chains: receptor atoms that relaxation moved with it, for which all of the above holds; None if none did.
@@ -78,14 +78,14 @@ class DockingResult:
     """Ranked poses of one ligand in a pocket, or in the sites that were found for it.
 
     Attributes:
-        name: of the job.
+        name: name of the job.
         poses: best first.
-        ligand: as read.
-        receptor: as read, metals and cofactors included.
-        sites: where the ligand was docked, most probable first; one if a pocket was given.
-        seed: of all random streams.
+        ligand: the ligand, as read from its file.
+        receptor: the receptor, metals and cofactors included.
+        sites: sites that the ligand was docked into, most probable first; one if a pocket was given.
+        seed: seed of all random streams.
         seconds: wall-clock time.
-        warnings: what a user should know, one sentence each.
+        warnings: warnings for the user, one sentence each.
     """
 
     name: str
@@ -156,7 +156,7 @@ def docked_poses(candidates: Candidates, ligand: LigandRecord, receptor: Recepto
     """Candidates as poses of a result, best first; equal scores keep their order.
 
     Args:
-        candidates: those that were selected, with their modes.
+        candidates: candidates that were selected, with their modes.
         ligand: ligand that was docked.
         receptor: receptor that was docked into.
     """

@@ -36,8 +36,8 @@ class SampledPoses:
 
     Attributes:
         pos: heavy atoms, Å, float64, shape (P, L, 3).
-        code_values: what the codes of each pose chose, as in `PoseCodes`, int64, shape (P, num_codes); without
-            a prior of codes there are none.
+        code_values: choices of the codes of each pose, as in `PoseCodes`, int64, shape (P, num_codes); without a prior
+            of codes there are none.
     """
 
     pos: np.ndarray
@@ -61,7 +61,7 @@ def sample_poses(
     threads, unless memory is so short that they make batches smaller.
 
     Args:
-        network: from `load_network`.
+        network: the network, from `load_network`.
         sites: complexes cropped to a pocket, whose centre is the origin, with conformers in `ligand_conformer_pos`;
             and the numbers of the poses to draw there, which name their random streams.
         config: settings of docking; those of sampling are used.

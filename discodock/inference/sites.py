@@ -32,8 +32,8 @@ class DockingSite:
     """A place that samples start from.
 
     Attributes:
-        pocket: its centre, and the radius within which a pose counts as in it.
-        prob: its probability by the site model; 1 for a pocket that the user gave.
+        pocket: centre of the site, and the radius within which a pose counts as in it.
+        prob: probability of the site by the site model; 1 for a pocket that the user gave.
         residue: the residue that the site code points at, such as "A:ASP86"; empty without a site model.
     """
 
@@ -56,7 +56,7 @@ def choose_sites(
     their predicted ligand centre within its radius, without exception.
 
     Args:
-        network: from `load_network`.
+        network: the network, from `load_network`.
         arrays: receptor and ligand, not cropped.
         receptor: the same, for the names of its residues.
         pocket: the user's; None searches the whole protein.

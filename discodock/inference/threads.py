@@ -41,8 +41,9 @@ def docking_threads(device: torch.device, wanted: int | None) -> int:
     """Threads to dock with on a device.
 
     Args:
-        device: where; a GPU needs one.
-        wanted: by the user; None takes as many as torch would (the cores, or OMP_NUM_THREADS), `MAX_THREADS` at most.
+        device: device to dock on; a GPU needs one thread.
+        wanted: number that the user wants; None takes as many as torch would (the cores, or OMP_NUM_THREADS),
+            `MAX_THREADS` at most.
 
     Raises:
         ConfigError: fewer than one is wanted.
@@ -62,9 +63,9 @@ def map_in_threads(
     Each runs on its own core, with operations that do not split any further. The first error, or Ctrl-C, ends the rest.
 
     Args:
-        function: what to do.
-        items: to what.
-        threads: at most.
+        function: function to apply.
+        items: arguments of the function.
+        threads: largest number of threads.
         stop: set when those at work should give up, for functions that look at it now and then (`interruptible`).
     """
     if threads == 1 or len(items) < 2:

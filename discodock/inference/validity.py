@@ -16,8 +16,8 @@ def with_validity(poses: tuple[DockedPose, ...], receptor: Receptor) -> tuple[Do
     """The poses with what PoseBusters' checks say of them; without, if the checks cannot be run on the molecule.
 
     Args:
-        poses: of one ligand, final: nothing may move them afterwards.
-        receptor: as docked into; a pose with side chains of its own is checked against these.
+        poses: poses of one ligand, final: nothing may move them afterwards.
+        receptor: receptor that was docked into; a pose with side chains of its own is checked against these.
     """
     try:
         if all(pose.side_chains is None for pose in poses):

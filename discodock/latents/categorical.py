@@ -51,10 +51,10 @@ def sample(logits: Tensor, mask: Tensor, noise: Draws, sampling: CodeSampling | 
     """Draw one entry of each row: by the Gumbel-max trick, argmax(logits + temperature * gumbel), or by inversion.
 
     Args:
-        logits: shape (B, N).
+        logits: logits of N entries, shape (B, N).
         mask: allowed entries, bool, shape (B, N) or (N,).
-        noise: of the Gumbel numbers; or uniform numbers in [0, 1), shape (B,), and the entry is then the first at which
-            the cumulative distribution exceeds the row's number.
+        noise: source of the Gumbel numbers; or uniform numbers in [0, 1), shape (B,), and the entry is then the first
+            at which the cumulative distribution exceeds the row's number.
         sampling: temperature, top-k and top-p.
 
     Returns:

@@ -13,7 +13,7 @@ class CodeSampling(Settings):
     temperature: float = Field(
         default=1.0,
         ge=0,
-        description="divides the logits, 0 picks the most probable entry; exp(-1.5) in DisCo-DiffDock",
+        description="divisor of the logits, 0 picks the most probable entry; exp(-1.5) in DisCo-DiffDock",
     )
     top_k: int | None = Field(default=None, ge=1, description="draw among this many most probable entries; none: all")
     top_p: float = Field(

@@ -21,7 +21,7 @@ class CodeUsage:
 
     Attributes:
         used: fraction of the entries chosen at least once.
-        entropy: of the frequencies of the entries, nats.
+        entropy: entropy of the frequencies of the entries, nats.
         perplexity: exp(entropy), the effective number of entries in use; 1 is a collapsed code.
     """
 
@@ -42,7 +42,7 @@ def code_usage(codes: Tensor, num_entries: int) -> CodeUsage:
 
     Args:
         codes: hard codes without null codes, int64, shape (n,).
-        num_entries: N.
+        num_entries: number of entries, N.
 
     Raises:
         ValueError: there are no codes, or one is not in 0 ... N - 1.

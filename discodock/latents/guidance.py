@@ -25,8 +25,8 @@ def guided(conditional: Callable[[], VectorT], unconditional: Callable[[], Vecto
     EDM2 and Imagen count from the unconditional output, s_null + w' (s_c - s_null): w' = 1 + w.
 
     Args:
-        conditional: gives the output for codes as given.
-        unconditional: gives the output for null codes; not called when the weight is 0.
+        conditional: function that gives the output for codes as given.
+        unconditional: function that gives the output for null codes; not called when the weight is 0.
         weight: w, no unit; 0 is the conditional output itself, -1 is no condition at all.
 
     Source: Ho, Salimans 2022, arXiv 2207.12598, Eq. 6.

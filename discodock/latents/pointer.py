@@ -60,8 +60,8 @@ def gather_nodes(weights: Tensor, values: Tensor) -> Tensor:
     """What the node pointed at has, sum_n w_n v_n: features, vectors or positions.
 
     Args:
-        weights: shape (B, N).
-        values: finite everywhere, the padding too, shape (B, N, ...).
+        weights: weights of the nodes, shape (B, N).
+        values: features of the nodes, finite everywhere, the padding too, shape (B, N, ...).
 
     Returns:
         Shape (B, ...); zero for the null code.

@@ -25,7 +25,7 @@ class CodePosterior:
     An autoregressive encoder has one as well once its codes are drawn: that of every code given the earlier ones drawn.
 
     Attributes:
-        logits: of every code, shape (B, N_i).
+        logits: logits of every code, shape (B, N_i).
         masks: entries that exist, of every code, bool, shape (B, N_i) or (N_i,); from `CodeLayout.masks`.
     """
 

@@ -35,9 +35,9 @@ class CodeSample:
     """Codes drawn from a prior.
 
     Attributes:
-        codes: int64, shape (B, num_codes).
-        log_prob: nats, under the prior at temperature 1 and without truncation, in which every code is normalised given
-            the earlier ones; shape (B,).
+        codes: drawn codes, int64, shape (B, num_codes).
+        log_prob: log probability under the prior at temperature 1 and without truncation, in which every code is
+            normalised given the earlier ones, nats, shape (B,).
     """
 
     codes: Tensor
@@ -49,11 +49,12 @@ class CodePrior:
     """The distribution of the codes of B samples.
 
     Attributes:
-        layout: what the codes are.
+        layout: layout of the codes.
         code_logits: the network, bound to the samples.
         masks: entries that exist, of every code, bool, shape (B, N_i) or (N_i,); from `CodeLayout.masks`.
-        codes_per_call: so many successive codes get their logits from one call of the network: 1 is right for any
-            network, num_codes for a causal one, whose logits of code i are the same whatever codes >= i it is shown.
+        codes_per_call: number of successive codes that get their logits from one call of the network: 1 is right for
+            any network, num_codes for a causal one, whose logits of code i are the same whatever codes >= i it is
+            shown.
     """
 
     layout: CodeLayout
@@ -91,7 +92,7 @@ class CodePrior:
         entry; later codes are restricted given the earlier ones, without looking ahead.
 
         Args:
-            allowed: for every code the entries it is restricted to, bool, shape (B, N_i) or (N_i,), or None for all.
+            allowed: entries that every code is restricted to, bool, shape (B, N_i) or (N_i,), or None for all.
         """
         rows = zip(self.masks, allowed, strict=True)
         return replace(self, masks=tuple(mask if only is None else mask & only.to(mask.device) for mask, only in rows))
@@ -139,8 +140,8 @@ class CodePrior:
         the expected negative log-likelihood of the encoder's codes, with less variance than that of the drawn codes.
 
         Args:
-            codes: drawn from the encoder, int64, shape (B, num_codes).
-            targets: its probabilities, without gradient, shape (B, N_i) each; see `CodePosterior.probs`.
+            codes: codes drawn from the encoder, int64, shape (B, num_codes).
+            targets: probabilities of the encoder, without gradient, shape (B, N_i) each; see `CodePosterior.probs`.
 
         Returns:
             Nats, shape (B, num_codes).

@@ -20,8 +20,8 @@ def low_discrepancy_uniforms(seed: int, numbers: Sequence[int], num_codes: int) 
 
     Args:
         seed: seed of the shift, which is a stream of the codes.
-        numbers: n of the samples; a row depends on the seed and its own number alone.
-        num_codes: m.
+        numbers: numbers of the n samples; a row depends on the seed and its own number alone.
+        num_codes: number of codes, m.
 
     Returns:
         Numbers in [0, 1), float64, shape (len(numbers), m).

@@ -95,7 +95,7 @@ class CodesEmbedding(nn.Module):
         """One vector per code, for cross-attention, or summed for a shift.
 
         Args:
-            weights: of every code, shape (B, N_i), rows of zeros for null codes.
+            weights: weights of every code, shape (B, N_i), rows of zeros for null codes.
             nodes: features of the sets of nodes that pointers choose from, by name, finite everywhere, the padding too,
                 shape (B, N, channels).
 

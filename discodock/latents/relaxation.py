@@ -29,10 +29,10 @@ def gumbel_softmax(logits: Tensor, mask: Tensor, temperature: float, noise: Nois
     """Relaxed draw softmax((logits + gumbel) / temperature) over the allowed entries.
 
     Args:
-        logits: shape (B, N).
+        logits: logits of N entries, shape (B, N).
         mask: allowed entries, at least one a row, bool, shape (B, N) or (N,).
-        temperature: positive; towards 0 the weights become one-hot, towards infinity equal.
-        noise: where the Gumbel numbers come from.
+        temperature: positive temperature; towards 0 the weights become one-hot, towards infinity equal.
+        noise: source of the Gumbel numbers.
 
     Returns:
         Weights that sum to one in every row, exactly zero outside the mask, shape (B, N).

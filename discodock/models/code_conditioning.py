@@ -46,9 +46,9 @@ class CodeEffect:
     """What codes do to P poses.
 
     Attributes:
-        shift: to be added to the scalars of all real ligand atoms, laid end to end, shape (atoms, S).
+        shift: shift of the scalars of all real ligand atoms, laid end to end, shape (atoms, S).
         virtual: features of the P * K virtual nodes, one for each of K pointers at residues; None if K = 0.
-        edges: from every virtual node to all ligand atoms of its pose; None if K = 0.
+        edges: edges from every virtual node to all ligand atoms of its pose; None if K = 0.
     """
 
     shift: Tensor
@@ -88,7 +88,7 @@ class CodeConditioning(nn.Module):
         """The effect of codes on P poses.
 
         Args:
-            context: of the complexes.
+            context: context of the complexes.
             codes: weights (P, N_i) of every code, rows of zeros for null codes; None for no codes at all.
             pos: ligand atoms, Å, shape (P, L, 3).
             pose_complex: the complex of each pose, int64, shape (P,).

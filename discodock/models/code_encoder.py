@@ -45,8 +45,8 @@ class BoundComplexes:
     """What the encoder makes of B bound complexes; invariant but for the positions.
 
     Attributes:
-        features: of the nodes of each set, padding zero, shape (B, N, S).
-        pos: of the same nodes, Å, shape (B, N, 3).
+        features: features of the nodes of each set, padding zero, shape (B, N, S).
+        pos: positions of the same nodes, Å, shape (B, N, 3).
         masks: real nodes, bool, shape (B, N).
         summary: mean over ligand atoms, shape (B, S).
     """
@@ -123,11 +123,11 @@ class CodeEncoder(nn.Module):
         """Draw the codes of P poses independently.
 
         Args:
-            bound: from `forward`.
+            bound: encoded complexes, from `forward`.
             pose_complex: the complex of each pose, int64, shape (P,).
-            noise: where the Gumbel numbers come from.
-            temperature: of the Gumbel-softmax whose gradient the weights have; which codes are drawn does not depend on
-                it.
+            noise: source of the Gumbel numbers.
+            temperature: temperature of the Gumbel-softmax whose gradient the weights have; which codes are drawn does
+                not depend on it.
         """
         weights: list[Tensor] = []
         logits: list[Tensor] = []

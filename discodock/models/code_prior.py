@@ -38,7 +38,9 @@ class CodePriorConfig(Settings):
     num_code_rounds: int = Field(2, ge=0, description="further rounds that know the earlier codes, per draw")
     num_basis: int = Field(16, gt=1, description="radial basis functions of distances between residues")
     reach: float = Field(24.0, gt=0, description="farthest distance resolved between residues, Å")
-    dropout: float = Field(0.1, ge=0, lt=1, description="of the encoders' features and of every update of the tokens")
+    dropout: float = Field(
+        0.1, ge=0, lt=1, description="dropout of the encoders' features and of every update of the tokens"
+    )
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class PriorContext:
 
     Attributes:
         nodes: the sets of nodes of the codes.
-        tokens: after the rounds that know no codes, shape (B, T, C).
-        bias: of the attention of every later round and head, minus infinity towards padding, shape
-            (B, rounds, heads, T, T).
+        tokens: tokens after the rounds that know no codes, shape (B, T, C).
+        bias: bias of the attention of every later round and head, minus infinity towards padding, shape (B, rounds,
+            heads, T, T).
     """
 
     nodes: CodeNodes
@@ -90,7 +92,7 @@ class CodePriorNetwork(PriorNetwork[PriorContext]):
         Args:
             receptor: crops.
             ligand: unbound molecules.
-            center: of each site, in the frame of the crop, Å, shape (B, 3).
+            center: centre of each site, in the frame of the crop, Å, shape (B, 3).
         """
         nodes, atom_mask = code_nodes(receptor, ligand), ligand.topology.atom_mask
         pooled = nodes.pool(self.receptor_encoder(receptor))

@@ -32,9 +32,9 @@ BIN_CENTERS: Final = (0.35, *((low + high) / 2 for low, high in pairwise(BIN_EDG
 class ConfidenceModelConfig(PoseTrunkConfig):
     """Sizes of the confidence model."""
 
-    dropout: float = Field(0.1, ge=0, lt=1, description="of what the heads read")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of what the heads read")
     ranking_features: tuple[Annotated[str, one_of(lambda: EVIDENCE)], ...] = Field(
-        DEFAULT_FEATURES, min_length=1, description="what poses are ranked by, names in `EVIDENCE`"
+        DEFAULT_FEATURES, min_length=1, description="features that poses are ranked by, names in `EVIDENCE`"
     )
 
 
@@ -52,9 +52,10 @@ class ConfidencePrediction:
     """What the model says of P poses.
 
     Attributes:
-        logits: over the bins of the RMSD from the true pose, never in half precision, shape (P, len(BIN_CENTERS)).
-        atom_logits: over the bins of each atom's distance from its true place, likewise, shape
-            (P, L, len(BIN_CENTERS)); meaningless in the padding.
+        logits: logits over the bins of the RMSD from the native pose, never in half precision, shape (P,
+            len(BIN_CENTERS)).
+        atom_logits: logits over the bins of each atom's distance from its native position, never in half precision,
+            shape (P, L, len(BIN_CENTERS)); meaningless in the padding.
     """
 
     logits: Tensor
@@ -90,8 +91,8 @@ class ConfidenceModel(PoseTrunk):
     It has the score model's trunk, at time 0 and without codes, so that it can start from a score model.
 
     Attributes:
-        ranking: what combines its word with physics, fitted on validation complexes.
-        domain: what complexes it was trained on.
+        ranking: logistic regression that combines its prediction with physics, fitted on validation complexes.
+        domain: applicability domain: the complexes that it was trained on.
     """
 
     def __init__(self, config: ConfidenceModelConfig) -> None:
@@ -108,7 +109,7 @@ class ConfidenceModel(PoseTrunk):
         """Judge P poses.
 
         Args:
-            context: from `encode`.
+            context: context of the complexes, from `encode`.
             pos: ligand atoms in the frame of the receptor, Å, shape (P, L, 3).
             pose_complex: the complex of each pose, int64, shape (P,).
         """

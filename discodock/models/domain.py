@@ -32,8 +32,8 @@ class TrainingDomain(nn.Module):
 
         Args:
             seen: features of training complexes, each (N, F).
-            unseen: of complexes of other families, which count as near but for the farthest, each (M, F).
-            share: of these that are near.
+            unseen: features of complexes of other families, which count as near but for the farthest, each (M, F).
+            share: fraction of these that are near.
         """
         for name, aspect in self.aspects.items():
             cast(_Aspect, aspect).fit(seen[name], unseen[name], share)

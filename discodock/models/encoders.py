@@ -27,7 +27,7 @@ class EncoderConfig(Settings):
     num_ligand_layers: int = Field(3, ge=0, description="rounds over the molecular graph, once per complex")
     num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
     receptor_cutoff: float = Field(4.5, gt=0, description="edges between receptor atoms, Å")
-    layer_dropout: float = Field(0.0, ge=0, lt=1, description="of what every round adds to the features")
+    layer_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of what every round adds to the features")
     convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
 
 

@@ -31,7 +31,7 @@ class PoseEvidence:
 
     Attributes:
         success_logit: log-odds of an RMSD below 2 Å by the confidence model, shape (N,).
-        facts: what docking computed of each pose, by name, such as `RelaxedPoses.facts`; shape (N,) each.
+        facts: facts that docking computed of each pose, by name, such as `RelaxedPoses.facts`; shape (N,) each.
         num_atoms: number of heavy atoms of the ligand.
     """
 
@@ -55,9 +55,9 @@ class RankingFeature:
     """Something that poses may be ranked by.
 
     Attributes:
-        value: its values of N poses, float64, shape (N,).
+        value: function that gives the feature of N poses, float64, shape (N,).
         unit: unit of the values, in words if they have none.
-        description: what it says of a pose, a noun phrase.
+        description: description of the feature, a noun phrase.
         largest: values above count as this; infinity: none is too large.
     """
 
@@ -71,7 +71,7 @@ def ranking_table(known: PoseEvidence, names: Sequence[str]) -> Tensor:
     """Features of poses as a ranking reads them, float64, shape (N, len(names)).
 
     Args:
-        known: what is known of the poses.
+        known: evidence of the poses.
         names: names in `EVIDENCE`, in the order of the columns.
 
     Raises:
@@ -116,9 +116,9 @@ class PoseRanking(nn.Module):
         """Maximum of the weighted log-likelihood with a ridge, by Newton's method.
 
         Args:
-            features: shape (N, num_features).
-            is_right: bool, shape (N,).
-            pose_weight: of each pose, shape (N,).
+            features: features of the poses, shape (N, num_features).
+            is_right: true for near-native poses, bool, shape (N,).
+            pose_weight: weight of each pose, shape (N,).
 
         Raises:
             ValueError: all poses are right, or all wrong.

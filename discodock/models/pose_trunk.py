@@ -38,7 +38,7 @@ class ComplexContext:
         ligand: the padded molecular graphs.
         ligand_scalars: graph features of ligand atoms, shape (B, L, S).
         pocket: mean over the atoms of each receptor, shape (B, S).
-        codes: what discrete codes may choose; None for a network without codes.
+        codes: nodes that discrete codes may choose; None for a network without codes.
     """
 
     receptor: ReceptorGraph
@@ -123,7 +123,7 @@ class PoseTrunk(nn.Module):
         """Features of the real ligand atoms of P poses, laid end to end.
 
         Args:
-            context: from `encode`.
+            context: context of the complexes, from `encode`.
             pos: ligand atoms in the frame of the receptor, Å, shape (P, L, 3).
             pose_complex: the complex of each pose, int64, shape (P,).
             time: time embedding of each pose, shape (P, num_time).

@@ -33,9 +33,9 @@ class PriorNetwork(nn.Module, ABC, Generic[ContextT]):
         """Encode B complexes once, for any number of draws.
 
         Args:
-            receptor: as score models of this kind take it.
+            receptor: receptors, in the form that score models of this kind take.
             ligand: unbound molecules.
-            center: where docking begins, in the frame of the receptor, Å, shape (B, 3).
+            center: point where docking begins, in the frame of the receptor, Å, shape (B, 3).
         """
 
     @abstractmethod
@@ -43,10 +43,10 @@ class PriorNetwork(nn.Module, ABC, Generic[ContextT]):
         """The distribution of the codes of P samples.
 
         Args:
-            context: from `encode`.
+            context: context of the complexes, from `encode`.
             sample_complex: the complex of each sample, int64, shape (P,).
-            conformer: of the unbound ligand of each sample, at random torsions and orientation, anywhere, Å, shape
-                (P, L, 3). Never one that was matched to the bound pose.
+            conformer: conformer of the unbound ligand of each sample, at random torsions and orientation, anywhere, Å,
+                shape (P, L, 3). Never one that was matched to the bound pose.
         """
 
     def from_score_model(self, score_weights: dict[str, Tensor]) -> dict[str, Tensor]:

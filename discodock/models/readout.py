@@ -39,9 +39,9 @@ class GeneralisedForces(nn.Module):
         """Unit-scale output for P poses.
 
         Args:
-            features: of all real atoms, laid end to end over the poses.
-            pos: in Å, shape (P, L, 3).
-            topology: of the poses.
+            features: features of all real atoms, laid end to end over the poses.
+            pos: ligand atoms, Å, shape (P, L, 3).
+            topology: rotatable bonds and padding of the poses.
             time: time embedding, shape (P, num_time).
         """
         features = features + self.update(features)

@@ -24,7 +24,7 @@ class BoundResidues:
     """What the encoder makes of B bound complexes.
 
     Attributes:
-        logits: of every code, shape (B, N_i), zero in the padding.
+        logits: logits of every code, shape (B, N_i), zero in the padding.
         masks: real nodes of each set, bool, shapes (B, L), (B, N) and (B, L + N).
     """
 

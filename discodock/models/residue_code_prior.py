@@ -28,8 +28,8 @@ class ResiduePriorContext:
 
     Attributes:
         nodes: residues by their numbers; of those without an alpha carbon no code is drawn.
-        residues: what the network sees of the receptors, and the molecular graphs.
-        center: where conformers are put, Å, shape (B, 3).
+        residues: receptors and molecular graphs as the network sees them.
+        center: point where conformers are put, Å, shape (B, 3).
     """
 
     nodes: CodeNodes

@@ -19,7 +19,7 @@ class ResidueNetworkConfig(Settings):
     ligand_cutoff: float = Field(5.0, gt=0, description="ligand-ligand edges, Å")
     receptor_cutoff: float = Field(15.0, gt=0, description="longest residue-residue edge, Å")
     receptor_neighbors: int = Field(24, gt=0, description="residue-residue edges that end at a residue")
-    dropout: float = Field(0.1, ge=0, lt=1, description="of the hidden layers of edge networks")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of the hidden layers of edge networks")
     embedding_size: int = Field(0, ge=0, description="channels of the ESM-2 embeddings; 0 does without, 1280 for 650M")
     convolution: Literal["factorised", "e3nn"] = Field("factorised", description="tensor product: fast path or e3nn")
 
@@ -30,7 +30,7 @@ class ResidueScoreModelConfig(ResidueNetworkConfig):
     kind: Literal["residue"] = "residue"
     num_time: int = Field(32, gt=0, description="channels of the time embedding")
     cross_cutoff: float = Field(20.0, gt=0, description="ligand-receptor edges at no noise, Å")
-    cross_cutoff_slope: float = Field(3.0, ge=0, description="how much they grow per Å of translation noise")
+    cross_cutoff_slope: float = Field(3.0, ge=0, description="growth of these edges per Å of translation noise")
     tr_sigma_min: float = Field(0.1, gt=0, description="translation noise at t = 0, Å, as in the process")
     tr_sigma_max: float = Field(19.0, gt=0, description="translation noise at t = 1, Å, as in the process")
 

@@ -51,7 +51,7 @@ class Poses:
         ligand: molecular graphs of the complexes.
         pos: ligand atoms in the frame of the receptor, Å, shape (P, L, 3).
         pose_complex: the complex of each pose, int64, shape (P,).
-        condition: what nodes and edges of a pose are told, such as the time embedding, shape (P, num_condition).
+        condition: features given to nodes and edges of each pose, such as the time embedding, shape (P, num_condition).
         cross_cutoff: ligand-receptor edges of each pose, Å, shape (P,).
         codes: weights (P, N_i) of every code; None for no codes.
     """

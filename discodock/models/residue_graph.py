@@ -24,8 +24,9 @@ class AlphaCarbonGraph:
         pos: alpha carbons, Å, zero in the padding, shape (B, N, 3).
         mask: true for residues with an alpha carbon, bool, shape (B, N).
         residue_type: index into `schema.RESIDUE_TYPES`, int64, shape (B, N).
-        pairs: each residue's nearest neighbours, as edges that end at it.
-        embedding: of a protein language model, zero in the padding, shape (B, N, E); None if the receptors have none.
+        pairs: pairs of each residue and its nearest neighbours, as edges that end at it.
+        embedding: embeddings by a protein language model, zero in the padding, shape (B, N, E); None if the receptors
+            have none.
     """
 
     pos: Tensor
@@ -42,7 +43,7 @@ def alpha_carbon_graph(
 
     Args:
         receptor: heavy atoms.
-        nodes: their residues, from `code_nodes`.
+        nodes: residues of the atoms, from `code_nodes`.
         max_neighbors: edges that end at a residue, at most.
         cutoff: longest edge, Å.
     """
@@ -68,9 +69,9 @@ def repeat_pairs(pairs: PairList, chosen: Tensor, num_samples: int) -> PairList:
     """Pairs of chosen samples, one after the other: `sample` then counts the choices.
 
     Args:
-        pairs: of `num_samples` samples, sorted by sample.
+        pairs: pairs of `num_samples` samples, sorted by sample.
         chosen: samples, any of them any number of times, int64, shape (P,).
-        num_samples: B.
+        num_samples: number of samples, B.
     """
     count = torch.bincount(pairs.sample, minlength=num_samples)
     first = count.cumsum(0) - count

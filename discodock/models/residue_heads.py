@@ -44,9 +44,9 @@ class CenterHead(nn.Module):
         """Unit-scale translation and rotation of P poses, shapes (P, 3) and (P, 3).
 
         Args:
-            features: of all real atoms, laid end to end, shape (atoms, irreps_in.dim).
-            pos: Å, shape (P, L, 3).
-            topology: of the poses.
+            features: features of all real atoms, laid end to end, shape (atoms, irreps_in.dim).
+            pos: ligand atoms, Å, shape (P, L, 3).
+            topology: rotatable bonds and padding of the poses.
             time: embedding, shape (P, num_time).
         """
         mask = topology.atom_mask

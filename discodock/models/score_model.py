@@ -52,7 +52,7 @@ class ScoreModel(PoseTrunk):
         """Unit-scale scores of P poses.
 
         Args:
-            context: from `encode`.
+            context: context of the complexes, from `encode`.
             pos: ligand atoms in the frame of the receptor, Å, shape (P, L, 3).
             pose_complex: the complex of each pose, int64, shape (P,).
             t: diffusion times of the poses in [0, 1], shape (P,), or (P, 3) for one of each component (tr, rot, tor).

@@ -31,7 +31,7 @@ class SiteModelConfig(EncoderConfig):
     num_ligand_layers: int = Field(2, ge=0, description="rounds over the molecular graph")
     residue_cutoff: float = Field(15.0, gt=0, description="edges between residue centroids, Å")
     max_neighbors: int = Field(24, gt=0, description="most edges of a residue")
-    dropout: float = Field(0.1, ge=0, lt=1, description="of the residues' input features")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of the residues' input features")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class SitePrediction:
     """What the site model says about every residue of B receptors.
 
     Attributes:
-        logits: of the site code, shape (B, N); meaningless where `mask` is false.
-        center: where the ligand's centroid would be if it bound at this residue, Å, shape (B, N, 3).
+        logits: logits of the site code, shape (B, N); meaningless where `mask` is false.
+        center: position of the ligand's centroid if it bound at this residue, Å, shape (B, N, 3).
         mask: true for real residues, bool, shape (B, N).
     """
 

@@ -25,7 +25,7 @@ class Site:
     Attributes:
         center: mean of its residues' predicted centres, weighted by probability, Å, float64, on the CPU, shape (3,).
         prob: total probability of its residues.
-        residue_idx: its most probable residue, which names it.
+        residue_idx: number of its most probable residue, which names it.
     """
 
     center: Tensor
@@ -37,7 +37,7 @@ def site_probs(prediction: SitePrediction, sampling: CodeSampling, allowed: Tens
     """What the site code is drawn from: its distribution at a temperature, cut by top-k and top-p, and restricted.
 
     Args:
-        prediction: of B receptors.
+        prediction: predictions for B receptors.
         sampling: temperature, top-k and top-p.
         allowed: residues that the code is restricted to, bool, shape (B, N); at least one of each receptor.
 
@@ -61,10 +61,10 @@ def distinct_sites(
     radius of its own makes a site with them; these are free no more, and so on.
 
     Args:
-        probs: of all residues, zero for those that are not allowed, shape (N,).
-        center: their predicted centres, Å, shape (N, 3).
-        max_sites: at most so many.
-        merge_radius: Å.
+        probs: probabilities of all residues, zero for those that are not allowed, shape (N,).
+        center: predicted centres of all residues, Å, shape (N, 3).
+        max_sites: largest number of sites.
+        merge_radius: distance within which centres are one site, Å.
     """
     probs, center = probs.detach().cpu().double(), center.detach().cpu().double()  # not all devices have float64
     likely = (probs > 1e-4 * probs.max()).nonzero().squeeze(1)  # the rest changes nothing and costs N x N
@@ -86,8 +86,8 @@ def allot(num_samples: int, probs: list[float]) -> list[int]:
     """Shares of a number of samples, proportional to probabilities, by largest remainders; earlier ones win ties.
 
     Args:
-        num_samples: to be shared out.
-        probs: positive, of any sum.
+        num_samples: number of samples to be shared out.
+        probs: positive weights, of any sum.
 
     Returns:
         Numbers that sum to `num_samples`, each within one of its exact share.

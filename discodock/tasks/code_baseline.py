@@ -24,7 +24,7 @@ class NodeKinds:
     """What the nodes of B complexes are that pointers choose among.
 
     Attributes:
-        elements: of ligand atoms, an index into `schema.ELEMENTS`, int64, shape (B, L).
+        elements: elements of ligand atoms, an index into `schema.ELEMENTS`, int64, shape (B, L).
         residue_types: an index into `schema.RESIDUE_TYPES`, int64, shape (B, N).
     """
 

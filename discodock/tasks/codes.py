@@ -35,9 +35,11 @@ class CodesConfig(Settings):
     encoder: AnyCodeEncoderConfig = Field(
         default_factory=CodeEncoderConfig, description="kind and network sizes of the encoder"
     )
-    dropout: CodeDropout = Field(default_factory=CodeDropout, description="how often a pose is denoised without codes")
+    dropout: CodeDropout = Field(
+        default_factory=CodeDropout, description="probabilities of denoising a pose without codes"
+    )
     temperature: TemperatureSchedule = Field(
-        default_factory=TemperatureSchedule, description="of the Gumbel-softmax's gradient"
+        default_factory=TemperatureSchedule, description="temperature of the Gumbel-softmax's gradient"
     )
     learning_rate_factor: float = Field(
         1.0,
@@ -79,11 +81,11 @@ def kl_divergence(
     were drawn is fixed.
 
     Args:
-        prior: of the codes.
+        prior: network of the prior of the codes.
         batch: the complexes.
         pose_complex: the complex of each pose, int64, shape (P,).
         drawn: codes of the poses, from the encoder.
-        generator: chooses the codes that are looked at.
+        generator: source of the choice of the codes that are looked at.
     """
     num_codes = len(drawn.weights)
     positions = random_positions(len(pose_complex), num_codes, generator).to(pose_complex.device)

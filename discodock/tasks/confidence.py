@@ -33,9 +33,11 @@ class ConfidenceTaskConfig(Settings):
     trunk_learning_rate_factor: float = Field(
         0.3, ge=0, description="learning rate of what came from the score model over the rest's"
     )
-    atom_weight: float = Field(0.5, ge=0, description="of the loss of single atoms against that of whole poses")
-    pair_weight: float = Field(0.0, ge=0, description="of the loss of pairs, of a right and a wrong pose of a complex")
-    seed: int = Field(0, description="of the weights and of dropout")
+    atom_weight: float = Field(0.5, ge=0, description="weight of the loss of single atoms against that of whole poses")
+    pair_weight: float = Field(
+        0.0, ge=0, description="weight of the loss of pairs, of a near-native pose and a decoy of a complex"
+    )
+    seed: int = Field(0, description="seed of the weights and of dropout")
 
 
 class ConfidenceTask(pl.LightningModule):
@@ -117,8 +119,8 @@ def pair_loss(score: Tensor, is_right: Tensor, pose_complex: Tensor) -> Tensor:
     et al. 2005, doi 10.1145/1102351.1102363, equation 3.
 
     Args:
-        score: of all poses, shape (P,).
-        is_right: bool, shape (P,).
+        score: score of all poses, shape (P,).
+        is_right: true for near-native poses, bool, shape (P,).
         pose_complex: the complex of each pose, int64, shape (P,).
 
     Returns:
@@ -154,7 +156,7 @@ def calibrate(model: ConfidenceModel, train: Iterable[PoseBatch], val: Iterable[
     """Fit the ranking on validation complexes, and learn where the training complexes lie.
 
     Args:
-        model: trained; its `ranking` and `domain` are changed.
+        model: trained model; its `ranking` and `domain` are changed.
         train: complexes that it was trained on.
         val: complexes of other families, one a batch, with all the poses of the default sampler.
 

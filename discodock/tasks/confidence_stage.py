@@ -94,7 +94,7 @@ def calibrate_file(path: Path, data: PoseDataConfig) -> dict[str, float]:
 
     Args:
         path: file of the stage.
-        data: where the docked complexes are.
+        data: settings of the data: the docked complexes.
 
     Returns:
         Figures of `tasks.confidence.calibrate`, which go into the file too.

@@ -37,12 +37,16 @@ class PriorTaskConfig(Settings):
         True, description="start from what the score model has: encoders, or all but its heads; false: afresh"
     )
     frozen_steps: int = Field(0, ge=0, description="first steps, in which what the score model has stays as it is")
-    encoder_learning_rate_factor: float = Field(0.3, ge=0, description="its learning rate over the rest's; 0: frozen")
-    sampling: CodeSampling = Field(default_factory=CodeSampling, description="of codes at prediction, written along")
+    encoder_learning_rate_factor: float = Field(
+        0.3, ge=0, description="learning rate of what came from the score model over the rest's; 0: frozen"
+    )
+    sampling: CodeSampling = Field(
+        default_factory=CodeSampling, description="settings of drawing codes at prediction, written along"
+    )
     redocking: RedockingConfig = Field(
         default_factory=lambda: RedockingConfig(num_samples=0), description="sampled poses in validation"
     )
-    seed: int = Field(0, description="of weights, draws and dropout, with step and process number")
+    seed: int = Field(0, description="seed of weights, draws and dropout, with step and process number")
 
 
 class PriorTask(pl.LightningModule):
@@ -156,10 +160,10 @@ def unbound_conformers(
     """A conformer of each draw, without the torsions and orientation of the bound pose that it was matched to.
 
     Args:
-        process: draws them afresh, as at t = 1.
+        process: process that draws them afresh, as at t = 1.
         batch: the complexes.
         pose_complex: the complex of each draw, int64, shape (P,).
-        generator: of all random numbers.
+        generator: source of all random numbers.
 
     Returns:
         Å, shape (P, L, 3).

@@ -56,13 +56,13 @@ def sample_poses(
     """Sample poses from random orientations and torsions at the (displaced) centre of each complex's crop.
 
     Args:
-        model: in evaluation mode.
-        process: that it was trained for.
+        model: score model in evaluation mode.
+        process: process that it was trained for.
         batch: the complexes.
-        config: how many poses, and the solver.
-        seed: of all random numbers.
+        config: number of poses, and the solver.
+        seed: seed of all random numbers.
         codes: weights (B * num_samples, N_i) of every code; None for no codes.
-        on_step: called with (steps done, positions) after each step.
+        on_step: callback for (steps done, positions) after each step.
 
     Returns:
         Positions in Å, shape (B * num_samples, L, 3), those of a complex in a row.

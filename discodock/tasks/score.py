@@ -43,7 +43,7 @@ class ScoreTaskConfig(Settings):
     redocking: RedockingConfig = Field(default_factory=RedockingConfig, description="sampled poses in validation")
     poses_per_complex: int = Field(8, gt=0, description="noise draws that share one receptor embedding in a step")
     time_alpha: float = Field(1.5, gt=0, description="t ~ Beta(alpha, 1); above 1 favours high noise")
-    seed: int = Field(0, description="of the noise, with step and process number")
+    seed: int = Field(0, description="seed of the noise, with step and process number")
 
     @model_validator(mode="after")
     def _cutoff_follows_the_noise(self) -> Self:
@@ -62,7 +62,7 @@ class NoisedBatch:
         complexes: the batch.
         pose_complex: the complex of each pose, int64, shape (P,).
         t: time of each pose, shape (P,).
-        topology: of each pose.
+        topology: rotatable bonds and padding of each pose.
         noised: positions and the kernel's score.
     """
 

@@ -27,8 +27,8 @@ class SiteTaskConfig(Settings):
     width: float = Field(3.0, gt=0, description="a residue is right with weight exp(-d^2 / 2 width^2), Å")
     reach: float = Field(12.0, gt=0, description="farthest right residue from the crystal centroid, Å")
     offset_reach: float = Field(10.0, gt=0, description="farthest residue whose offset is trained, Å")
-    offset_weight: float = Field(0.2, ge=0, description="of the offset's loss, per Å, against the cross-entropy")
-    seed: int = Field(0, description="of the weights and of dropout")
+    offset_weight: float = Field(0.2, ge=0, description="weight of the offset's loss, per Å, against the cross-entropy")
+    seed: int = Field(0, description="seed of the weights and of dropout")
     success_radius: float = Field(6.0, gt=0, description="a site this near to the crystal centroid is found, Å")
 
 
@@ -95,8 +95,8 @@ class FrozenReceptorEncoder:
     """An `EncodeReceptor` of features without dropout, for the data set to compute once for each receptor and keep.
 
     Args:
-        model: its receptor encoder, which is not trained, is copied as it is now; the copy stays on the CPU, wherever
-            the model is trained.
+        model: score model whose receptor encoder, which is not trained, is copied as it is now; the copy stays on the
+            CPU, wherever the model is trained.
     """
 
     def __init__(self, model: SiteModel) -> None:
@@ -111,9 +111,9 @@ def site_targets(distance: Tensor, width: float, reach: float) -> Tensor:
     """The site code's encoder: q(residue | complex) ~ exp(-d^2 / 2 width^2) over d < reach, or the nearest.
 
     Args:
-        distance: of residue centroids from the crystal ligand's, infinite in the padding, Å, shape (B, N).
-        width: Å.
-        reach: Å.
+        distance: distance of residue centroids from the crystal ligand's, infinite in the padding, Å, shape (B, N).
+        width: width of the Gaussian weight of near residues, Å.
+        reach: farthest residue with a weight, Å.
 
     Returns:
         Probabilities, shape (B, N).
@@ -127,8 +127,8 @@ def site_distances(prediction: SitePrediction, ligand_center: Tensor) -> Tensor:
     """Distances of the distinct sites' centres from the crystal ligands', most probable first.
 
     Args:
-        prediction: of B receptors.
-        ligand_center: Å, shape (B, 3).
+        prediction: predictions for B receptors.
+        ligand_center: centroids of the crystal ligands, Å, shape (B, 3).
 
     Returns:
         Å, shape (B, MAX_SITES); infinite where there are fewer sites.

@@ -16,14 +16,14 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 class OptimizerConfig(Settings):
     """AdamW with linear warm-up, a constant plateau, and a linear decay to zero at the end of `max_steps`."""
 
-    learning_rate: float = Field(2e-3, gt=0, description="of the plateau")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(1e-4, ge=0, description="decoupled weight decay")
     warmup_steps: int = Field(200, ge=0, description="optimiser steps of linear warm-up")
     decay_fraction: float = Field(
         0.3, ge=0, le=1, description="last part of `max_steps` over which the rate falls to 0"
     )
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; none: any")
-    ema_decay: float = Field(0.999, ge=0, lt=1, description="per step, of the averaged weights; less at first")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="decay per step of the averaged weights; less at first")
 
 
 def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

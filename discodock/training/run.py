@@ -40,11 +40,14 @@ class RunConfig(Settings):
 
     max_steps: int = Field(20_000, gt=0, description="optimiser steps; the learning rate falls to 0 towards the last")
     max_hours: float | None = Field(None, gt=0, description="stop a session (and keep a checkpoint) after this time, h")
-    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="as in Lightning's Trainer")
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
+        "auto", description="accelerator, as in Lightning's Trainer"
+    )
     devices: int | Literal["auto"] = Field("auto", description="processes (CPU) or GPUs per node")
     num_nodes: int = Field(1, gt=0, description="machines")
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
-        "auto", description="of several processes, as in Lightning's Trainer; auto: ddp if there is more than one"
+        "auto",
+        description="strategy of several processes, as in Lightning's Trainer; auto: ddp if there is more than one",
     )
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = Field(
         "auto", description="auto: bf16-mixed on GPUs that have it, else 32-true"
@@ -68,12 +71,12 @@ def fit(
 
     Args:
         task: the module to train.
-        data: its batches.
-        folder: of the run; holds `checkpoints/last.ckpt`, TensorBoard events, the exported weights, and `metrics.csv`
-            of each session in `logs/version_N`.
+        data: batches of the task.
+        folder: folder of the run; holds `checkpoints/last.ckpt`, TensorBoard events, the exported weights, and
+            `metrics.csv` of each session in `logs/version_N`.
         config: length and hardware.
         optimizer: gradient clipping and averaging.
-        write_weights: called with the averaged weights and a summary at every checkpoint.
+        write_weights: callback for the averaged weights and a summary at every checkpoint.
     """
     torch.set_num_threads(config.threads)
     last = folder / LAST_CHECKPOINT
@@ -119,8 +122,8 @@ def refuse_compile(run: RunConfig, reason: str) -> None:
     """For the validators of stages that have nothing to compile.
 
     Args:
-        run: what is asked for.
-        reason: goes on from "run.compile is".
+        run: settings of the run.
+        reason: reason, a text that goes on from "run.compile is".
 
     Raises:
         ValueError: it is to be compiled.
