@@ -68,8 +68,6 @@ DEPENDENT = {
         "called",
         "chooses",
         "divides",
-        "drawn",
-        "draws",
         "gives",
         "goes",
         "halves",
