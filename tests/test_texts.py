@@ -75,8 +75,10 @@ DEPENDENT = {
         "returns",
         "scales",
         "sees",
+        "takes",
+        "tells",
     ),
-    *("takes", "tells", "told"),
+    "told",
     # units, types and shapes of nothing
     *("Å", "kcal/mol", "bool", "float", "int64", "int32", "nats", "rad", "radians"),
 }
