@@ -147,7 +147,7 @@ def measure_training(complexes: list[CrystalComplex], repeats: int) -> None:
         optimizer.step()
 
     seconds = median_seconds({"step": step}, repeats)["step"]
-    print(f"training: {num_poses / seconds:.0f} noised poses per second and core")
+    print(f"training: {num_poses / seconds:.0f} noisy poses per second and core")
 
 
 def compare_receptor_sizes(pipeline: DockingPipeline, corpus: Path, repeats: int) -> None:
@@ -177,7 +177,7 @@ def dock(pipeline: DockingPipeline, crystal: CrystalComplex, config: DockingConf
 
 
 def crystal_poses(pipeline: DockingPipeline, crystal: CrystalComplex, num_poses: int):  # noqa: ANN201
-    """The crystal complex as a batch of one, with noised copies of its pose at spread times."""
+    """The crystal complex as a batch of one, with noisy copies of its pose at spread times."""
     from discodock.data.crop import crop_complex, crop_radius
     from discodock.data.featurize import PrepareConfig, featurize
 

@@ -43,11 +43,11 @@ class PoseSigmas:
 
 
 @dataclass(frozen=True)
-class NoisedPose:
+class NoisyPose:
     """A draw from the forward kernel.
 
     Attributes:
-        pos: noised positions in Å, shape (P, L, 3).
+        pos: noisy positions in Å, shape (P, L, 3).
         score: the kernel's exact score at the draw, in 1/Å and 1/rad.
     """
 
@@ -88,8 +88,8 @@ class PoseProcess:
         tr, rot, tor = (t, t, t) if t.ndim == 1 else t.unbind(-1)
         return PoseSigmas(self.config.tr.sigma(tr), self.config.rot.sigma(rot), self.config.tor.sigma(tor))
 
-    def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseLike) -> NoisedPose:
-        """Draw noised poses at times `t` and the exact score of the kernel that drew them.
+    def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseLike) -> NoisyPose:
+        """Draw noisy poses at times `t` and the exact score of the kernel that drew them.
 
         The three components are drawn independently (normal, IGSO(3), wrapped normal) and applied by `update_pose`.
 
@@ -112,7 +112,7 @@ class PoseProcess:
             rot=igso3.score(update.rot, sigmas.rot),
             tor=torch.where(topology.tor_mask, wrapped_normal.score(update.tor, sigma_tor), 0),
         )
-        return NoisedPose(update_pose(pos, topology, update), score)
+        return NoisyPose(update_pose(pos, topology, update), score)
 
     def prior_sample(
         self,

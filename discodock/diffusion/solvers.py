@@ -140,7 +140,7 @@ def solve(
     """Walk a state from noise to data with `SOLVERS[config.solver]`.
 
     Args:
-        score_fn: score of the noised data at (state, t), as a tangent vector of `space` at true scale.
+        score_fn: score of the noisy data at (state, t), as a tangent vector of `space` at true scale.
         space: the manifold and its noise schedules.
         state: a draw from the prior at times[0].
         times: falling times, from 1 to 0 as a rule, float64 on the CPU, shape (steps + 1,); see `SolverConfig.times`.

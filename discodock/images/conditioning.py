@@ -1,4 +1,4 @@
-"""What a denoiser is told besides the noised image: noise level, class, and groups of codes."""
+"""What a denoiser is told besides the noisy image: noise level, class, and groups of codes."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class DenoisingNetwork(Protocol):
 
 
 class Denoiser(nn.Module):
-    """D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), the expected clean image of a noised one."""
+    """D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), the expected clean image of a noisy one."""
 
     def __init__(self, network: nn.Module, sigma_data: float) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Denoiser(nn.Module):
         """Denoise.
 
         Args:
-            x: noised images or points, shape (B, ...).
+            x: noisy images or points, shape (B, ...).
             sigma: noise level of each, shape (B,).
             labels: class of each, `NULL_CODE` where none is told, int64, shape (B,); None tells none.
             codes: weights (B, K_i) of every code, rows of zeros where none is told; None tells none.

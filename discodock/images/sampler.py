@@ -21,7 +21,7 @@ from discodock.noise import NoiseLike, standard_normal
 from discodock.settings import Settings, one_of
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
-"""(noised (B, ...), sigma (B,)) -> denoised (B, ...)."""
+"""(noisy (B, ...), sigma (B,)) -> denoised (B, ...)."""
 
 OnStep = Callable[[int, Tensor], None]
 """Called after each step with the number of steps done and the new state."""

@@ -1,4 +1,4 @@
-"""Stage 1: learn the score of noised poses, many noise draws to one receptor embedding."""
+"""Stage 1: learn the score of noisy poses, many noise draws to one receptor embedding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from discodock.data.batch import ComplexBatch, repeat_complexes
-from discodock.diffusion.process import NoisedPose, PoseProcess, PoseProcessConfig
+from discodock.diffusion.process import NoisyPose, PoseProcess, PoseProcessConfig
 from discodock.geometry.topology import LigandTopology
 from discodock.latents.dropout import drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
@@ -55,7 +55,7 @@ class ScoreTaskConfig(Settings):
 
 
 @dataclass(frozen=True)
-class NoisedBatch:
+class NoisyBatch:
     """Noised poses of a batch of complexes.
 
     Attributes:
@@ -63,14 +63,14 @@ class NoisedBatch:
         pose_complex: the complex of each pose, int64, shape (P,).
         t: time of each pose, shape (P,).
         topology: rotatable bonds and padding of each pose.
-        noised: positions and the kernel's score.
+        noisy: positions and the kernel's score.
     """
 
     complexes: ComplexBatch
     pose_complex: Tensor
     t: Tensor
     topology: LigandTopology
-    noised: NoisedPose
+    noisy: NoisyPose
 
 
 class ScoreTask(pl.LightningModule):
@@ -161,15 +161,15 @@ class ScoreTask(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def perturb(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> NoisedBatch:
+    def perturb(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> NoisyBatch:
         """Noise len(t) poses, spread evenly over the batch's complexes."""
         num_complexes, num_conformers = batch.conformer_pos.shape[:2]
         pose_complex = repeat_complexes(batch, len(t) // num_complexes)
         conformer = torch.randint(num_conformers, (len(t),), generator=generator).to(self.device)
         topology = batch.ligand.topology.select(pose_complex)
         clean = batch.conformer_pos[pose_complex, conformer]
-        noised = self.process.perturb(clean, topology, t, generator)
-        return NoisedBatch(batch, pose_complex, t, topology, noised)
+        noisy = self.process.perturb(clean, topology, t, generator)
+        return NoisyBatch(batch, pose_complex, t, topology, noisy)
 
     def draw_codes(
         self, batch: ComplexBatch, pose_complex: Tensor, generator: torch.Generator, temperature: float = 1.0
@@ -180,15 +180,15 @@ class ScoreTask(pl.LightningModule):
         return self.code_encoder.draw(bound, pose_complex, generator, temperature)
 
     def losses(
-        self, context: AnyContext, poses: NoisedBatch, codes: tuple[Tensor, ...] | None = None
+        self, context: AnyContext, poses: NoisyBatch, codes: tuple[Tensor, ...] | None = None
     ) -> dict[str, Tensor]:
-        """Mean losses of noised poses."""
-        output = self.model(context, poses.noised.pos, poses.pose_complex, poses.t, codes)
-        losses = self.process.losses(output, poses.noised.score, poses.topology, poses.t)
+        """Mean losses of noisy poses."""
+        output = self.model(context, poses.noisy.pos, poses.pose_complex, poses.t, codes)
+        losses = self.process.losses(output, poses.noisy.score, poses.topology, poses.t)
         tor = losses.tor.sum() / losses.has_tor.sum().clamp(min=1)
         return {"tr": losses.tr.mean(), "rot": losses.rot.mean(), "tor": tor}
 
-    def _training_codes(self, batch: ComplexBatch, poses: NoisedBatch, generator: torch.Generator) -> CodeDraw | None:
+    def _training_codes(self, batch: ComplexBatch, poses: NoisyBatch, generator: torch.Generator) -> CodeDraw | None:
         """Codes of each pose; None for a network without."""
         if self.config.codes is None:
             return None
@@ -204,7 +204,7 @@ class ScoreTask(pl.LightningModule):
         return drop_weights(drawn.weights, kept)
 
     def _weighted_kl(
-        self, batch: ComplexBatch, poses: NoisedBatch, drawn: CodeDraw | None, generator: torch.Generator
+        self, batch: ComplexBatch, poses: NoisyBatch, drawn: CodeDraw | None, generator: torch.Generator
     ) -> Tensor | float:
         """What the codes cost; 0 for a network without, or without a prior beside it."""
         if self.config.codes is None or drawn is None or self.code_prior is None:

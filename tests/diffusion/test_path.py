@@ -71,8 +71,8 @@ def test_perturbed_components_have_the_noise_of_their_own_times() -> None:
     example = molecule(4)
     pos, topology = example.repeat(4000)
     times = torch.tensor([0.9, 0.3, 0.5], dtype=torch.float64)
-    noised = PROCESS.perturb(pos, topology, times.expand(4000, 3), torch.Generator().manual_seed(0))
-    drawn, levels = example.coordinates(noised.pos), (PROCESS.config.tr, PROCESS.config.rot, PROCESS.config.tor)
+    noisy = PROCESS.perturb(pos, topology, times.expand(4000, 3), torch.Generator().manual_seed(0))
+    drawn, levels = example.coordinates(noisy.pos), (PROCESS.config.tr, PROCESS.config.rot, PROCESS.config.tor)
     for values, schedule, t in zip((drawn.tr, drawn.rot, drawn.tor), levels, times, strict=True):
         assert values.square().mean().sqrt().item() == pytest.approx(schedule.sigma(t).item(), rel=0.05)
 

@@ -15,7 +15,7 @@ from discodock.noise import Purpose, StreamNoise
 from tests.diffusion.pose_coordinates import Molecule, kernel_score, molecule
 from tests.geometry.random_molecules import random_poses, select_pose
 
-# rotations noised until they are uniform: at the default 1.6 rad the uniform prior widens ODE samples by 8 %
+# rotations perturbed until they are uniform: at the default 1.6 rad the uniform prior widens ODE samples by 8 %
 PROCESS = PoseProcess(
     PoseProcessConfig(
         tr=NoiseSchedule(sigma_min=0.05, sigma_max=3.0),
@@ -163,9 +163,9 @@ def test_nothing_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch
     fields = (topology.atom_mask, topology.tor_bond, topology.tor_mask, topology.mask_rotate)
     topology = LigandTopology(*(x.to("meta") for x in fields))
     t = torch.rand(len(pos), device="meta")
-    noised = PROCESS.perturb(pos, topology, t, torch.Generator())
-    losses = PROCESS.losses(noised.score, noised.score, topology, t)
+    noisy = PROCESS.perturb(pos, topology, t, torch.Generator())
+    losses = PROCESS.losses(noisy.score, noisy.score, topology, t)
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), torch.Generator())
     config = SolverConfig(solver=name, steps=3)
-    end = denoise_poses(lambda pos, t: noised.score, PROCESS, topology, start, torch.Generator(), config=config)
+    end = denoise_poses(lambda pos, t: noisy.score, PROCESS, topology, start, torch.Generator(), config=config)
     assert end.device.type == losses.tor.device.type == "meta" and end.shape == pos.shape

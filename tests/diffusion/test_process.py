@@ -33,8 +33,8 @@ def zero(topology) -> PoseTangent:
 def test_perturbed_poses_have_the_stated_marginals(t: float, seed: int) -> None:
     example = molecule(seed)
     pos, topology = example.repeat(2000)
-    noised = PROCESS.perturb(pos, topology, torch.full((2000,), t, dtype=torch.float64), generator(seed))
-    drawn, sigmas = example.coordinates(noised.pos), PROCESS.sigmas(torch.tensor(t, dtype=torch.float64))
+    noisy = PROCESS.perturb(pos, topology, torch.full((2000,), t, dtype=torch.float64), generator(seed))
+    drawn, sigmas = example.coordinates(noisy.pos), PROCESS.sigmas(torch.tensor(t, dtype=torch.float64))
     tr = stats.kstest(drawn.tr.flatten().numpy() / sigmas.tr.item(), "norm")
     tor_grid = torch.linspace(-math.pi, math.pi, 20_001, dtype=torch.float64)
     tor_cdf = torch.cumulative_trapezoid(wrapped_normal.log_prob(tor_grid[:-1], sigmas.tor).exp(), tor_grid[:-1])
@@ -51,10 +51,10 @@ def test_target_is_the_exact_score_of_the_pose_it_comes_with(t: float) -> None:
     example = molecule()
     pos, topology = example.repeat(200)
     times = torch.full((200,), t, dtype=torch.float64)
-    noised = PROCESS.perturb(pos, topology, times, generator())
-    expected = kernel_score(example, PROCESS, noised.pos, times)
+    noisy = PROCESS.perturb(pos, topology, times, generator())
+    expected = kernel_score(example, PROCESS, noisy.pos, times)
     for name in ("tr", "rot", "tor"):
-        ours, theirs = getattr(noised.score, name), getattr(expected, name)
+        ours, theirs = getattr(noisy.score, name), getattr(expected, name)
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6 * theirs.abs().max().item())
 
 
@@ -63,8 +63,8 @@ def test_predicting_zero_scores_one(t: float) -> None:
     example = molecule()
     pos, topology = example.repeat(20_000)
     times = torch.full((20_000,), t, dtype=torch.float64)
-    noised = PROCESS.perturb(pos, topology, times, generator())
-    losses = PROCESS.losses(zero(topology), noised.score, topology, times)
+    noisy = PROCESS.perturb(pos, topology, times, generator())
+    losses = PROCESS.losses(zero(topology), noisy.score, topology, times)
     for loss in (losses.tr, losses.rot, losses.tor):
         assert loss.mean().item() == pytest.approx(1, abs=0.03)
 
@@ -85,8 +85,8 @@ def test_exact_score_of_blurred_data_attains_the_known_minimum(t: float, width: 
     rigid, torsions = (wide, sharp) if blurred == "rigid" else (sharp, wide)
     data = PoseProcess(PoseProcessConfig(tr=rigid, rot=rigid, tor=torsions))  # whose widths at t = 0 are sigma_min
     clean = data.perturb(pos, topology, torch.zeros_like(times), generator(1)).pos
-    noised = PROCESS.perturb(clean, topology, times, generator(2))
-    exact = kernel_score(example, PROCESS, noised.pos, times, data_width=width)
+    noisy = PROCESS.perturb(clean, topology, times, generator(2))
+    exact = kernel_score(example, PROCESS, noisy.pos, times, data_width=width)
     ones = PoseTangent(*(torch.ones_like(x) for x in (exact.tr, exact.rot, exact.tor)))
     scale = PROCESS.to_score(ones, times)
 
@@ -94,7 +94,7 @@ def test_exact_score_of_blurred_data_attains_the_known_minimum(t: float, width: 
         output = PoseTangent(
             factor * exact.tr / scale.tr, factor * exact.rot / scale.rot, factor * exact.tor / scale.tor
         )
-        found = PROCESS.losses(output, noised.score, topology, times)
+        found = PROCESS.losses(output, noisy.score, topology, times)
         every = [loss.mean().item() for loss in (found.tr, found.rot, found.tor)]
         return every[:2] if blurred == "rigid" else every[2:]
 
@@ -124,15 +124,15 @@ def test_to_score_inverts_the_scaling_of_the_losses() -> None:
 def test_poses_without_bonds_carry_no_torsion_loss() -> None:
     pos, topology = random_poses(0, sizes=(3, 20))
     times = torch.full((2,), 0.5, dtype=torch.float64)
-    noised = PROCESS.perturb(pos, topology, times, generator())
-    assert noised.score.tor[~topology.tor_mask].eq(0).all()
-    garbage = PoseTangent(noised.score.tr, noised.score.rot, torch.full_like(noised.score.tor, 1e3))
-    losses = PROCESS.losses(garbage, noised.score, topology, times)
+    noisy = PROCESS.perturb(pos, topology, times, generator())
+    assert noisy.score.tor[~topology.tor_mask].eq(0).all()
+    garbage = PoseTangent(noisy.score.tr, noisy.score.rot, torch.full_like(noisy.score.tor, 1e3))
+    losses = PROCESS.losses(garbage, noisy.score, topology, times)
     assert losses.tor[0] == 0 and losses.tor[1] > 1
     assert losses.has_tor.tolist() == [0, 1]
     rigid, rigid_topology = random_poses(0, sizes=(3, 3))
-    noised = PROCESS.perturb(rigid, rigid_topology, times, generator())
-    losses = PROCESS.losses(zero(rigid_topology), noised.score, rigid_topology, times)
+    noisy = PROCESS.perturb(rigid, rigid_topology, times, generator())
+    losses = PROCESS.losses(zero(rigid_topology), noisy.score, rigid_topology, times)
     assert losses.tor.eq(0).all() and losses.has_tor.eq(0).all()
 
 
@@ -140,9 +140,9 @@ def test_small_noise_gives_the_pose_back() -> None:
     tiny = NoiseSchedule(sigma_min=1e-5, sigma_max=1.0)
     process = PoseProcess(PoseProcessConfig(tr=tiny, rot=tiny, tor=tiny))
     pos, topology = random_poses(0)
-    noised = process.perturb(pos, topology, torch.zeros(len(pos), dtype=torch.float64), generator())
-    assert (noised.pos - pos)[topology.atom_mask].abs().max() < 1e-2
-    assert noised.score.rot.isfinite().all() and noised.score.tor.isfinite().all()
+    noisy = process.perturb(pos, topology, torch.zeros(len(pos), dtype=torch.float64), generator())
+    assert (noisy.pos - pos)[topology.atom_mask].abs().max() < 1e-2
+    assert noisy.score.rot.isfinite().all() and noisy.score.tor.isfinite().all()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -274,7 +274,7 @@ def curved_score(state: tuple[Tensor, Tensor], t: float) -> tuple[Tensor, Tensor
 
 
 def curved_start(num: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Uniform, which the noised mixture is at these widths to about a percent."""
+    """Uniform, which the noisy mixture is at these widths to about a percent."""
     angle = (2 * torch.rand(num, generator=generator, dtype=torch.float64) - 1) * math.pi
     return random_rotvec(num, generator=generator, dtype=torch.float64), angle
 
@@ -332,7 +332,7 @@ def test_reference_distribution_of_the_curved_test_is_right() -> None:
 
 
 def test_kolmogorov_smirnov_on_a_circle_with_euler_maruyama() -> None:
-    """A wrapped normal target, whole distribution, started from its exact noised marginal."""
+    """A wrapped normal target, whole distribution, started from its exact noisy marginal."""
     generator, width = torch.Generator().manual_seed(0), 0.5
     schedule = NoiseSchedule(sigma_min=0.05, sigma_max=3.14)
 
