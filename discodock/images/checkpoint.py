@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from discodock.weight_file import WeightFile, read_weight_file, write_weight_file
+from discodock.checkpoint_file import CheckpointFile, read_checkpoint_file, write_checkpoint_file
 
 FORMAT: Final = "discodock-images"
 MODEL_PART: Final = "model"
@@ -20,14 +20,14 @@ def save_images_checkpoint(
     path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any]
 ) -> None:
     """Write a file, in one go."""
-    write_weight_file(path, weights, config, info, {"format": FORMAT})
+    write_checkpoint_file(path, weights, config, info, {"format": FORMAT})
 
 
-def load_images_checkpoint(path: Path) -> WeightFile:
+def load_images_checkpoint(path: Path) -> CheckpointFile:
     """Read a file written by `save_images_checkpoint`.
 
     Raises:
         CheckpointError: missing, damaged, or not weights of an image model.
     """
     complaint = "holds no image model; give a file written by `discodock images train`"
-    return read_weight_file(path, {"format": (FORMAT, complaint)})
+    return read_checkpoint_file(path, {"format": (FORMAT, complaint)})

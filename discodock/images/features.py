@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from discodock.checkpoint_file import prefixed
 from discodock.errors import CheckpointError, ConfigError, InputError
 from discodock.images.checkpoint import (
     CLASSIFIER_PART,
@@ -20,7 +21,6 @@ from discodock.images.checkpoint import (
 from discodock.images.conditioning import ImageShape
 from discodock.images.data import ImageSource
 from discodock.images.model import to_unit_range
-from discodock.weight_file import prefixed
 
 logger = logging.getLogger(__name__)
 

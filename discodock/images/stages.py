@@ -12,6 +12,7 @@ import torch
 from pydantic import Field, ValidationError, model_validator
 from torch import Tensor, nn
 
+from discodock.checkpoint_file import CheckpointFile, part_of, prefixed, start_from
 from discodock.errors import CheckpointError
 from discodock.images.checkpoint import (
     MODEL_PART,
@@ -26,7 +27,6 @@ from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.settings import Settings
 from discodock.training.run import RunConfig, fit, refuse_compile, write_config
-from discodock.weight_file import WeightFile, part_of, prefixed, start_from
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def train_image_prior(config: ImagePriorStageConfig, folder: Path) -> Path:
     return weights
 
 
-def load_model(checkpoint: WeightFile, path: Path) -> ImageModel:
+def load_model(checkpoint: CheckpointFile, path: Path) -> ImageModel:
     """The denoiser, and the encoder if it has codes, of a file.
 
     Raises:
@@ -142,7 +142,7 @@ def load_model(checkpoint: WeightFile, path: Path) -> ImageModel:
     return _load(model, checkpoint.part(MODEL_PART), path)
 
 
-def load_prior(checkpoint: WeightFile, model: ImageModel, path: Path) -> ImagePriorNetwork | None:
+def load_prior(checkpoint: CheckpointFile, model: ImageModel, path: Path) -> ImagePriorNetwork | None:
     """The prior of the codes of a file; None if it has none.
 
     Raises:

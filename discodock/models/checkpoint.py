@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from discodock import schema
-from discodock.weight_file import WeightFile, prefixed, read_weight_file, start_from, write_weight_file
+from discodock.checkpoint_file import CheckpointFile, prefixed, read_checkpoint_file, start_from, write_checkpoint_file
 
 __all__ = ["Checkpoint", "load_checkpoint", "pack_checkpoints", "prefixed", "save_checkpoint", "start_from"]
 
@@ -26,7 +26,7 @@ SAMPLING_BLOCK = "sampling"
 
 
 @dataclass(frozen=True)
-class Checkpoint(WeightFile):
+class Checkpoint(CheckpointFile):
     """Weights of docking networks; `config` has a block for every part, and one for the `process`."""
 
     def part(self, name: str) -> dict[str, Tensor]:
@@ -39,7 +39,7 @@ class Checkpoint(WeightFile):
 def save_checkpoint(path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any]) -> None:
     """Write weights with their configuration, in one go."""
     metadata = {"format": "discodock", "schema_version": str(schema.SCHEMA_VERSION)}
-    write_weight_file(path, weights, config, info, metadata)
+    write_checkpoint_file(path, weights, config, info, metadata)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -57,7 +57,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             " train again",
         ),
     }
-    return Checkpoint(**vars(read_weight_file(path, expected)))
+    return Checkpoint(**vars(read_checkpoint_file(path, expected)))
 
 
 def pack_checkpoints(paths: Sequence[Path], out: Path) -> None:

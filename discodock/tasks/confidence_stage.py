@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from discodock.checkpoint_file import part_of
 from discodock.data.poses import PoseDataConfig, PoseDataModule, whole_set
 from discodock.errors import CheckpointError, PreparedDataError
 from discodock.models.checkpoint import CONFIDENCE_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint
@@ -19,7 +20,6 @@ from discodock.models.confidence_model import ConfidenceModel, read_confidence_c
 from discodock.settings import Settings
 from discodock.tasks.confidence import ConfidenceTask, ConfidenceTaskConfig, calibrate
 from discodock.training.run import RunConfig, fit, write_config
-from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 

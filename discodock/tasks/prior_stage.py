@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
+from discodock.checkpoint_file import part_of
 from discodock.data.module import DataConfig
 from discodock.errors import CheckpointError
 from discodock.models.checkpoint import (
@@ -30,7 +31,6 @@ from discodock.tasks.prior import PriorTask, PriorTaskConfig
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.tasks.stages import score_data, start_score_task
 from discodock.training.run import RunConfig, fit, refuse_compile, write_config
-from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 

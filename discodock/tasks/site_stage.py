@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from discodock.checkpoint_file import part_of
 from discodock.data.module import StoreConfig
 from discodock.data.sites import SiteDataModule
 from discodock.errors import CheckpointError
@@ -20,7 +21,6 @@ from discodock.models.site_model import SiteModel
 from discodock.settings import Settings
 from discodock.tasks.site import FrozenReceptorEncoder, SiteTask, SiteTaskConfig
 from discodock.training.run import RunConfig, fit, write_config
-from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 

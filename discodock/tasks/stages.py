@@ -12,6 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from discodock.checkpoint_file import part_of
 from discodock.data.embeddings import EmbeddingStore
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.errors import ConfigError
@@ -30,7 +31,6 @@ from discodock.models.score_model import ScoreModel
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.run import RunConfig, fit, refuse_compile, write_config
-from discodock.weight_file import part_of
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ RENAMED: Final = ((re.compile(r"(\.heads\.\d+\.)first_look$"), r"\1distance_bias
 
 
 @dataclass(frozen=True)
-class WeightFile:
+class CheckpointFile:
     """Weights and what they need to be understood.
 
     Attributes:
@@ -76,7 +76,7 @@ def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> No
         logger.info("%s: not in it, begun afresh: %s", source, ", ".join(new))
 
 
-def write_weight_file(
+def write_checkpoint_file(
     path: Path, weights: dict[str, Tensor], config: dict[str, Any], info: dict[str, Any], metadata: dict[str, str]
 ) -> None:
     """Write weights with their configuration, in one go.
@@ -100,8 +100,8 @@ def write_weight_file(
         raise CheckpointError(f"{path}: cannot be written ({error}); make room, or choose another folder") from error
 
 
-def read_weight_file(path: Path, expected: dict[str, tuple[str, str]]) -> WeightFile:
-    """Read a file written by `write_weight_file`.
+def read_checkpoint_file(path: Path, expected: dict[str, tuple[str, str]]) -> CheckpointFile:
+    """Read a file written by `write_checkpoint_file`.
 
     Args:
         path: the file.
@@ -126,7 +126,7 @@ def read_weight_file(path: Path, expected: dict[str, tuple[str, str]]) -> Weight
         config, info = dict(json.loads(metadata["config"])), dict(json.loads(metadata["info"]))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: its configuration is damaged; fetch or write the checkpoint again") from error
-    return WeightFile(weights, config, info, hashlib.sha256(path.read_bytes()).hexdigest())
+    return CheckpointFile(weights, config, info, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _name_now(name: str) -> str:
