@@ -6,8 +6,9 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,10 +86,22 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def remove_drafts(folder: Path) -> None:
-    """Remove the draft files that killed runs left in a folder; nothing may be writing there."""
+def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
+    """Remove the drafts, files and folders, that killed runs left in a folder.
+
+    Args:
+        folder: folder in which nothing is being written, or nothing that takes as long as `older_than`.
+        older_than: age of a draft that nobody can be writing any more, s.
+    """
+    newest = time.time() - older_than
     for draft in folder.glob(DRAFTS):
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # gone meanwhile: another process sweeps too
+            if draft.stat().st_mtime > newest:
+                continue
+            if draft.is_dir():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink()
 
 
 def _draft_of(path: Path) -> Path:

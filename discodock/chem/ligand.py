@@ -85,6 +85,11 @@ def read_ligand(source: str | Path, *, template_smiles: str | None = None) -> Li
     return records[0]
 
 
+def to_smiles(record: LigandRecord) -> str:
+    """Canonical isomeric SMILES without explicit hydrogens: the same for every way to write the molecule down."""
+    return Chem.MolToSmiles(Chem.RemoveHs(record.mol))
+
+
 def read_ligands(source: str | Path, *, template_smiles: str | None = None) -> list[LigandRecord]:
     """Read every ligand of a file, or a SMILES string; the first bad record raises. See `iter_ligands`."""
     records = []

@@ -106,21 +106,17 @@ def _pocket(
 
 
 def _table_jobs(table: Path, pocket: PocketSpec | None, radius: float, template_smiles: str | None) -> list[Job]:
-    from discodock.inference.jobs import check_names, read_jobs
+    from discodock.inference.jobs import read_jobs, with_distinct_names
 
-    jobs = read_jobs(table, pocket, default_radius=radius, template_smiles=template_smiles)
-    check_names(jobs)
-    return jobs
+    return with_distinct_names(read_jobs(table, pocket, default_radius=radius, template_smiles=template_smiles))
 
 
 def _ligand_jobs(
     protein: Path, ligand: str, pocket: PocketSpec | None, name: str | None, template_smiles: str | None
 ) -> list[Job]:
-    from discodock.inference.jobs import check_names, jobs_of_ligand
+    from discodock.inference.jobs import jobs_of_ligand, with_distinct_names
 
-    jobs = jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles)
-    check_names(jobs)
-    return jobs
+    return with_distinct_names(jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles))
 
 
 def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str) -> list[JobOutcome]:

@@ -46,7 +46,8 @@ def write_reports(folders: Sequence[Path], out: Path, *, again: bool = False) ->
         Whether all could be written.
     """
     from discodock.cli.progress import WorkBar
-    from discodock.report.write import REPORT_FILE, has_report, write_index, write_report
+    from discodock.inference.outputs import REPORT_FILE
+    from discodock.report.write import has_report, write_index, write_report
 
     wanted = [folder for folder in folders if again or not has_report(folder)]
     num_failed = 0

@@ -7,20 +7,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from discodock.config import dump_config
 from discodock.errors import DiscodockError, InputError
+from discodock.files import remove_drafts
 from discodock.inference.config import DockingConfig
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.inputs import read_docking_receptor
 from discodock.inference.jobs import Job
 from discodock.inference.outputs import (
     DOCKING_FILE,
-    RESULT_FILES,
     fingerprint,
-    read_run,
     read_table,
     run_record,
     write_result,
@@ -28,6 +28,15 @@ from discodock.inference.outputs import (
 )
 from discodock.inference.pocket import resolve_pocket
 from discodock.inference.result import DockingResult
+from discodock.inference.result_folder import (
+    check_output,
+    finished_run,
+    job_record,
+    locked,
+    obstacle,
+    refuse_obstacle,
+    set_aside,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +51,9 @@ OK: Final = "ok"
 FAILED: Final = "failed"
 SUMMARY_INTERVAL: Final = 5.0
 """Seconds between two writings of the summary during a run; a row is never lost, as each job's folder has its own."""
+
+DRAFT_AGE: Final = 3600.0
+"""Seconds after which a draft of a result is taken for that of a killed run."""
 
 
 @dataclass(frozen=True)
@@ -115,16 +127,20 @@ def run_jobs(
         listener: receiver of progress.
 
     Raises:
-        DiscodockError: a job failed and `options.strict` is set.
+        DiscodockError: a job failed and `options.strict` is set, or something of the user's, or the result of another
+            job, is in the way.
         OSError: results cannot be written.
     """
     listener = listener or JobListener()
+    check_output(out, jobs, {SUMMARY_FILE: SUMMARY_COLUMNS[0]}, overwrite=options.overwrite)
+    remove_drafts(out, older_than=DRAFT_AGE)
     outcomes: list[JobOutcome] = []
     last_written = time.monotonic()
     try:
         for job in jobs:
             listener.started(job)
-            outcomes.append(_run_job(pipeline, job, out, options, listener))
+            outcome = _run_job(pipeline, job, out, options, listener)
+            outcomes.append(outcome if outcome.is_ok else _without_stale_result(outcome, out / job.name, job))
             listener.finished(job, outcomes[-1])
             if time.monotonic() - last_written > SUMMARY_INTERVAL:
                 _write_summary(out, outcomes)
@@ -142,14 +158,16 @@ def _run_job(pipeline: DockingPipeline, job: Job, out: Path, options: RunOptions
             raise InputError(job.problem or "the ligand could not be read")
         with _reading():
             key = _job_key(pipeline, job, options)
-        earlier = _finished_run(out / job.name)
-        if not options.overwrite and earlier.get("key") == key:
+        earlier = None if options.overwrite else finished_run(out / job.name, key)
+        if earlier is not None:
             return JobOutcome(earlier["summary"], is_kept=True)
         with _reading():
             result = _dock(pipeline, job, options, listener)
         row, settings = _summary_row(job, result), options.docking.model_dump(mode="json")
         record = run_record(pipeline.network, settings, options.command) | {"key": key, "summary": row}
-        write_result(result, out / job.name, record)
+        with locked(out):
+            refuse_obstacle(out / job.name, job, overwrite=options.overwrite)
+            write_result(result, out / job.name, record | {"job": job_record(job)})
         return JobOutcome(row)
     except OSError:  # of writing, which would stop the other jobs as well
         raise
@@ -162,6 +180,16 @@ def _run_job(pipeline: DockingPipeline, job: Job, out: Path, options: RunOptions
             raise
         logger.warning("%s: unexpected failure", job.name, exc_info=True)
         return JobOutcome(_failure_row(job, options, f"unexpected {type(error).__name__}: {error}"))
+
+
+def _without_stale_result(outcome: JobOutcome, folder: Path, job: Job) -> JobOutcome:
+    """A failed job's outcome after its result of an earlier run was set aside, which the message then says."""
+    with locked(folder.parent):
+        aside = None if obstacle(folder, job, overwrite=False) else set_aside(folder)
+    if aside is None:
+        return outcome
+    message = f"{outcome.row['message']}; the result of an earlier run is in {aside.name}"
+    return JobOutcome({**outcome.row, "message": message})
 
 
 @contextmanager
@@ -178,12 +206,6 @@ def _reading() -> Iterator[None]:
             f"{error.filename or 'an input'}: cannot be read ({error.strerror or error}); check the path and its"
             " permissions"
         ) from error
-
-
-def _finished_run(folder: Path) -> dict[str, Any]:
-    """The record of a result whose files are all there; empty otherwise."""
-    is_whole = all((folder / name).is_file() for name in RESULT_FILES)
-    return read_run(folder) if is_whole else {}
 
 
 def _dock(pipeline: DockingPipeline, job: Job, options: RunOptions, listener: JobListener) -> DockingResult:
@@ -204,7 +226,8 @@ def _job_key(pipeline: DockingPipeline, job: Job, options: RunOptions) -> str:
     files = [path for path in (job.protein, reference, cofactors) if path is not None and path.is_file()]
     chemistry = job.ligand.mol.ToBinary(_ALL_PROPERTIES)
     pocket = None if spec is None else [spec.center, spec.residues, spec.radius]
-    return fingerprint(job.name, chemistry, pocket, options.docking.result_settings(), pipeline.network.sha256, *files)
+    settings = options.docking.result_settings()
+    return fingerprint(version("discodock"), job.name, chemistry, pocket, settings, pipeline.network.sha256, *files)
 
 
 _ALL_PROPERTIES: Final = 0xFFFF
@@ -217,7 +240,7 @@ def _summary_row(job: Job, result: DockingResult) -> dict[str, object]:
     return taken | {
         "name": job.name,
         "status": OK,
-        "message": "; ".join(result.warnings),
+        "message": "; ".join([*result.warnings, *([] if job.note is None else [job.note])]),
         "num_poses": len(result.poses),
         "protein": str(job.protein),
         "ligand": result.ligand.source,
@@ -239,8 +262,8 @@ def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, objec
 
 def _write_summary(out: Path, outcomes: Sequence[JobOutcome]) -> None:
     """Write the rows of this run, after those of earlier runs into the same folder that it has not replaced."""
-    out.mkdir(parents=True, exist_ok=True)
     path = out / SUMMARY_FILE
     names = {outcome.row["name"] for outcome in outcomes}
-    earlier = [row for row in read_table(path) if row.get("name") not in names]
-    write_table(path, SUMMARY_COLUMNS, [*earlier, *(outcome.row for outcome in outcomes)])
+    with locked(out):  # rows of another process are read and kept, never undone
+        earlier = [row for row in read_table(path) if row.get("name") not in names]
+        write_table(path, SUMMARY_COLUMNS, [*earlier, *(outcome.row for outcome in outcomes)])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,11 @@ from discodock.inference.pocket import PocketSpec, pocket_spec
 
 REQUIRED_COLUMNS: Final = ("name", "protein", "ligand")
 POCKET_COLUMNS: Final = ("pocket_ligand", "pocket_center", "pocket_residues", "pocket_radius")
-MAX_NAME_LENGTH: Final = 120
+MAX_NAME_BYTES: Final = 200
+"""File systems take names of 255 bytes, and drafts and numbers need some of them."""
+
+RESERVED_NAMES: Final = frozenset({"summary.csv", "docking.yaml", "index.html"})
+"""Names of files that stand beside the folders of the jobs."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Job:
         pocket: pocket to dock into; None for blind docking.
         ligand: the ligand, or None if it could not be read.
         problem: reason why the job cannot be run at all, or None.
+        note: remark on its name that a user should see, or None.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Job:
     pocket: PocketSpec | None
     ligand: LigandRecord | None
     problem: str | None = None
+    note: str | None = None
 
 
 def jobs_of_ligand(
@@ -113,26 +118,35 @@ def read_jobs(
     return jobs
 
 
-def check_names(jobs: list[Job]) -> None:
-    """Refuse jobs that would write to one folder.
+def with_distinct_names(jobs: Sequence[Job]) -> list[Job]:
+    """Jobs of which no two write to one folder: the second of a name gets `_2`, and so on, with a note.
+
+    Upper and lower case count as the same, as some file systems have it.
 
     Raises:
-        InputError: there is no job, or two have the same name (upper and lower case count as the same).
+        InputError: there is no job.
     """
     if not jobs:
         raise InputError("there is nothing to dock: no ligand was found")
-    counts = Counter(job.name.lower() for job in jobs)
-    twice = [job.name for job in jobs if counts[job.name.lower()] > 1]
-    if twice:
-        raise InputError(
-            f"{len(twice)} ligands share names, such as {twice[0]!r}, and would overwrite each other;"
-            " give every record or row its own name"
-        )
+    taken = {job.name.lower() for job in jobs}
+    seen: set[str] = set()
+    distinct = []
+    for job in jobs:
+        name, number = job.name, 1
+        while name.lower() in seen or (number > 1 and name.lower() in taken):
+            number += 1
+            name = f"{job.name}_{number}"
+        seen.add(name.lower())
+        note = None if name == job.name else f"called {name}, because an earlier ligand is called {job.name} as well"
+        distinct.append(replace(job, name=name, note=note))
+    return distinct
 
 
 def folder_name(name: str) -> str:
     """A name as a folder: anything but letters, digits, dot, dash and underscore becomes an underscore."""
-    return re.sub(r"[^\w.-]+", "_", name.strip()).strip("._")[:MAX_NAME_LENGTH] or "ligand"
+    clean = re.sub(r"[^\w.-]+", "_", name.strip()).strip("._")
+    short = clean.encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "ligand"
+    return f"{short}_ligand" if short.lower() in RESERVED_NAMES else short
 
 
 def _read_rows(table: Path) -> list[dict[str, str]]:

@@ -34,6 +34,11 @@ RUN_FILE: Final = "run.json"
 DOCKING_FILE: Final = "docking.yaml"
 """Settings of docking that a run used, beside the folders of its results; `--config` reads it."""
 
+REPORT_FILE: Final = "report.html"
+PYMOL_FILE: Final = "view.pml"
+REPORT_FILES: Final = (REPORT_FILE, PYMOL_FILE)
+"""What `discodock report` adds to a finished folder."""
+
 RESULT_FILES: Final = (POSES_FILE, BEST_FILE, COMPLEX_FILE, SCORES_FILE, RUN_FILE)
 """What every finished folder has."""
 
@@ -79,6 +84,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
             "seconds": round(result.seconds, 3),
             "warnings": list(result.warnings),
             "receptor_changes": list(result.receptor.changes),
+            "files": {path.name: file_digest(path) for path in sorted(draft.iterdir())},
         }
         write_json(draft / RUN_FILE, record)
 
@@ -149,6 +155,25 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     writer.writeheader()
     writer.writerows({column: _cell(row.get(column, "")) for column in columns} for row in rows)
     write_atomically(path, buffer.getvalue().encode("utf-8"))
+
+
+def table_columns(path: Path) -> list[str]:
+    """Column names of a table; none if it cannot be read."""
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            return next(csv.reader(lines), [])
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def file_digest(path: Path) -> str:
+    """Hash of a file's content.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

@@ -6,9 +6,7 @@ from typing import Final
 
 from discodock.chem.complex_file import LIGAND_NAME
 from discodock.chem.view import CONTACT_DISTANCE
-from discodock.inference.outputs import BEST_FILE, COMPLEX_FILE, POSES_FILE, SIDE_CHAINS_FILE
-
-PYMOL_FILE: Final = "view.pml"
+from discodock.inference.outputs import BEST_FILE, COMPLEX_FILE, POSES_FILE, PYMOL_FILE, SIDE_CHAINS_FILE
 
 
 def pymol_script(ligand_chain: str, *, moves: bool) -> str:

@@ -8,12 +8,11 @@ from urllib.parse import quote
 
 from discodock.files import write_atomically
 from discodock.inference.batch import SUMMARY_FILE
-from discodock.inference.outputs import SIDE_CHAINS_FILE, read_table
+from discodock.inference.outputs import PYMOL_FILE, REPORT_FILE, SIDE_CHAINS_FILE, read_table
 from discodock.report.folder import SOURCE_FILES, is_result, read_result
 from discodock.report.page import index_page, result_page
-from discodock.report.pymol import PYMOL_FILE, pymol_script
+from discodock.report.pymol import pymol_script
 
-REPORT_FILE: Final = "report.html"
 INDEX_FILE: Final = "index.html"
 
 

@@ -218,7 +218,6 @@ TABLES = {
     "no rows": "name,protein,ligand\n",
     "wrong columns": "complex,receptor\nx,y\n",
     "mistyped pocket column": "name,protein,ligand,pocket_centre\na,p.pdb,l.sdf,1 2 3\n",
-    "same names": f"name,protein,ligand\na,{PROTEIN},{LIGAND}\nA,{PROTEIN},{LIGAND}\n",
     "binary": "\x00\x01\x02",
 }
 
@@ -232,13 +231,7 @@ def test_bad_table_of_jobs(cli, checkpoint, tmp_path, content):
     code, printed, error = cli("predict", *options)
     check_refusal(code, printed, error)
     assert not out.exists()
-    assert "names" in error if content == TABLES["same names"] else "jobs.csv" in error
-
-
-def test_records_of_one_file_with_one_name_are_refused(predict, tmp_path):
-    twice = tmp_path / "twice.sdf"
-    twice.write_text(LIGAND.read_text() * 2)
-    assert "share names" in predict(ligand=twice)
+    assert "jobs.csv" in error
 
 
 def test_missing_arguments(cli):

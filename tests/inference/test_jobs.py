@@ -4,7 +4,7 @@ import pytest
 from rdkit import Chem
 
 from discodock.errors import InputError
-from discodock.inference.jobs import check_names, folder_name, jobs_of_ligand, read_jobs
+from discodock.inference.jobs import folder_name, jobs_of_ligand, read_jobs, with_distinct_names
 from discodock.inference.pocket import PocketSpec
 from tests.tiny import SMALL
 
@@ -70,14 +70,22 @@ def test_what_the_command_line_gives_holds_for_rows_without_their_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "folder"),
-    [("plain-1.2", "plain-1.2"), ("../../etc", "etc"), ("a b/c", "a_b_c"), ("  ", "ligand"), ("x" * 500, "x" * 120),
-     ("α-pinene", "α-pinene"), (".hidden", "hidden")],
+    [("plain-1.2", "plain-1.2"), ("../../etc", "etc"), ("a b/c", "a_b_c"), ("  ", "ligand"), ("x" * 500, "x" * 200),
+     ("α-pinene", "α-pinene"), (".hidden", "hidden"), ("配" * 120, "配" * 66), ("Summary.csv", "Summary.csv_ligand")],
 )  # fmt: skip
 def test_names_become_folders_inside_the_output(name, folder):
     assert folder_name(name) == folder
 
 
-def test_names_that_differ_in_case_or_spelling_alone_collide(tmp_path):
-    jobs = jobs_of_ligand(SMALL, "CCO", POCKET, name="A b") + jobs_of_ligand(SMALL, "CC", POCKET, name="a_b")
-    with pytest.raises(InputError, match="share names"):
-        check_names(jobs)
+def test_ligands_of_one_name_are_numbered_and_say_so(tmp_path):
+    given = [("A b", "CCO"), ("a_b", "CC"), ("a_b_2", "CCC"), ("a_b", "CCCC")]
+    jobs = [job for name, smiles in given for job in jobs_of_ligand(SMALL, smiles, POCKET, name=name)]
+    distinct = with_distinct_names(jobs)
+    assert [job.name for job in distinct] == ["A_b", "a_b_3", "a_b_2", "a_b_4"]
+    assert [job.note is None for job in distinct] == [True, False, True, False]
+    assert "a_b as well" in distinct[1].note
+
+
+def test_nothing_to_dock_is_refused():
+    with pytest.raises(InputError, match="nothing to dock"):
+        with_distinct_names([])

@@ -1,0 +1,161 @@
+"""The folder of one job: whose it is, whether it is whole, and when it may be replaced. Nothing of a user's ever is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from discodock.chem.ligand import to_smiles
+from discodock.errors import InputError
+from discodock.inference.jobs import Job
+from discodock.inference.outputs import (
+    DOCKING_FILE,
+    REPORT_FILES,
+    RESULT_FILES,
+    RUN_FILE,
+    SCORES_FILE,
+    SIDE_CHAINS_FILE,
+    file_digest,
+    read_run,
+    table_columns,
+)
+
+OWN_FILES: Final = frozenset({*RESULT_FILES, SIDE_CHAINS_FILE, *REPORT_FILES, ".DS_Store"})
+"""Names that a folder of results may hold; anything else in it is a user's."""
+
+LOCK_FILE: Final = ".discodock.lock"
+LOCK_TIMEOUT: Final = 120.0
+"""Seconds to wait for another process to write its result into the same output folder; the system frees the lock of a
+process that dies."""
+
+REMEDY: Final = "choose another --out or another name, or move it away"
+
+
+def check_output(out: Path, jobs: Sequence[Job], tables: dict[str, str], *, overwrite: bool) -> None:
+    """Refuse to dock where a result or a table would take the place of something that is not its predecessor.
+
+    Args:
+        out: output folder.
+        jobs: jobs of the run.
+        tables: first column of each table of the run, by file name.
+        overwrite: whether results of other jobs of the same name may be replaced.
+
+    Raises:
+        InputError: something of the user's, or the result of another job, is in the way; it is named.
+    """
+    problems = [problem for job in jobs if (problem := obstacle(out / job.name, job, overwrite=overwrite))]
+    for name, column in tables.items():
+        path = out / name
+        if (path.exists() or path.is_symlink()) and not (path.is_file() and table_columns(path)[:1] == [column]):
+            problems.append(f"{path}: is in the way of discodock's table, and is none of its own; {REMEDY}")
+    docking = out / DOCKING_FILE
+    if (docking.exists() or docking.is_symlink()) and not docking.is_file():
+        problems.append(f"{docking}: is in the way of discodock's settings, and no file; {REMEDY}")
+    if problems:
+        more = f" (and {len(problems) - 1} more of the kind)" if len(problems) > 1 else ""
+        raise InputError(problems[0] + more)
+
+
+def obstacle(folder: Path, job: Job, *, overwrite: bool) -> str | None:
+    """What is in the way of a job's result, in one line; None if nothing is, or an earlier result of the same job."""
+    if not (folder.exists() or folder.is_symlink()):
+        return None
+    if folder.is_symlink() or not folder.is_dir():
+        return f"{folder}: is in the way of the result of that name, and is no folder of discodock's; {REMEDY}"
+    strange = sorted(entry.name for entry in folder.iterdir() if entry.name not in OWN_FILES or not entry.is_file())
+    record = read_run(folder)
+    is_own = "versions" in record or table_columns(folder / SCORES_FILE)[:2] == ["id", "rank"]
+    if strange or not (is_own or not any(folder.iterdir())):
+        held = f"holds {strange[0]}" if strange else f"has no {RUN_FILE} of discodock's"
+        return f"{folder}: {held}, so it is not (only) a result of discodock and is not replaced; {REMEDY}"
+    if overwrite or not record or is_same_job(record, job):
+        return None
+    return (
+        f"{folder}: holds the result of another protein or ligand, {_described(record)};"
+        " choose another --out or name, or give --overwrite"
+    )
+
+
+def refuse_obstacle(folder: Path, job: Job, *, overwrite: bool) -> None:
+    """Raise what `obstacle` finds.
+
+    Raises:
+        InputError: something is in the way.
+    """
+    problem = obstacle(folder, job, overwrite=overwrite)
+    if problem is not None:
+        raise InputError(problem)
+
+
+def job_record(job: Job) -> dict[str, str]:
+    """What tells a job from another one of the same name, for `run.json`: where protein and ligand came from."""
+    record = {"protein": str(job.protein.absolute())}
+    with suppress(OSError):  # a protein that cannot be read is told by its path alone
+        record["protein_digest"] = file_digest(job.protein)
+    return record if job.ligand is None else record | {"ligand": job.ligand.source, "smiles": to_smiles(job.ligand)}
+
+
+def is_same_job(record: dict[str, Any], job: Job) -> bool:
+    """Whether a result is an earlier one of this job: of the same protein and ligand, by place or by content.
+
+    An edited file is still the same protein, and so is a file that was moved. Results of versions that did not record
+    their job count as the same if the protein's file name is.
+    """
+    own, earlier = job_record(job), record.get("job")
+    if not isinstance(earlier, dict):
+        summary = record.get("summary")
+        protein = str(summary.get("protein", "")) if isinstance(summary, dict) else ""
+        return Path(protein).name == job.protein.name
+    return all(
+        any(earlier.get(name) == own[name] for name in names if name in own) or not any(name in own for name in names)
+        for names in (("protein", "protein_digest"), ("ligand", "smiles"))
+    )
+
+
+def finished_run(folder: Path, key: str) -> dict[str, Any] | None:
+    """The record of a whole, undamaged result of this key, with its `summary`; None otherwise."""
+    record = read_run(folder)
+    files, summary = record.get("files"), record.get("summary")
+    if record.get("key") != key or not isinstance(files, dict) or not isinstance(summary, dict):
+        return None
+    if not set(RESULT_FILES) - {RUN_FILE} <= files.keys() or "status" not in summary:
+        return None
+    is_whole = all((folder / name).is_file() and file_digest(folder / name) == value for name, value in files.items())
+    return record if is_whole else None
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Rename the stale result of a job that now fails, so that nobody takes it for a new one; None if there is none."""
+    if not read_run(folder):
+        return None
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.earlier{'' if number == 1 else number}")).exists():
+        number += 1
+    folder.rename(target)
+    return target
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold an output folder for a moment, so that results and rows of several processes do not undo each other.
+
+    Raises:
+        InputError: another process has held it for `LOCK_TIMEOUT`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / LOCK_FILE, timeout=LOCK_TIMEOUT):
+            yield
+    except Timeout:
+        raise InputError(
+            f"{out}: another process has been writing there for {LOCK_TIMEOUT:g} s; see what it is"
+        ) from None
+
+
+def _described(record: dict[str, Any]) -> str:
+    job, summary = record.get("job") or {}, record.get("summary") or {}
+    return f"{job.get('ligand') or summary.get('ligand')} in {job.get('protein') or summary.get('protein')}"
