@@ -19,8 +19,8 @@ from discodock.data.poses import whole_set
 from discodock.data.store import PreparedStore
 from discodock.evaluation.calibration import calibration_error, reliability, selective_accuracy
 from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
-from discodock.models.confidence_model import SUCCESS, ConfidenceModel, read_confidence_config
-from discodock.models.pose_ranking import DEFAULT_FEATURES, EVIDENCE, PoseRanking, ranking_table
+from discodock.models.confidence.model import SUCCESS, ConfidenceModel, read_confidence_config
+from discodock.models.confidence.ranking import DEFAULT_FEATURES, EVIDENCE, PoseRanking, ranking_table
 from discodock.tasks.confidence import encode, evidence, pair_accuracy, predict
 
 NUM_FOLDS = 10

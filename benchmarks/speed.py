@@ -28,7 +28,7 @@ from discodock.evaluation.displacement import displaced_center
 from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.pocket import Pocket
-from discodock.models.score_model import ScoreModel
+from discodock.models.all_atom.score_model import ScoreModel
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from tests.tiny import COMPLEXES
 

@@ -56,7 +56,7 @@ def test_the_worth_of_confidence_is_measured_without_looking_at_the_family_judge
     import torch
 
     from benchmarks import confidence
-    from discodock.models.pose_ranking import EVIDENCE
+    from discodock.models.confidence.ranking import EVIDENCE
 
     rng = np.random.default_rng(0)
     rmsds = [rng.uniform(0, 5, 8) for _ in range(40)]

@@ -10,8 +10,8 @@ from discodock.config import load_config
 from discodock.images.encoder import ImageEncoderConfig
 from discodock.images.generate import GenerationConfig
 from discodock.images.toy import ToyConfig
+from discodock.models.all_atom.code_encoder import CodeEncoder
 from discodock.models.checkpoint import CODES_PART, load_checkpoint, save_checkpoint
-from discodock.models.code_encoder import CodeEncoder
 from discodock.tasks.codes import CodesConfig
 
 

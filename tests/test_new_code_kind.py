@@ -23,15 +23,19 @@ from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.latents.registry import CODE_SPACES, CodeLayout
 from discodock.latents.space import CodeEmbedding, CodeSpace
-from discodock.models.code_encoder import CodeEncoderConfig
-from discodock.models.code_prior import CodePriorConfig
-from discodock.models.residue_config import ResidueCodeEncoderConfig, ResidueCodePriorConfig, ResidueScoreModelConfig
-from discodock.models.score_model import ScoreModelConfig
+from discodock.models.all_atom.code_encoder import CodeEncoderConfig
+from discodock.models.all_atom.code_prior import CodePriorConfig
+from discodock.models.all_atom.score_model import ScoreModelConfig
+from discodock.models.disco_diffdock.config import (
+    ResidueCodeEncoderConfig,
+    ResidueCodePriorConfig,
+    ResidueScoreModelConfig,
+)
 from discodock.tasks.codes import CodesConfig, encode_unbound
 from discodock.tasks.prior import PriorTask, PriorTaskConfig
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from tests.images.networks import CONFIGS, SHAPE
-from tests.models.residue_networks import SMALL, complexes
+from tests.models.disco_diffdock.networks import SMALL, complexes
 
 NUM_RANKS = 5
 

@@ -9,6 +9,8 @@ from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
+from discodock.models.all_atom.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.all_atom.score_model import ScoreModel, ScoreModelConfig
 from discodock.models.checkpoint import (
     CODES_PART,
     CONFIDENCE_PART,
@@ -18,10 +20,8 @@ from discodock.models.checkpoint import (
     prefixed,
     save_checkpoint,
 )
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
-from discodock.models.confidence_model import ConfidenceModel, ConfidenceModelConfig
-from discodock.models.score_model import ScoreModel, ScoreModelConfig
-from discodock.models.site_model import SiteModel, SiteModelConfig
+from discodock.models.confidence.model import ConfidenceModel, ConfidenceModelConfig
+from discodock.models.site.model import SiteModel, SiteModelConfig
 
 DATA = Path(__file__).resolve().parent / "data"
 COMPLEXES = DATA / "complexes"

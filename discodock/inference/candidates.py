@@ -151,7 +151,7 @@ class Candidates:
 
     @property
     def facts(self) -> dict[str, np.ndarray]:
-        """What is known of each pose, by name, for `models.pose_ranking.EVIDENCE` and pose stores; shape (N,) each."""
+        """What is known of each pose, by name, for `models.confidence.ranking` and pose stores; shape (N,) each."""
         return {**self.relaxed.facts, "agreement": self.consensus}
 
     @cached_property

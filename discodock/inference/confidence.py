@@ -13,8 +13,8 @@ from discodock.data.batch import Arrays, collate
 from discodock.data.crop import crop_site
 from discodock.inference.candidates import Candidates, Confidences
 from discodock.inference.network import DockingNetwork
-from discodock.models.confidence_model import BIN_CENTERS, ConfidenceModel, ConfidencePrediction
-from discodock.models.pose_ranking import PoseEvidence
+from discodock.models.confidence.model import BIN_CENTERS, ConfidenceModel, ConfidencePrediction
+from discodock.models.confidence.ranking import PoseEvidence
 
 MAX_POSES: Final = 64
 """Poses scored together; more are no faster."""

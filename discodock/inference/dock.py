@@ -33,7 +33,7 @@ from discodock.inference.sample import SampledPoses, StepCallback, joined, sampl
 from discodock.inference.sites import MISSING_POCKET, DockingSite, choose_sites
 from discodock.inference.threads import docking_threads, one_thread_each
 from discodock.inference.validity import with_validity
-from discodock.models.sites import allot
+from discodock.models.site.distinct import allot
 
 
 class DockingPipeline:

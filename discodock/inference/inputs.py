@@ -19,7 +19,7 @@ from discodock.errors import CheckpointError
 from discodock.inference.config import DockingConfig, ReceptorConfig
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import PocketSpec, reference_positions
-from discodock.models.residue_config import ResidueScoreModelConfig
+from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 
 TRAINED_HEAVY_ATOMS: Final = 60
 """Heavy atoms of the largest ligands in training; beyond, a warning."""

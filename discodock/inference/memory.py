@@ -9,7 +9,7 @@ import numpy as np
 
 from discodock.inference.device import free_memory
 from discodock.inference.network import DockingNetwork
-from discodock.models.residue_config import ResidueScoreModelConfig
+from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 
 CPU_BATCH: Final = 20
 """Most poses per batch on a CPU: more are no faster there, and their tensors leave the caches."""

@@ -27,7 +27,7 @@ from discodock.models.checkpoint import (
     load_checkpoint,
     pack_checkpoints,
 )
-from discodock.models.confidence_model import ConfidenceModel, read_confidence_config
+from discodock.models.confidence.model import ConfidenceModel, read_confidence_config
 from discodock.models.registry import (
     AnyCodePrior,
     AnyScoreModel,
@@ -37,7 +37,7 @@ from discodock.models.registry import (
     read_code_prior_config,
     read_score_model_config,
 )
-from discodock.models.site_model import SiteModel, SiteModelConfig
+from discodock.models.site.model import SiteModel, SiteModelConfig
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 

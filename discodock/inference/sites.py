@@ -18,8 +18,8 @@ from discodock.graphs import ReceptorGraph
 from discodock.inference.config import DockingConfig
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import THREE_WAYS, Pocket
-from discodock.models.site_model import SiteModel, SitePrediction
-from discodock.models.sites import Site, distinct_sites, site_probs
+from discodock.models.site.distinct import Site, distinct_sites, site_probs
+from discodock.models.site.model import SiteModel, SitePrediction
 
 MISSING_POCKET: Final = (
     f"no pocket given, and blind docking needs the site model, which this checkpoint does not have;"

@@ -10,17 +10,21 @@ from pydantic import Discriminator, Tag, TypeAdapter
 
 from discodock.errors import ConfigError
 from discodock.latents.registry import CodeLayout
-from discodock.models.code_encoder import CodeEncoderConfig
-from discodock.models.code_prior import CodePriorConfig
+from discodock.models.all_atom.code_encoder import CodeEncoderConfig
+from discodock.models.all_atom.code_prior import CodePriorConfig
+from discodock.models.all_atom.score_model import ScoreModelConfig
+from discodock.models.disco_diffdock.config import (
+    ResidueCodeEncoderConfig,
+    ResidueCodePriorConfig,
+    ResidueScoreModelConfig,
+)
 from discodock.models.prior_network import PriorNetwork
-from discodock.models.residue_config import ResidueCodeEncoderConfig, ResidueCodePriorConfig, ResidueScoreModelConfig
-from discodock.models.score_model import ScoreModelConfig
 
 if TYPE_CHECKING:
-    from discodock.models.code_encoder import CodeEncoder
-    from discodock.models.residue_code_encoder import ResidueCodeEncoder
-    from discodock.models.residue_score_model import ResidueContext, ResidueScoreModel
-    from discodock.models.score_model import ComplexContext, ScoreModel
+    from discodock.models.all_atom.code_encoder import CodeEncoder
+    from discodock.models.all_atom.score_model import ComplexContext, ScoreModel
+    from discodock.models.disco_diffdock.code_encoder import ResidueCodeEncoder
+    from discodock.models.disco_diffdock.score_model import ResidueContext, ResidueScoreModel
 
 DEFAULT_KIND: Final = "all_atom"
 """Kind of configurations that name none, such as those of checkpoints from before there were kinds."""
@@ -75,17 +79,17 @@ class NetworkFamily:
 
 
 def _all_atom() -> NetworkFamily:
-    from discodock.models.code_encoder import CodeEncoder
-    from discodock.models.code_prior import CodePriorNetwork
-    from discodock.models.score_model import ScoreModel
+    from discodock.models.all_atom.code_encoder import CodeEncoder
+    from discodock.models.all_atom.code_prior import CodePriorNetwork
+    from discodock.models.all_atom.score_model import ScoreModel
 
     return NetworkFamily(ScoreModel, CodeEncoder, CodePriorNetwork)
 
 
 def _residue() -> NetworkFamily:
-    from discodock.models.residue_code_encoder import ResidueCodeEncoder
-    from discodock.models.residue_code_prior import ResiduePriorNetwork
-    from discodock.models.residue_score_model import ResidueScoreModel
+    from discodock.models.disco_diffdock.code_encoder import ResidueCodeEncoder
+    from discodock.models.disco_diffdock.code_prior import ResiduePriorNetwork
+    from discodock.models.disco_diffdock.score_model import ResidueScoreModel
 
     return NetworkFamily(ResidueScoreModel, ResidueCodeEncoder, ResiduePriorNetwork)
 

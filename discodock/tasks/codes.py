@@ -16,10 +16,10 @@ from discodock.latents.posterior import CodeDraw
 from discodock.latents.prior import random_positions
 from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
-from discodock.models.code_encoder import CodeEncoderConfig
-from discodock.models.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.all_atom.code_encoder import CodeEncoderConfig
+from discodock.models.all_atom.code_prior import CodePriorConfig, CodePriorNetwork
+from discodock.models.all_atom.score_model import ScoreModelConfig
 from discodock.models.registry import AnyCodeEncoderConfig, AnyCodePrior, AnyScoreModelConfig
-from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 
 DEFAULT_LAYOUT = CodeLayout(spaces=(Pointer(nodes="ligand"), Pointer(nodes="residues")))

@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from discodock.data.poses import PoseBatch
-from discodock.models.confidence_model import (
+from discodock.models.all_atom.trunk import ComplexContext
+from discodock.models.confidence.model import (
     SUCCESS,
     ConfidenceModel,
     ConfidenceModelConfig,
     ConfidencePrediction,
     distance_bins,
 )
-from discodock.models.pose_ranking import PoseEvidence
-from discodock.models.pose_trunk import ComplexContext
+from discodock.models.confidence.ranking import PoseEvidence
 from discodock.settings import Settings
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 

@@ -16,7 +16,7 @@ from discodock.checkpoint_file import part_of
 from discodock.data.poses import PoseDataConfig, PoseDataModule, whole_set
 from discodock.errors import CheckpointError, PreparedDataError
 from discodock.models.checkpoint import CONFIDENCE_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint
-from discodock.models.confidence_model import ConfidenceModel, read_confidence_config
+from discodock.models.confidence.model import ConfidenceModel, read_confidence_config
 from discodock.settings import Settings
 from discodock.tasks.confidence import ConfidenceTask, ConfidenceTaskConfig, calibrate
 from discodock.training.run import RunConfig, fit, write_config

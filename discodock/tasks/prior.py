@@ -15,7 +15,7 @@ from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.posterior import CodeDraw
 from discodock.latents.prior import CodePrior, random_positions
 from discodock.latents.registry import CodeLayout
-from discodock.models.code_prior import CodePriorConfig
+from discodock.models.all_atom.code_prior import CodePriorConfig
 from discodock.models.registry import AnyCodePriorConfig, make_code_prior
 from discodock.settings import Settings
 from discodock.tasks.code_baseline import CategoryBaseline

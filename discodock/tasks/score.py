@@ -15,9 +15,9 @@ from discodock.diffusion.process import NoisyPose, PoseProcess, PoseProcessConfi
 from discodock.geometry.topology import LigandTopology
 from discodock.latents.dropout import drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
+from discodock.models.all_atom.score_model import ScoreModelConfig
+from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
-from discodock.models.residue_config import ResidueScoreModelConfig
-from discodock.models.score_model import ScoreModelConfig
 from discodock.settings import Settings
 from discodock.tasks.codes import CodesConfig, kl_divergence
 from discodock.tasks.redocking import RedockingConfig, redock

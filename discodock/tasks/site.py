@@ -13,8 +13,8 @@ from torch import Tensor
 
 from discodock.data.residues import SiteBatch
 from discodock.graphs import ReceptorGraph
-from discodock.models.site_model import SiteModel, SiteModelConfig, SitePrediction
-from discodock.models.sites import MAX_SITES, distinct_sites
+from discodock.models.site.distinct import MAX_SITES, distinct_sites
+from discodock.models.site.model import SiteModel, SiteModelConfig, SitePrediction
 from discodock.settings import Settings
 from discodock.training.optim import OptimizerConfig, learning_rate_factor
 

@@ -17,7 +17,7 @@ from discodock.data.module import StoreConfig
 from discodock.data.sites import SiteDataModule
 from discodock.errors import CheckpointError
 from discodock.models.checkpoint import SCORE_PART, SITE_PART, load_checkpoint, prefixed, save_checkpoint
-from discodock.models.site_model import SiteModel
+from discodock.models.site.model import SiteModel
 from discodock.settings import Settings
 from discodock.tasks.site import FrozenReceptorEncoder, SiteTask, SiteTaskConfig
 from discodock.training.run import RunConfig, fit, write_config

@@ -16,6 +16,7 @@ from discodock.checkpoint_file import part_of
 from discodock.data.embeddings import EmbeddingStore
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.errors import ConfigError
+from discodock.models.all_atom.score_model import ScoreModel
 from discodock.models.checkpoint import (
     CODES_PART,
     PRIOR_PART,
@@ -25,9 +26,8 @@ from discodock.models.checkpoint import (
     save_checkpoint,
     start_from,
 )
+from discodock.models.disco_diffdock.config import ResidueCodeEncoderConfig, ResidueScoreModelConfig
 from discodock.models.registry import FAMILIES
-from discodock.models.residue_config import ResidueCodeEncoderConfig, ResidueScoreModelConfig
-from discodock.models.score_model import ScoreModel
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.run import RunConfig, fit, refuse_compile, write_config

@@ -11,8 +11,8 @@ from discodock.geometry.cavities import residue_centroids
 from discodock.inference.config import DockingConfig
 from discodock.inference.pocket import Pocket
 from discodock.inference.sites import choose_sites
-from discodock.models.site_model import SiteModel
-from discodock.models.sites import allot
+from discodock.models.site.distinct import allot
+from discodock.models.site.model import SiteModel
 from tests.tiny import NOT_RELAXED, SMALL
 
 

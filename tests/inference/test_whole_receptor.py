@@ -18,9 +18,9 @@ from discodock.inference.pocket import Pocket
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import CODES_PART, PRIOR_PART, SAMPLING_BLOCK, SCORE_PART, prefixed, save_checkpoint
-from discodock.models.residue_code_prior import ResiduePriorNetwork
-from discodock.models.residue_config import ResidueCodePriorConfig, ResidueScoreModelConfig
-from discodock.models.residue_score_model import ResidueScoreModel
+from discodock.models.disco_diffdock.code_prior import ResiduePriorNetwork
+from discodock.models.disco_diffdock.config import ResidueCodePriorConfig, ResidueScoreModelConfig
+from discodock.models.disco_diffdock.score_model import ResidueScoreModel
 from tests.data.tiny_esm import write_tiny_esm
 from tests.tiny import NOT_RELAXED
 

@@ -120,7 +120,7 @@ def overridden(each):
 
 
 def test_a_domain_that_uses_little_reaches_little():
-    few = reached([ROOT / "discodock/models/sites.py"])
+    few = reached([ROOT / "discodock/models/site/distinct.py"])
     assert "likely_entries" in few and not few & {
         "CodeDropout",
         "low_discrepancy_uniforms",

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from discodock.errors import CheckpointError
+from discodock.models.all_atom.score_model import ScoreModel, ScoreModelConfig
 from discodock.models.checkpoint import load_checkpoint, prefixed, save_checkpoint, start_from
-from discodock.models.score_model import ScoreModel, ScoreModelConfig
 
 
 def test_round_trip_is_bit_equal(tmp_path):

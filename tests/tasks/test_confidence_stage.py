@@ -10,8 +10,8 @@ from discodock.data.store import COMPLEX_DIR, INDEX_FILE, IndexRow, PreparedStor
 from discodock.errors import CheckpointError, PreparedDataError
 from discodock.inference.network import default_checkpoint, load_network, pack_network
 from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
-from discodock.models.confidence_model import ConfidenceModel
-from discodock.models.pose_ranking import EVIDENCE, RankingFeature
+from discodock.models.confidence.model import ConfidenceModel
+from discodock.models.confidence.ranking import EVIDENCE, RankingFeature
 from discodock.tasks.confidence import evidence, pair_accuracy, pair_loss, predict
 from discodock.tasks.confidence_stage import (
     ConfidenceStageConfig,

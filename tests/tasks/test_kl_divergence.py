@@ -5,7 +5,7 @@ from discodock.data.batch import collate, repeat_complexes
 from discodock.data.module import ComplexDataModule
 from discodock.errors import ConfigError
 from discodock.models.checkpoint import load_checkpoint
-from discodock.models.residue_config import ResidueScoreModelConfig
+from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 from discodock.tasks.codes import encode_unbound, kl_divergence
 from discodock.tasks.prior_stage import PriorStageConfig, train_prior
 from discodock.tasks.score import ScoreTask

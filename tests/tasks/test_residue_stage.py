@@ -13,7 +13,7 @@ from discodock.diffusion.solvers import SolverConfig
 from discodock.errors import CheckpointError, ConfigError
 from discodock.inference.network import load_network
 from discodock.models.checkpoint import load_checkpoint
-from discodock.models.residue_score_model import ResidueScoreModel
+from discodock.models.disco_diffdock.score_model import ResidueScoreModel
 from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.tasks.score import ScoreTask
 from discodock.tasks.stages import ScoreStageConfig, score_data, train_score

@@ -10,7 +10,7 @@ from discodock.data.sites import SiteDataModule
 from discodock.errors import CheckpointError
 from discodock.inference.network import pack_network
 from discodock.models.checkpoint import load_checkpoint
-from discodock.models.site_model import SiteModel, SiteModelConfig
+from discodock.models.site.model import SiteModel, SiteModelConfig
 from discodock.tasks import site_stage
 from discodock.tasks.site import FrozenReceptorEncoder, SiteTask, site_targets
 from discodock.tasks.site_stage import SiteStageConfig, train_site

@@ -1,0 +1,1 @@
+"""Where on a receptor a ligand may bind: the site model, and distinct sites from its prediction."""
