@@ -27,8 +27,8 @@ from discodock.chem.stereo import with_positions
 from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex
 from discodock.evaluation.evaluate import choose_complexes
-from discodock.inference.relax import relax_poses
 from discodock.inference.relaxation.config import RelaxationConfig
+from discodock.inference.relaxation.relax import relax_poses
 
 SURROUNDINGS = 14.0
 """Å around the crystal pose within which residues are prepared; Vina's cutoff is 8, and chain ends are left out."""

@@ -175,7 +175,7 @@ def test_a_wrong_arrow_would_be_seen():
         ("import discodock", ("torch", "rdkit", "numpy", "pydantic")),
         ("import discodock.cli.main", ("torch", "rdkit", "numpy", "pytorch_lightning", "scipy")),
         ("import discodock.data.module", ("rdkit", "gemmi")),
-        ("import discodock.inference.batch", ("pytorch_lightning", "scipy.stats")),
+        ("import discodock.inference.many.run_jobs", ("pytorch_lightning", "scipy.stats")),
     ],
 )
 def test_importing_is_as_light_as_promised(statement, heavy):

@@ -57,7 +57,7 @@ def _version(name: str) -> str | None:
 def _print_devices() -> None:
     import torch
 
-    from discodock.inference.device import choose_device, free_memory, total_memory
+    from discodock.inference.compute.device import choose_device, free_memory, total_memory
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cpu = torch.device("cpu")

@@ -81,7 +81,7 @@ def evaluate(
     from discodock.evaluation.evaluate import EvaluationConfig
     from discodock.evaluation.evaluate import evaluate as evaluate_complexes
     from discodock.inference.outputs import check_writable
-    from discodock.inference.relax import check_relaxation
+    from discodock.inference.relaxation.relax import check_relaxation
 
     values = {"mode": mode, "split": split, "limit": limit, "offset": offset, "docking": docking}
     config = checked(EvaluationConfig, values, "evaluation")

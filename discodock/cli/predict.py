@@ -15,8 +15,8 @@ from discodock.inference.config import DockingConfig
 
 if TYPE_CHECKING:
     from discodock.cli.progress import WorkBar
-    from discodock.inference.batch import JobListener, JobOutcome, RunOptions
-    from discodock.inference.jobs import Job
+    from discodock.inference.many.jobs import Job
+    from discodock.inference.many.run_jobs import JobListener, JobOutcome, RunOptions
     from discodock.inference.pocket import PocketSpec
 
 HELP = """Dock ligands into a protein and write ranked poses.
@@ -68,7 +68,7 @@ def predict(
     else:
         assert protein is not None and ligand is not None
         jobs = _ligand_jobs(protein, ligand, pocket, name, template_smiles)
-    from discodock.inference.batch import RunOptions
+    from discodock.inference.many.run_jobs import RunOptions
 
     is_single = jobs_table is None and len(jobs) == 1
     run_options = RunOptions(docking, command=tuple(sys.argv), overwrite=overwrite, strict=is_single)
@@ -106,7 +106,7 @@ def _pocket(
 
 
 def _table_jobs(table: Path, pocket: PocketSpec | None, radius: float, template_smiles: str | None) -> list[Job]:
-    from discodock.inference.jobs import read_jobs, with_distinct_names
+    from discodock.inference.many.jobs import read_jobs, with_distinct_names
 
     return with_distinct_names(read_jobs(table, pocket, default_radius=radius, template_smiles=template_smiles))
 
@@ -114,7 +114,7 @@ def _table_jobs(table: Path, pocket: PocketSpec | None, radius: float, template_
 def _ligand_jobs(
     protein: Path, ligand: str, pocket: PocketSpec | None, name: str | None, template_smiles: str | None
 ) -> list[Job]:
-    from discodock.inference.jobs import jobs_of_ligand, with_distinct_names
+    from discodock.inference.many.jobs import jobs_of_ligand, with_distinct_names
 
     return with_distinct_names(jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles))
 
@@ -122,10 +122,10 @@ def _ligand_jobs(
 def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str) -> list[JobOutcome]:
     """Load the network, dock everything with a progress bar, and print what became of it."""
     from discodock.cli.progress import WorkBar
-    from discodock.inference.batch import SUMMARY_FILE, run_jobs
     from discodock.inference.dock import DockingPipeline
+    from discodock.inference.many.run_jobs import SUMMARY_FILE, run_jobs
     from discodock.inference.outputs import check_writable, mode_lines, read_run
-    from discodock.inference.relax import check_relaxation
+    from discodock.inference.relaxation.relax import check_relaxation
 
     check_relaxation(run_options.docking.relaxation)
     pipeline = DockingPipeline(checkpoint, device)
@@ -143,7 +143,7 @@ def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path |
 
 def _listener(bar: WorkBar, num_steps: int) -> JobListener:
     """Shows a run on a bar; `num_steps` pose steps make a job."""
-    from discodock.inference.batch import JobListener
+    from discodock.inference.many.run_jobs import JobListener
 
     class BarListener(JobListener):
         done = 0

@@ -120,7 +120,7 @@ def poses(
     from discodock.cli.runtime import hide_reader_notes
     from discodock.data.store import FailureRow, IndexRow
     from discodock.evaluation.collect import CollectConfig, collect_poses
-    from discodock.inference.relax import check_relaxation
+    from discodock.inference.relaxation.relax import check_relaxation
 
     hide_reader_notes()
     values = {"samples": samples, "exhaustiveness": 1, "seed": seed, "conformers": min(samples, 10), "relax": relax}

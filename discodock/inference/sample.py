@@ -17,10 +17,10 @@ from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
 from discodock.errors import InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.codes import PoseCodes, PoseCodeSampler
+from discodock.inference.compute.memory import poses_per_batch
+from discodock.inference.compute.threads import interruptible, map_in_threads
 from discodock.inference.config import DockingConfig, pose_solver
-from discodock.inference.memory import poses_per_batch
 from discodock.inference.network import DockingNetwork
-from discodock.inference.threads import interruptible, map_in_threads
 from discodock.latents.guidance import guided
 from discodock.noise import Purpose, StreamNoise
 

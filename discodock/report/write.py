@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from discodock.files import write_atomically
-from discodock.inference.batch import SUMMARY_FILE
+from discodock.inference.many.run_jobs import SUMMARY_FILE
 from discodock.inference.outputs import PYMOL_FILE, REPORT_FILE, SIDE_CHAINS_FILE, read_table
 from discodock.report.folder import SOURCE_FILES, is_result, read_result
 from discodock.report.page import index_page, result_page

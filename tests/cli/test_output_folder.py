@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from discodock.inference import outputs
+from discodock.inference.many.result_folder import LOCK_FILE
 from discodock.inference.outputs import write_table
-from discodock.inference.result_folder import LOCK_FILE
 from tests.tiny import SMALL
 
 PROTEIN, LIGAND = SMALL / "protein.pdb", SMALL / "ligand.sdf"
@@ -111,7 +111,7 @@ def test_a_record_that_lacks_something_is_docked_again(predict, tmp_path, lost):
 
 def test_results_of_another_version_are_docked_again(predict, monkeypatch, tmp_path):
     predict()
-    monkeypatch.setattr("discodock.inference.batch.version", lambda name: "0.0.1")
+    monkeypatch.setattr("discodock.inference.many.run_jobs.version", lambda name: "0.0.1")
     assert "kept" not in predict()[1]
 
 
@@ -130,7 +130,7 @@ def test_a_failing_job_does_not_leave_poses_of_an_earlier_run_under_its_name(pre
 
 def test_two_processes_that_write_into_one_folder_lose_no_row(predict, cli, checkpoint, tmp_path, monkeypatch):
     """Both write their summary at the same time on a file system that takes half a second for it."""
-    from discodock.inference import batch
+    from discodock.inference.many import run_jobs
 
     predict()
     slow = threading.Event()
@@ -139,10 +139,10 @@ def test_two_processes_that_write_into_one_folder_lose_no_row(predict, cli, chec
         slow.wait(0.5)
         write_table(path, columns, rows)
 
-    monkeypatch.setattr(batch, "write_table", slow_write)
+    monkeypatch.setattr(run_jobs, "write_table", slow_write)
     row = rows(tmp_path / "out")[0]
-    outcomes = [batch.JobOutcome(row | {"name": f"job_{number}"}) for number in range(4)]
-    threads = [threading.Thread(target=batch._write_summary, args=(tmp_path / "out", [each])) for each in outcomes]
+    outcomes = [run_jobs.JobOutcome(row | {"name": f"job_{number}"}) for number in range(4)]
+    threads = [threading.Thread(target=run_jobs._write_summary, args=(tmp_path / "out", [each])) for each in outcomes]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -11,12 +11,12 @@ from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.protein import Residue, read_receptor
-from discodock.inference.relax import MAX_POSES, relax_poses
 from discodock.inference.relaxation.config import RelaxationConfig
+from discodock.inference.relaxation.relax import MAX_POSES, relax_poses
 from discodock.physics.config import EnergyConfig
 from tests.tiny import COMPLEXES, NOT_RELAXED
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "complexes"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "complexes"
 CPU = torch.device("cpu")
 
 VINA_SCORES = {"1stp_BTN": -6.576, "7n03_ZRP": -8.615, "7off_VCB": -8.500, "7p5t_5YG": -8.189, "8c3n_ADP": -6.342}
@@ -111,7 +111,7 @@ def test_poses_do_not_depend_on_how_many_there_are(small, monkeypatch):
     poses = small.pos + np.random.default_rng(0).normal(size=(5, 1, 3))
     together, again = small.relax(poses), small.relax(poses)
     assert (together.pos == again.pos).all()
-    monkeypatch.setattr("discodock.inference.relax.MAX_POSES", 2)
+    monkeypatch.setattr("discodock.inference.relaxation.relax.MAX_POSES", 2)
     assert MAX_POSES > 5
     apart = small.relax(poses)
     close = np.abs(apart.pos - together.pos).max(axis=(1, 2)) < 0.05  # single precision may tip a step

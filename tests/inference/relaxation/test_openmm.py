@@ -15,11 +15,11 @@ from discodock.errors import ConfigError
 from discodock.inference.config import DockingConfig
 from discodock.inference.outputs import write_result
 from discodock.inference.pocket import Pocket
-from discodock.inference.relax import check_relaxation
-from discodock.inference.relax_openmm import openmm_poses
 from discodock.inference.relaxation.config import RelaxationConfig
+from discodock.inference.relaxation.openmm import openmm_poses
+from discodock.inference.relaxation.relax import check_relaxation
 from discodock.physics.config import OpenMMConfig
-from tests.inference.test_relax import EXAMPLES, read_case
+from tests.inference.relaxation.test_relax import EXAMPLES, read_case
 from tests.tiny import SMALL
 
 pytest.importorskip("openmm")

@@ -4,7 +4,7 @@ import pytest
 from rdkit import Chem
 
 from discodock.errors import InputError
-from discodock.inference.jobs import folder_name, jobs_of_ligand, read_jobs, with_distinct_names
+from discodock.inference.many.jobs import folder_name, jobs_of_ligand, read_jobs, with_distinct_names
 from discodock.inference.pocket import PocketSpec
 from tests.tiny import SMALL
 

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from discodock.inference.threads import MAX_THREADS, docking_threads, map_in_threads, one_thread_each
+from discodock.inference.compute.threads import MAX_THREADS, docking_threads, map_in_threads, one_thread_each
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

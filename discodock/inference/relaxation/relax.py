@@ -19,9 +19,9 @@ from discodock.chem.protein import MovedAtoms, Receptor
 from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, ligand_vina_types, receptor_vina_types
 from discodock.data.batch import Arrays, collate_ligands
 from discodock.geometry.topology import LigandTopology
-from discodock.inference.relax_openmm import openmm_poses
+from discodock.inference.compute.threads import interruptible, map_in_threads
 from discodock.inference.relaxation.config import RelaxationConfig
-from discodock.inference.threads import interruptible, map_in_threads
+from discodock.inference.relaxation.openmm import openmm_poses
 from discodock.physics.energy import Pocket, PoseEnergy
 from discodock.physics.minimise import minimise
 from discodock.physics.openmm_relax import check_openmm

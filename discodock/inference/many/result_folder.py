@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from discodock.chem.ligand import to_smiles
 from discodock.errors import InputError
-from discodock.inference.jobs import Job
+from discodock.inference.many.jobs import Job
 from discodock.inference.outputs import (
     DOCKING_FILE,
     REPORT_FILES,

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from discodock.inference.device import free_memory
+from discodock.inference.compute.device import free_memory
 from discodock.inference.network import DockingNetwork
 from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 

@@ -17,7 +17,16 @@ from discodock.files import remove_drafts
 from discodock.inference.config import DockingConfig
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.inputs import read_docking_receptor
-from discodock.inference.jobs import Job
+from discodock.inference.many.jobs import Job
+from discodock.inference.many.result_folder import (
+    check_output,
+    finished_run,
+    job_record,
+    locked,
+    obstacle,
+    refuse_obstacle,
+    set_aside,
+)
 from discodock.inference.outputs import (
     DOCKING_FILE,
     fingerprint,
@@ -28,15 +37,6 @@ from discodock.inference.outputs import (
 )
 from discodock.inference.pocket import resolve_pocket
 from discodock.inference.result import DockingResult
-from discodock.inference.result_folder import (
-    check_output,
-    finished_run,
-    job_record,
-    locked,
-    obstacle,
-    refuse_obstacle,
-    set_aside,
-)
 
 logger = logging.getLogger(__name__)
 
