@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 
 from discodock.chem.ligand import heavy_indices
 from discodock.chem.ligand_features import ligand_arrays
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.stereo import with_positions
 from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex

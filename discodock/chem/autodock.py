@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.pdbqt import NO_VINA, LigandPdbqt, ligand_pdbqt, receptor_pdbqt
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.write import pose_mol
 from discodock.errors import InputError
 

@@ -11,7 +11,7 @@ import gemmi
 import numpy as np
 from rdkit import Chem
 
-from discodock.chem.protein import MovedAtoms, Receptor, Residue
+from discodock.chem.receptor import MovedAtoms, Receptor, Residue
 from discodock.chem.residues import is_standard_atom
 from discodock.files import write_atomically
 

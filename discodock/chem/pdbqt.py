@@ -9,7 +9,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from discodock.chem.ligand import heavy_indices
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.vina_types import receptor_vina_types
 from discodock.errors import InputError
 

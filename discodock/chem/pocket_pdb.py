@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.residues import BACKBONE_ATOMS, is_standard_atom
 
 PEPTIDE_BOND: Final = 2.0  # Å: a C and an N closer than this are one chain

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from discodock.chem.protein import Receptor, Residue
+from discodock.chem.receptor import Receptor, Residue
 from discodock.schema import AMINO_ACIDS, ATOM_NAMES, ELEMENTS, OTHER, RESIDUE_TYPES
 
 _ELEMENT_IDX: Final = {name: index for index, name in enumerate(ELEMENTS)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 
 
 @dataclass(frozen=True)

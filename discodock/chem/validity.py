@@ -15,7 +15,7 @@ import rdkit
 from rdkit import Chem, rdBase
 
 from discodock.chem.conformers import embeds_readily
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 
 CONFIG: Final = "dock"
 """PoseBusters' own list of checks, with its thresholds, for a docked ligand whose true pose is not known."""

@@ -15,7 +15,7 @@ from rdkit import Chem
 from scipy.spatial import cKDTree
 
 from discodock.chem.ligand import heavy_molecule
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.residues import is_standard_atom
 
 RADII: Final = {

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord, heavy_positions, read_ligand
-from discodock.chem.protein import Receptor, read_receptor
+from discodock.chem.read_receptor import read_receptor
+from discodock.chem.receptor import Receptor
 from discodock.data.datasets.registry import open_dataset
 from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable
 from discodock.data.datasets.split_table import SplitTable

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from discodock.chem.ligand import LigandRecord, heavy_positions
 from discodock.chem.ligand_features import TorsionTopology, ligand_arrays
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.receptor_features import receptor_arrays
 from discodock.chem.torsion_matching import matched_conformers
 from discodock.data.crystal import StageError

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.geometry.alignment import RigidMotion, align
 
 CONTACT: Final = 5.0

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord, heavy_indices
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.data.batch import Arrays
 from discodock.geometry.clusters import leader_clusters
 from discodock.geometry.rmsd import pairwise_rmsd

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord, read_ligand
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.data.batch import Arrays
 from discodock.data.crop import crop_site, move_origin
 from discodock.errors import ConfigError, InputError

@@ -9,8 +9,10 @@ from typing import Final
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.ligand_features import ligand_arrays
-from discodock.chem.protein import Receptor, ReferenceLigand, read_receptor
+from discodock.chem.read_receptor import read_receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.receptor_features import receptor_arrays
+from discodock.chem.receptor_selection import ReferenceLigand
 from discodock.chem.sequences import chain_sequences
 from discodock.data.batch import Arrays
 from discodock.data.embeddings import ResidueChains

@@ -13,7 +13,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import squareform
 
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 
 MODE_WIDTH: Final = 3.0
 """Mean RMSD in Å between the members of two groups up to which they are one mode."""

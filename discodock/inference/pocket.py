@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from discodock.chem.ligand import heavy_positions, iter_ligands
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.structure_file import read_structure
 from discodock.errors import InputError
 from discodock.inference.config import DEFAULT_RADIUS

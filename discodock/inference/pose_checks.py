@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord
-from discodock.chem.protein import MovedAtoms, Receptor
+from discodock.chem.receptor import MovedAtoms, Receptor
 from discodock.chem.write import check_chemistry
 from discodock.inference.sites import DockingSite
 

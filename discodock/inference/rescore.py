@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.chem.write import pose_mols
 from discodock.inference.pose_checks import check_pose
 from discodock.inference.result import DockedPose

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from discodock.chem.ligand import LigandRecord
-from discodock.chem.protein import MovedAtoms, Receptor
+from discodock.chem.receptor import MovedAtoms, Receptor
 from discodock.chem.validity import Validity
 from discodock.chem.write import pose_mols
 from discodock.inference.candidates import Candidates, PoseConfidence

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from discodock.chem.protein import Receptor
+from discodock.chem.receptor import Receptor
 from discodock.data.batch import Arrays
 from discodock.data.crop import receptor_center
 from discodock.data.residues import collate_residues, residue_arrays

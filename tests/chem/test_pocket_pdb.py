@@ -9,7 +9,7 @@ from rdkit import Chem
 
 from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.pocket_pdb import free_side_chains, pocket_structure
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from tests.tiny import COMPLEXES
 
 

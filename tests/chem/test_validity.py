@@ -11,7 +11,7 @@ from posebusters import PoseBusters
 from rdkit import Chem, rdBase
 
 from discodock.chem.ligand import heavy_positions, read_ligand
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.chem.validity import _energy_ratio, check_validity, neighbourhood, within_bounds
 from discodock.chem.write import pose_mols, sdf_text
 from tests.tiny import COMPLEXES, SMALL

@@ -7,7 +7,7 @@ from rdkit import Chem
 
 from discodock.chem.complex_file import write_complex
 from discodock.chem.depict import depict
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.chem.view import read_poses, view_receptor
 from discodock.errors import InputError
 from tests.chem.ligand_samples import embedded, sdf

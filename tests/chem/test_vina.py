@@ -7,7 +7,7 @@ from discodock.chem.autodock import _boxes, dock_with_vina, optimise_poses
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.pdbqt import ligand_pdbqt, receptor_pdbqt
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.chem.write import check_chemistry, pose_mol
 from discodock.evaluation.rmsd import ligand_rmsd
 from tests.tiny import COMPLEXES

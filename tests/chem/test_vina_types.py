@@ -5,7 +5,8 @@ import pytest
 from rdkit import Chem
 
 from discodock.chem.ligand_features import torsion_topology
-from discodock.chem.protein import Receptor, Residue, read_receptor
+from discodock.chem.read_receptor import read_receptor
+from discodock.chem.receptor import Receptor, Residue
 from discodock.chem.residues import SIDE_CHAIN_ATOMS, missing_side_chain_atoms
 from discodock.chem.vina_types import (
     ACCEPTORS,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.chem.sequences import chain_sequences
 from discodock.cli.main import run
 from discodock.data.batch import collate

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from discodock.chem.ligand import read_ligand
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.data.crystal import StageError
 from discodock.data.datasets.complexes import ComplexesDataset
 from discodock.data.datasets.source import SourceComplex

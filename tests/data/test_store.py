@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from discodock.chem.ligand import read_ligand
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.data.featurize import PrepareConfig, featurize
 from discodock.data.store import (
     IndexRow,

@@ -3,7 +3,7 @@ import pytest
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import read_ligand
 from discodock.chem.ligand_features import ligand_arrays
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.chem.receptor_features import receptor_arrays
 from discodock.inference.dock import DockingPipeline
 from tests.tiny import SMALL, write_tiny_checkpoint

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from discodock.chem.ligand import read_ligand
-from discodock.chem.protein import MovedAtoms, read_receptor
+from discodock.chem.read_receptor import read_receptor
+from discodock.chem.receptor import MovedAtoms
 from discodock.inference.config import DockingConfig
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.outputs import run_record, write_result

@@ -10,7 +10,7 @@ import numpy as np
 from discodock.chem.ligand import LigandRecord, heavy_molecule
 from discodock.chem.mmff import metal_binders, mmff_arrays, with_hydrogens
 from discodock.chem.pocket_pdb import free_side_chains, pocket_structure
-from discodock.chem.protein import MovedAtoms, Receptor
+from discodock.chem.receptor import MovedAtoms, Receptor
 from discodock.chem.vina_types import is_metal, receptor_vina_types
 from discodock.errors import InputError
 from discodock.geometry.clusters import leader_clusters

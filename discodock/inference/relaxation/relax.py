@@ -15,7 +15,7 @@ from torch import Tensor
 
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.mmff import torsion_terms
-from discodock.chem.protein import MovedAtoms, Receptor
+from discodock.chem.receptor import MovedAtoms, Receptor
 from discodock.chem.vina_types import VinaTypes, count_rotors, internal_pairs, ligand_vina_types, receptor_vina_types
 from discodock.data.batch import Arrays, collate_ligands
 from discodock.geometry.topology import LigandTopology

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from discodock.chem.ligand import heavy_positions, read_ligand
-from discodock.chem.protein import Residue, read_receptor
+from discodock.chem.read_receptor import read_receptor
+from discodock.chem.receptor import Residue
 from discodock.chem.residues import BACKBONE_ATOMS
 from discodock.chem.validity import check_validity
 from discodock.errors import ConfigError

@@ -10,7 +10,8 @@ import torch
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.ligand_features import ligand_arrays
-from discodock.chem.protein import Residue, read_receptor
+from discodock.chem.read_receptor import read_receptor
+from discodock.chem.receptor import Residue
 from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.relaxation.relax import MAX_POSES, relax_poses
 from discodock.physics.config import EnergyConfig

@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from discodock.chem.complex_file import write_complex
 from discodock.chem.ligand import read_ligand
-from discodock.chem.protein import read_receptor
+from discodock.chem.read_receptor import read_receptor
 from discodock.chem.receptor_features import receptor_arrays
 from discodock.chem.view import ViewedPose, view_receptor
 

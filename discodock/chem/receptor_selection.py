@@ -1,0 +1,135 @@
+"""Which residues of a structure belong to a receptor, and the log of whatever was changed or left out."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rdkit import Chem
+
+from discodock.chem.receptor import Residue, ResidueAtoms
+from discodock.chem.residues import is_additive, is_water
+
+ReferenceLigand = Chem.Mol | np.ndarray
+"""A ligand whose copy leaves the receptor: a molecule, or heavy-atom positions in Å of shape (L, 3)."""
+
+MIN_COMPOSITION_ATOMS = 6  # smaller molecules share their formula with too many others
+HETERO_OVERLAP = 1.0  # Å, between atoms of a hetero group and of the reference ligand to be the same atom
+POLYMER_OVERLAP = 0.5  # Å, stricter: a peptide written as ATOM records may be the docked ligand
+WATERS = "waters dropped"
+NAMED_IN_LOG = 8  # residues named in one log line, the rest is counted
+
+
+class ReceptorSelection:
+    """The rules by which residues belong to a receptor.
+
+    Args:
+        keep: selectors of residues (`Residue.matches`) to keep although a rule would drop them.
+        drop: selectors of residues to drop whatever they are.
+        reference_ligands: ligands whose copies leave the receptor.
+    """
+
+    def __init__(
+        self, keep: Sequence[str] = (), drop: Sequence[str] = (), reference_ligands: Iterable[ReferenceLigand] = ()
+    ) -> None:
+        self.keep, self.drop = keep, drop
+        self._references = [_Reference.of(ligand) for ligand in reference_ligands]
+
+    def reason_to_drop(self, residue: Residue, atoms: ResidueAtoms) -> str | None:
+        """Why a residue does not belong to the receptor, worded for the log; None if it does."""
+        if any(residue.matches(selector) for selector in self.drop):
+            return "dropped as asked"
+        if any(residue.matches(selector) for selector in self.keep):
+            return None
+        if is_water(residue.name):
+            return WATERS
+        is_hetero = residue.kind in ("cofactor", "metal")
+        limit = HETERO_OVERLAP if is_hetero else POLYMER_OVERLAP
+        if any(_is_copy(reference, residue, atoms, limit) for reference in self._references):
+            return "copy of the ligand dropped (same position)"
+        if is_hetero and any(reference.has_composition(atoms) for reference in self._references):
+            return "copy of the ligand dropped (same composition)"
+        return "crystallisation additives dropped" if is_hetero and is_additive(residue.name) else None
+
+    def unmatched(self, residues: Sequence[Residue]) -> tuple[str, ...]:
+        """One line for each selector that means none of the residues of a structure."""
+        return tuple(
+            f"nothing to {what}: no residue is {selector!r}"
+            for what, selectors in (("keep", self.keep), ("drop", self.drop))
+            for selector in selectors
+            if not any(residue.matches(selector) for residue in residues)
+        )
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What is known of a ligand whose copies leave the receptor."""
+
+    pos: np.ndarray | None
+    composition: Counter[str] | None
+
+    @classmethod
+    def of(cls, ligand: ReferenceLigand) -> "_Reference":
+        if isinstance(ligand, np.ndarray):
+            return cls(ligand.reshape(-1, 3), None)
+        heavy = [atom for atom in ligand.GetAtoms() if atom.GetAtomicNum() > 1]
+        pos = None
+        if ligand.GetNumConformers() and ligand.GetConformer().Is3D():
+            pos = ligand.GetConformer().GetPositions()[[atom.GetIdx() for atom in heavy]]
+        return cls(pos, Counter(atom.GetSymbol() for atom in heavy))
+
+    def overlaps(self, atoms: ResidueAtoms, limit: float) -> bool:
+        """Whether at least half of the atoms lie on atoms of the ligand (within `limit`, Å)."""
+        if self.pos is None or len(self.pos) == 0:
+            return False
+        pos = np.array(atoms.pos)
+        if (pos.min(0) > self.pos.max(0) + limit).any() or (pos.max(0) < self.pos.min(0) - limit).any():
+            return False
+        distance = np.linalg.norm(pos[:, None] - self.pos[None], axis=-1)
+        return bool((distance.min(1) < limit).mean() >= 0.5)
+
+    def may_hold(self, metal: str) -> bool:
+        """Whether a metal ion may be the ligand's, rather than one of the protein that the pose came close to."""
+        if self.composition is not None:
+            return metal in self.composition or self.composition.total() == 1
+        return self.pos is not None and len(self.pos) == 1
+
+    def has_composition(self, atoms: ResidueAtoms) -> bool:
+        """Whether the atoms have the ligand's heavy-atom composition."""
+        if self.composition is None or len(atoms.names) < MIN_COMPOSITION_ATOMS:
+            return False
+        return Counter(atoms.elements) == self.composition
+
+
+def _is_copy(reference: _Reference, residue: Residue, atoms: ResidueAtoms, limit: float) -> bool:
+    """Whether a residue lies where the ligand does and may be it."""
+    is_ion = residue.kind == "metal" and len(atoms.names) == 1
+    return reference.overlaps(atoms, limit) and (not is_ion or reference.may_hold(atoms.elements[0]))
+
+
+class ChangeLog:
+    """Collects residues under the change made to them, then words one line per change."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, list[str]] = {}
+        self._lines: list[str] = []
+
+    def add(self, what: str, label: str) -> None:
+        """Note a change made to a residue, or the reason for which it was left out."""
+        self._labels.setdefault(what, []).append(label)
+
+    def line(self, text: str) -> None:
+        """Note a change that concerns no single residue."""
+        self._lines.append(text)
+
+    def lines(self) -> tuple[str, ...]:
+        """One line per change, its residues counted and the first of them named."""
+        grouped = []
+        for what, labels in self._labels.items():
+            if what == WATERS:
+                grouped.append(f"{what}: {len(labels)}")
+                continue
+            named = ", ".join(labels[:NAMED_IN_LOG])
+            more = f" and {len(labels) - NAMED_IN_LOG} more" if len(labels) > NAMED_IN_LOG else ""
+            grouped.append(f"{what}: {len(labels)} ({named}{more})")
+        return (*self._lines, *grouped)
