@@ -73,7 +73,7 @@ def start_from(module: nn.Module, weights: dict[str, Tensor], source: str) -> No
     module.load_state_dict(weights, strict=False)
     new = sorted({".".join(key.split(".")[:4]) for key in own if key not in weights})
     if new:
-        logger.info("%s: not in it, begun afresh: %s", source, ", ".join(new))
+        logger.info("%s: not in it, initialised afresh: %s", source, ", ".join(new))
 
 
 def write_checkpoint_file(

@@ -18,7 +18,7 @@ from discodock.chem.conformers import embeds_readily
 from discodock.chem.receptor import Receptor
 
 CONFIG: Final = "dock"
-"""PoseBusters' own list of checks, with its thresholds, for a docked ligand whose true pose is not known."""
+"""PoseBusters' own list of checks, with its thresholds, for a docked ligand whose crystal pose is not known."""
 
 NEIGHBOURHOOD: Final = 7.0
 """Å around the poses within which receptor atoms matter: the checks look no further than 6 Å."""

@@ -1,4 +1,4 @@
-"""Sampled poses with their distance from the true one: the data set of the confidence stage."""
+"""Sampled poses with their RMSD from the crystal pose: the data set of the confidence stage."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class PoseDataset(Dataset[Arrays]):
 
 
 def atom_errors(arrays: Arrays) -> np.ndarray:
-    """Distance of each atom of each pose from its place in the true pose, Å, float32, shape (N, L).
+    """Distance of each atom of each pose from its position in the crystal pose, Å, float32, shape (N, L).
 
     Of the ligand's symmetries the one with the smallest RMSD is taken, pose by pose.
     """

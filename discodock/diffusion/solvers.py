@@ -115,13 +115,13 @@ class Solver:
     """A solver and what is known of it; the tests of all solvers hold it to that.
 
     Attributes:
-        walk: the function (problem, state at times[0], times, settings) -> state at times[-1].
+        integrate: the function (problem, state at times[0], times, settings) -> state at times[-1].
         order: weak order of convergence, the power of the step that the error falls with.
         evaluations: score evaluations per step.
         adds_noise: whether every step but the last draws normal numbers; without, it follows the flow ODE.
     """
 
-    walk: Callable[[ReverseProblem, Any, Tensor, SolverConfig], Any]
+    integrate: Callable[[ReverseProblem, Any, Tensor, SolverConfig], Any]
     order: int
     evaluations: int = 1
     adds_noise: bool = False
@@ -156,7 +156,7 @@ def solve(
     """
     if times.ndim != 1 or times.numel() < 2 or bool((times.diff() >= 0).any()):
         raise ConfigError("solver times must be a falling sequence of at least two")
-    return SOLVERS[config.solver].walk(ReverseProblem(score_fn, space, noise, on_step), state, times, config)
+    return SOLVERS[config.solver].integrate(ReverseProblem(score_fn, space, noise, on_step), state, times, config)
 
 
 def euler_maruyama(problem: ReverseProblem, state: Any, times: Tensor, config: SolverConfig) -> Any:

@@ -146,13 +146,13 @@ class ImageGenerator:
 
         def draw(numbers: Sequence[int]) -> Tensor:
             rows = list(numbers)
-            told = labels[rows].to(self.device)
+            given = labels[rows].to(self.device)
             weights = None
             if codes is not None and model.layout is not None:
                 weights = model.layout.one_hot(codes[rows].to(self.device), model.code_masks(self.device))
 
             def guided(x: Tensor, sigma: Tensor) -> Tensor:
-                return model.guided(x, sigma, told, weights, config.guidance)
+                return model.guided(x, sigma, given, weights, config.guidance)
 
             noise = StreamNoise(config.seed, [streams[number] for number in numbers], Purpose.IMAGES)
             size = (len(rows), shape.channels, shape.size, shape.size)

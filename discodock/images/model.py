@@ -39,10 +39,10 @@ class ImageCodesConfig(Settings):
 
 
 class ImageModelConfig(Settings):
-    """What is denoised, by what, and told what."""
+    """Images, denoiser, encoder, and the conditions of the denoiser."""
 
     shape: ImageShape = Field(default_factory=ImageShape, description="shape of the images")
-    num_classes: int = Field(0, ge=0, description="classes that the denoiser is told; 0: it is told none")
+    num_classes: int = Field(0, ge=0, description="number of classes that the denoiser is conditioned on; 0: none")
     edm: EDMConfig = Field(default_factory=EDMConfig, description="noise levels")
     network: AnyNetworkConfig = Field(default_factory=UNetConfig, description="kind and size of the denoiser")
     codes: ImageCodesConfig | None = Field(None, description="discrete codes, learned jointly; none: no codes")
@@ -55,7 +55,7 @@ class ImageModelConfig(Settings):
 
     @property
     def space(self) -> ConditionSpace:
-        """What the denoiser can be told."""
+        """Classes and codes that the denoiser can be conditioned on."""
         if self.codes is None:
             return ConditionSpace(self.num_classes, ())
         num_patches = (self.shape.size // self.codes.encoder.patch_size) ** 2
@@ -107,14 +107,14 @@ class ImageModel(nn.Module):
 
         Source: Ho, Salimans 2022, arXiv 2207.12598, once for each condition.
         """
-        told = self.denoiser(x, sigma, labels, codes)
-        by_class = by_codes = told
+        conditioned = self.denoiser(x, sigma, labels, codes)
+        by_class = by_codes = conditioned
         if labels is not None:
-            untold = torch.full_like(labels, NULL_CODE)
-            by_class = guided(lambda: told, lambda: self.denoiser(x, sigma, untold, codes), guidance.classes)
+            no_labels = torch.full_like(labels, NULL_CODE)
+            by_class = guided(lambda: conditioned, lambda: self.denoiser(x, sigma, no_labels, codes), guidance.classes)
         if codes is not None:
-            by_codes = guided(lambda: told, lambda: self.denoiser(x, sigma, labels, None), guidance.codes)
-        return by_class + by_codes - told
+            by_codes = guided(lambda: conditioned, lambda: self.denoiser(x, sigma, labels, None), guidance.codes)
+        return by_class + by_codes - conditioned
 
     def _own_layout(self) -> CodeLayout:
         if self.layout is None:

@@ -22,7 +22,7 @@ class ImagePriorTaskConfig(Settings):
     """The prior and how it is trained."""
 
     prior: ImagePriorConfig = Field(default_factory=ImagePriorConfig, description="network sizes")
-    num_classes: int = Field(0, ge=0, description="classes that the prior is told; 0: it is told none")
+    num_classes: int = Field(0, ge=0, description="number of classes that the prior is conditioned on; 0: none")
     class_dropout: float = Field(0.1, ge=0, le=1, description="probability of predicting codes without the class")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     seed: int = Field(0, description="seed of weights, draws and dropout, with step and process number")

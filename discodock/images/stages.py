@@ -81,8 +81,8 @@ def train_images(config: ImageStageConfig, folder: Path) -> Path:
     pl.seed_everything(config.task.seed, verbose=False)
     task = ImageTask(config.task, config.run.max_steps)
     if config.start_from is not None:
-        begun = load_images_checkpoint(config.start_from)
-        start_from(task.model, begun.part(MODEL_PART), f"{config.start_from}: image model")
+        checkpoint = load_images_checkpoint(config.start_from)
+        start_from(task.model, checkpoint.part(MODEL_PART), f"{config.start_from}: image model")
     if config.run.compile:
         task.model.denoiser.network.compile()
     _log_size(task.model, folder)
@@ -110,8 +110,8 @@ def train_image_prior(config: ImagePriorStageConfig, folder: Path) -> Path:
     """
     resolved = write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
-    begun = load_images_checkpoint(config.start_from)
-    model = load_model(begun, config.start_from)
+    checkpoint = load_images_checkpoint(config.start_from)
+    model = load_model(checkpoint, config.start_from)
     if model.encoder is None:
         raise CheckpointError(f"{config.start_from}: a model without codes needs no prior; give one with codes")
     task = ImagePriorTask(config.task, model, config.run.max_steps)
@@ -120,9 +120,9 @@ def train_image_prior(config: ImagePriorStageConfig, folder: Path) -> Path:
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
         settings = {"network": resolved["task"]["prior"], "num_classes": config.task.num_classes}
-        by_name = {**begun.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
-        info = {**begun.info, PRIOR_PART: {**summary, **_versions()}}
-        save_images_checkpoint(weights, by_name, {**begun.config, PRIOR_PART: settings}, info)
+        by_name = {**checkpoint.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
+        info = {**checkpoint.info, PRIOR_PART: {**summary, **_versions()}}
+        save_images_checkpoint(weights, by_name, {**checkpoint.config, PRIOR_PART: settings}, info)
 
     data = ImageDataModule(config.data, model.config.shape, config.task.num_classes)
     fit(task, data, folder, config.run, config.task.optimizer, write)

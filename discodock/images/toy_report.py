@@ -18,7 +18,7 @@ from discodock.latents.registry import stack_hard_codes
 
 CURVATURE_STEPS = 64
 FEW_STEPS = (2, 3, 5, 9, 18)
-NEAR = 4.0  # a sample within so many widths of a mode counts as of that mode
+MAX_MODE_DISTANCE = 4.0  # a sample within so many widths of a mode counts as of that mode
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def joint_codes(model: ToyModel, points: Tensor, seed: int) -> Tensor:
 def quality(points: Tensor, mixture: Mixture) -> dict[str, float]:
     """Fraction of points at no mode, and total variation between the modes' shares of the rest and equal shares."""
     distance = torch.cdist(points, mixture.means())
-    near = distance.amin(dim=1) < NEAR * mixture.width
+    near = distance.amin(dim=1) < MAX_MODE_DISTANCE * mixture.width
     counts = torch.bincount(distance.argmin(dim=1)[near], minlength=mixture.num_modes).double()
     shares = counts / counts.sum().clamp(min=1)
     imbalance = (shares - 1 / mixture.num_modes).abs().sum() / 2

@@ -213,9 +213,9 @@ class UNet(nn.Module):
         self.patch_size = config.patch_size
         builder = _Builder(config, space, embedding, resolutions)
         self.first = nn.Conv2d(shape.channels * config.patch_size**2, builder.widths[0], 3, padding=1)
-        self.down = nn.ModuleList(builder.way_down())
+        self.down = nn.ModuleList(builder.encoder_levels())
         self.middle = nn.ModuleList(builder.middle())
-        self.up = nn.ModuleList(builder.way_up())
+        self.up = nn.ModuleList(builder.decoder_levels())
         self.norm = GroupNorm(builder.widths[0])
         self.last = zero_init(nn.Conv2d(builder.widths[0], shape.channels * config.patch_size**2, 3, padding=1))
 
@@ -252,7 +252,7 @@ class _Builder:
         self.skips = [self.widths[0]]
         self.width = self.widths[0]
 
-    def way_down(self) -> Iterator[Level]:
+    def encoder_levels(self) -> Iterator[Level]:
         for number, channels in enumerate(self.widths):
             entry = None if number == 0 else self._resampling("down")
             num_blocks = self._num_blocks(number)
@@ -274,7 +274,7 @@ class _Builder:
         for _ in range(self.config.num_middle - 1):
             yield ResidualBlock(self.width, self.width, self.embedding, self.config)
 
-    def way_up(self) -> Iterator[Level]:
+    def decoder_levels(self) -> Iterator[Level]:
         for number, channels in reversed(list(enumerate(self.widths))):
             entry = None if number == len(self.widths) - 1 else self._resampling("up")
             num_blocks = self._num_blocks(number)

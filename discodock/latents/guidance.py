@@ -20,7 +20,7 @@ VectorT = TypeVar("VectorT", bound=Vector)
 
 
 def guided(conditional: Callable[[], VectorT], unconditional: Callable[[], VectorT], weight: float) -> VectorT:
-    """Guided output s_c + w (s_c - s_null) of a network that is told codes, and is not.
+    """Guided output s_c + w (s_c - s_null) of a network with codes, and without.
 
     EDM2 and Imagen count from the unconditional output, s_null + w' (s_c - s_null): w' = 1 + w.
 
@@ -31,5 +31,5 @@ def guided(conditional: Callable[[], VectorT], unconditional: Callable[[], Vecto
 
     Source: Ho, Salimans 2022, arXiv 2207.12598, Eq. 6.
     """
-    told = conditional()
-    return told if weight == 0 else told + (told - unconditional()) * weight
+    conditioned = conditional()
+    return conditioned if weight == 0 else conditioned + (conditioned - unconditional()) * weight

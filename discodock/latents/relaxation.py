@@ -44,8 +44,8 @@ def gumbel_softmax(logits: Tensor, mask: Tensor, temperature: float, noise: Nois
     """
     if temperature <= 0:
         raise ValueError(f"the temperature of a Gumbel-softmax must be positive, not {temperature}")
-    kicked = (at_least_float32(logits) + entry_gumbel(mask, noise, logits)) / temperature
-    return torch.softmax(kicked.masked_fill(~mask, -torch.inf), dim=-1)
+    perturbed = (at_least_float32(logits) + entry_gumbel(mask, noise, logits)) / temperature
+    return torch.softmax(perturbed.masked_fill(~mask, -torch.inf), dim=-1)
 
 
 def straight_through(weights: Tensor) -> Tensor:

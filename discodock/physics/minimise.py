@@ -1,7 +1,7 @@
 """Minimisation of the energy of many poses at once, over translation, rotation and torsions.
 
-Each pose is walked by its own BFGS in the tangent space of R^3 x SO(3) x T^k (Nocedal and Wright 2006, algorithm 6.1),
-with the metric of atom displacements as first inverse Hessian, its own backtracking line search, and its own end.
+Each pose has its own BFGS in the tangent space of R^3 x SO(3) x T^k (Nocedal and Wright 2006, algorithm 6.1), with
+the metric of atom displacements as first inverse Hessian, its own backtracking line search, and its own end.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Minimised:
 
 
 @dataclass
-class _Walk:
+class _State:
     """The poses on their way; tensors are written to row by row."""
 
     pos: Tensor
@@ -71,7 +71,7 @@ class _Walk:
 
 
 def minimise(objective: Objective, pos: Tensor, topology: LigandTopology, config: MinimiserConfig) -> Minimised:
-    """Walk each pose downhill; deterministic, and no pose depends on the others.
+    """Move each pose downhill; deterministic, and no pose depends on the others.
 
     A pose whose energy is not finite stays where it is.
 
@@ -81,13 +81,13 @@ def minimise(objective: Objective, pos: Tensor, topology: LigandTopology, config
         topology: rotatable bonds and padding of all P poses.
         config: limits of the search.
     """
-    walk = _start(objective, pos, topology)
+    state = _start(objective, pos, topology)
     for _ in range(config.max_iterations):
-        active = torch.nonzero(walk.idle < 2).flatten()
+        active = torch.nonzero(state.idle < 2).flatten()
         if len(active) == 0:
             break
-        _step(walk, active, objective, topology.select(active), config)
-    return Minimised(walk.pos, walk.tor, walk.energy)
+        _step(state, active, objective, topology.select(active), config)
+    return Minimised(state.pos, state.tor, state.energy)
 
 
 def tangent_slope(value: Evaluated, jacobian: Tensor) -> Tensor:
@@ -103,12 +103,12 @@ def tangent_slope(value: Evaluated, jacobian: Tensor) -> Tensor:
     return slope
 
 
-def _start(objective: Objective, pos: Tensor, topology: LigandTopology) -> _Walk:
+def _start(objective: Objective, pos: Tensor, topology: LigandTopology) -> _State:
     everyone = torch.arange(len(pos), device=pos.device)
     tor = pos.new_zeros(topology.tor_mask.shape)
     value = objective(pos, tor, everyone)
     jacobian = pose_jacobian(pos, topology)
-    return _Walk(
+    return _State(
         pos=pos.clone(),
         tor=tor,
         energy=value.energy,
@@ -131,31 +131,33 @@ class _Found:
     is_stuck: Tensor
 
 
-def _step(walk: _Walk, active: Tensor, objective: Objective, topology: LigandTopology, config: MinimiserConfig) -> None:
+def _step(
+    state: _State, active: Tensor, objective: Objective, topology: LigandTopology, config: MinimiserConfig
+) -> None:
     """One step of the active poses; `topology` is theirs."""
-    slope = walk.slope[active]
-    jacobian = pose_jacobian(walk.pos[active], topology)
+    slope = state.slope[active]
+    jacobian = pose_jacobian(state.pos[active], topology)
     metric = _metric_inverse(jacobian)
-    direction = -_apply(walk.inverse_hessian[active], slope)
-    is_metric = walk.is_fresh[active] | ((direction * slope).sum(-1) >= 0)  # uphill: it has lost its way
+    direction = -_apply(state.inverse_hessian[active], slope)
+    is_metric = state.is_fresh[active] | ((direction * slope).sum(-1) >= 0)  # uphill: it has lost its way
     direction = torch.where(is_metric[:, None], -_apply(metric, slope), direction)
     movement = torch.einsum("pd,pdlx->plx", direction, jacobian).norm(dim=-1).amax(1)
     direction = direction * (config.max_step / movement.clamp(min=config.max_step))[:, None]
 
-    found = _search(walk, active, direction, objective, topology, config)
-    old = torch.where(is_metric[:, None, None], metric, walk.inverse_hessian[active])
+    found = _search(state, active, direction, objective, topology, config)
+    old = torch.where(is_metric[:, None, None], metric, state.inverse_hessian[active])
     move = direction * found.length[:, None]
-    walk.inverse_hessian[active] = _updated_curvature(old, move, found.slope - slope, is_metric)
-    walk.is_fresh[active] = found.is_stuck  # a second search, along the metric's direction
-    is_idle = found.is_stuck | (walk.energy[active] - found.energy < config.tolerance)
+    state.inverse_hessian[active] = _updated_curvature(old, move, found.slope - slope, is_metric)
+    state.is_fresh[active] = found.is_stuck  # a second search, along the metric's direction
+    is_idle = found.is_stuck | (state.energy[active] - found.energy < config.tolerance)
     is_over = found.is_stuck & is_metric
-    walk.idle[active] = torch.where(is_over, 2, torch.where(is_idle, walk.idle[active] + 1, 0))
-    walk.pos[active], walk.tor[active] = found.pos, found.tor
-    walk.energy[active], walk.slope[active] = found.energy, found.slope
+    state.idle[active] = torch.where(is_over, 2, torch.where(is_idle, state.idle[active] + 1, 0))
+    state.pos[active], state.tor[active] = found.pos, found.tor
+    state.energy[active], state.slope[active] = found.energy, found.slope
 
 
 def _search(
-    walk: _Walk,
+    state: _State,
     active: Tensor,
     direction: Tensor,
     objective: Objective,
@@ -163,17 +165,17 @@ def _search(
     config: MinimiserConfig,
 ) -> _Found:
     """Shorten the steps of the active poses until each lowers its energy enough (Armijo's rule)."""
-    pos, tor, energy = walk.pos[active], walk.tor[active], walk.energy[active]
-    slope, length = walk.slope[active], torch.ones_like(energy)
+    pos, tor, energy = state.pos[active], state.tor[active], state.energy[active]
+    slope, length = state.slope[active], torch.ones_like(energy)
     descent = (direction * slope).sum(-1)  # (A,), negative: energy per unit of step length
-    before, start, turned = energy.clone(), pos.clone(), tor.clone()
+    before, start, torsion = energy.clone(), pos.clone(), tor.clone()
     # Rows that still look for a step; only these are evaluated, and a row is final once it has left.
     searching = torch.arange(len(active), device=active.device)
     for _ in range(config.max_trials):
         part, move = topology.select(searching), direction[searching] * length[searching, None]
         trial = update_pose(start[searching], part, PoseTangent(move[:, :3], move[:, 3:6], move[:, 6:]))
         # `tor` adds up all turns since the start, which the objective needs for torsional energies
-        trial_tor = turned[searching] + move[:, 6:]
+        trial_tor = torsion[searching] + move[:, 6:]
         value = objective(trial, trial_tor, active[searching])
         bound = before[searching] + ARMIJO * length[searching] * descent[searching]
         # an energy that is not a number compares false and is refused, as positions that overflow are

@@ -55,10 +55,10 @@ class TorsionSeries:
         """Those of the chosen poses."""
         return TorsionSeries(self.constant[idx], self.cos[idx], self.sin[idx])
 
-    def energy(self, turned: Tensor) -> tuple[Tensor, Tensor]:
+    def energy(self, torsion_change: Tensor) -> tuple[Tensor, Tensor]:
         """Energy, kcal/mol, shape (P,), and derivative, kcal/mol/rad, (P, T), with bonds turned by radians (P, T)."""
-        order = torch.arange(1, 4, device=turned.device)
-        angle = turned[..., None] * order
+        order = torch.arange(1, 4, device=torsion_change.device)
+        angle = torsion_change[..., None] * order
         cos, sin = angle.cos(), angle.sin()
         energy = self.constant + (self.cos * cos + self.sin * sin).sum((1, 2))
         return energy, (order * (self.sin * cos - self.cos * sin)).sum(2)

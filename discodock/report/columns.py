@@ -17,7 +17,7 @@ RUN_COLUMNS: Final = frozenset({"id", "seed", "seconds", "status"})
 DETAIL_COLUMNS: Final = frozenset({"sample", "pb_failed_checks", "message"})
 """Shown for the selected pose only."""
 
-KNOWN: Final[Mapping[str, tuple[str, str]]] = {
+COLUMN_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "rank": ("Rank", "1 is the best pose by the score that this run ranks by."),
     "sample": ("Sample", "Number of the random stream that the pose came from."),
     "rank_score": (
@@ -29,10 +29,10 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "confidence": ("Confidence", "What the confidence model says of the pose, higher is better. Not an affinity."),
     "p_rmsd_lt_2": (
         "P(RMSD < 2 Å)",
-        "Probability that the pose lies within 2 Å of the true one, by the confidence model, Vina's score and strain;"
+        "Probability that the pose lies within 2 Å of the native one, by the confidence model, Vina's score and strain;"
         " where no pocket was given, if its site is the right one. Not an affinity.",
     ),
-    "expected_rmsd": ("Expected RMSD", "Distance to the true pose that the confidence model expects, Å."),
+    "expected_rmsd": ("Expected RMSD", "RMSD from the native pose that the confidence model expects, Å."),
     "vina_score": (
         "Vina score",
         "AutoDock Vina's score of the pose, kcal/mol on its own scale; lower is better. It compares poses of a ligand;"
@@ -71,7 +71,7 @@ class Column:
     Attributes:
         name: name of the column in `scores.csv`.
         title: title of the column for people.
-        meaning: one or two sentences; empty for a column that is not in `KNOWN`.
+        meaning: one or two sentences; empty for a column that is not in `COLUMN_TEXTS`.
         kind: kind of its values, by which they are shown and sorted.
         decimals: decimals of its numbers, the most that any of them has.
     """
@@ -105,7 +105,7 @@ def table_columns(columns: Sequence[Column], rows: Sequence[Mapping[str, str]]) 
 
 def _describe(name: str, values: Sequence[str]) -> Column:
     """A column with some values, none of them empty."""
-    title, meaning = KNOWN.get(name, (name.replace("_", " "), ""))
+    title, meaning = COLUMN_TEXTS.get(name, (name.replace("_", " "), ""))
     if set(values) <= CHECK_VALUES:
         return Column(name, title, meaning, "check")
     if not all(_is_number(value) for value in values):

@@ -1,4 +1,4 @@
-"""Learning how far sampled poses are from the true one, and calibrating what is said of it."""
+"""Learning the RMSD of sampled poses from the crystal pose, and calibrating the predictions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ConfidenceTaskConfig(Settings):
 
 
 class ConfidenceTask(pl.LightningModule):
-    """Cross-entropy of the bins of the RMSD, and of every atom's distance from its true place."""
+    """Cross-entropy of the bins of the RMSD, and of every atom's distance from its crystal position."""
 
     def __init__(self, config: ConfidenceTaskConfig, max_steps: int) -> None:
         super().__init__()

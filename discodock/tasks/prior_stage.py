@@ -63,21 +63,21 @@ def train_prior(config: PriorStageConfig, folder: Path) -> Path:
     """
     resolved = write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
-    begun = load_checkpoint(config.start_from)
+    checkpoint = load_checkpoint(config.start_from)
     stage_one = load_stage_one(config.start_from, config.task.seed)
     task = PriorTask(config.task, stage_one, config.run.max_steps)
-    if PRIOR_PART in begun.config:
-        start_from(task.prior, begun.part(PRIOR_PART), f"{config.start_from}: prior")
+    if PRIOR_PART in checkpoint.config:
+        start_from(task.prior, checkpoint.part(PRIOR_PART), f"{config.start_from}: prior")
     elif config.task.from_score_model:
-        task.prior.load_state_dict(task.prior.from_score_model(begun.part(SCORE_PART)), strict=False)
+        task.prior.load_state_dict(task.prior.from_score_model(checkpoint.part(SCORE_PART)), strict=False)
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.prior.parameters()) / 1e6, folder)
     weights = folder / PRIOR_WEIGHTS
 
     def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        info = {**begun.info, "prior": {**summary, "discodock": version("discodock"), "torch": torch.__version__}}
-        by_name = {**begun.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
+        info = {**checkpoint.info, "prior": {**summary, "discodock": version("discodock"), "torch": torch.__version__}}
+        by_name = {**checkpoint.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
         blocks = {PRIOR_PART: resolved["task"]["prior"], SAMPLING_BLOCK: resolved["task"]["sampling"]}
-        save_checkpoint(weights, by_name, {**begun.config, **blocks}, info)
+        save_checkpoint(weights, by_name, {**checkpoint.config, **blocks}, info)
 
     data = score_data(config.data, stage_one.config)
     with warnings.catch_warnings():

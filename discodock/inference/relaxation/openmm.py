@@ -21,8 +21,8 @@ SAME_POCKET: Final = 8.0
 """Å between centroids of poses that share a pocket."""
 
 UNKNOWN_LIGAND: Final = "MMFF94 does not know an atom of the ligand: poses are relaxed by the fast method alone"
-KEPT: Final = "OpenMM could not relax {} poses: they are those of the fast method"
-HELD: Final = "without force-field parameters, held as uncharged spheres in OpenMM: {}"
+NOT_RELAXED_NOTE: Final = "OpenMM could not relax {} poses: they are those of the fast method"
+NO_PARAMETERS_NOTE: Final = "without force-field parameters, held as uncharged spheres in OpenMM: {}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def openmm_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, conf
                 num_kept += 1
             else:
                 moved[index], side_chains[index] = found
-    return OpenMMPoses(moved, tuple(side_chains), (*notes, *([KEPT.format(num_kept)] if num_kept else [])))
+    return OpenMMPoses(moved, tuple(side_chains), (*notes, *([NOT_RELAXED_NOTE.format(num_kept)] if num_kept else [])))
 
 
 class _Site:
@@ -88,7 +88,7 @@ class _Site:
         self.receptor, self.config, self.is_heavy = receptor, config, ligand.is_heavy
         self.pocket = pocket = pocket_structure(receptor, poses.reshape(-1, 3), config.radius, config.flexible)
         if pocket.other_labels:
-            notes[HELD.format(", ".join(pocket.other_labels))] = None
+            notes[NO_PARAMETERS_NOTE.format(", ".join(pocket.other_labels))] = None
         types, place = receptor_vina_types(receptor), pocket.other
         others = OtherAtoms(receptor.pos[place], types.radius[place], is_metal(receptor.element[place]))
         self.relaxer = OpenMMRelaxer(pocket.pdb, others, ligand, config)

@@ -35,9 +35,9 @@ MAX_POSES: Final = 64
 SOFTENED: Final = VINA.model_copy(update={"repulsion": 0.3 * VINA.repulsion})
 """For ranking poses that are not relaxed: small clashes would drown everything else."""
 
-NEAR: Final = 4.0  # Å from the poses within which guesses about the receptor are told
-NAMED: Final = 5  # residues named in a warning, the rest is counted
-ROAM: Final = 6.0
+GUESS_WARNING_RADIUS: Final = 4.0  # Å from the poses within which guesses about the receptor give a warning
+MAX_NAMED_RESIDUES: Final = 5  # residues named in a warning, the rest is counted
+NEIGHBOR_MARGIN: Final = 6.0
 """Å around the start poses within which relaxation finds its neighbours, beyond the cutoff."""
 
 
@@ -183,17 +183,17 @@ class _Scorer:
         start = self._tensor(pos - center)
         pocket = self._pocket(pos, receptor_pos, center, start)
         energy, topology = self._energy(pos, start, pocket), self._topology(len(pos))
-        moved, turned, weights = start, start.new_zeros(topology.tor_mask.shape), SOFTENED
+        moved, torsion_change, weights = start, start.new_zeros(topology.tor_mask.shape), SOFTENED
         if is_moving:
             found = minimise(interruptible(energy, self.stop), start, topology, self.config.minimiser)
-            moved, turned, weights = found.pos, found.tor, VINA
+            moved, torsion_change, weights = found.pos, found.tor, VINA
         shift = (moved - start).square().sum(-1).mean(-1).sqrt()
         is_still = (shift == 0).cpu().numpy()[:, None, None]
         return RelaxedPoses(
             pos=np.where(is_still, pos, moved.cpu().numpy().astype(np.float64) + center),
             vina_score=self._score(pocket, moved, VINA),
             contact_energy=self._score(pocket, moved, weights),
-            strain=energy.internal_energy(moved, turned).cpu().numpy().astype(np.float64),
+            strain=energy.internal_energy(moved, torsion_change).cpu().numpy().astype(np.float64),
             shift=shift.cpu().numpy().astype(np.float64),
         )
 
@@ -211,12 +211,12 @@ class _Scorer:
         notes = []
         if unknown := self.unknown_elements:
             notes.append(f"Vina has no type for {', '.join(unknown)}: taken as a sphere of 2 Å")
-        low, high = pos.min(axis=(0, 1)) - NEAR, pos.max(axis=(0, 1)) + NEAR
+        low, high = pos.min(axis=(0, 1)) - GUESS_WARNING_RADIUS, pos.max(axis=(0, 1)) + GUESS_WARNING_RADIUS
         is_near = ((self.receptor.pos > low) & (self.receptor.pos < high)).all(axis=1) & self.receptor_types.guessed
         labels = [self.receptor.residues[i].label for i in np.unique(self.receptor.residue_idx[is_near])]
         if labels:
-            more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
-            notes.append(f"hydrogen bonding guessed from heavy atoms: {', '.join(labels[:NAMED])}{more}")
+            more = f" and {len(labels) - MAX_NAMED_RESIDUES} more" if len(labels) > MAX_NAMED_RESIDUES else ""
+            notes.append(f"hydrogen bonding guessed from heavy atoms: {', '.join(labels[:MAX_NAMED_RESIDUES])}{more}")
         return notes
 
     def _energy(self, pos: np.ndarray, start: Tensor, pocket: Pocket | None) -> PoseEnergy:
@@ -232,7 +232,7 @@ class _Scorer:
         return PoseEnergy(start, pocket, self.internal, series, self.config.energy)
 
     def _pocket(self, pos: np.ndarray, receptor_pos: np.ndarray, center: np.ndarray, start: Tensor) -> Pocket:
-        reach = CUTOFF + ROAM
+        reach = CUTOFF + NEIGHBOR_MARGIN
         low, high = pos.min(axis=(0, 1)) - reach, pos.max(axis=(0, 1)) + reach
         near = ((receptor_pos > low) & (receptor_pos < high)).all(axis=1)
         types = self.receptor_types

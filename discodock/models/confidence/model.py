@@ -1,4 +1,4 @@
-"""The confidence model: how far a pose is from the true one, as a distribution over distances."""
+"""The confidence model: how far a pose is from the native one, as a distribution over distances."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class ConfidencePrediction:
 
     @property
     def atom_error(self) -> Tensor:
-        """Expected distance of each atom from its true place, Å, shape (P, L)."""
+        """Expected distance of each atom from its native position, Å, shape (P, L)."""
         return (self.atom_logits.softmax(dim=-1) * self.atom_logits.new_tensor(BIN_CENTERS)).sum(dim=-1)
 
 
 class ConfidenceModel(PoseTrunk):
-    """Invariant distributions over a pose's and its atoms' distance from the true pose, for poses without noise.
+    """Invariant distributions over a pose's and its atoms' distance from the native pose, for poses without noise.
 
     It has the score model's trunk, at time 0 and without codes, so that it can start from a score model.
 
