@@ -93,10 +93,10 @@ class ImageTask(pl.LightningModule):
 
     def _log_codes(self, posterior: CodePosterior, batch_size: int) -> None:
         """Bits per code that tell of the image, and perplexity that is left given the image."""
-        perplexity = posterior.entropy.exp().mean(dim=0)
+        entropy = posterior.entropy
         for number, nats in enumerate(posterior.information):
             self.log(f"val_codes/nats_{number}", nats, batch_size=batch_size)
-            self.log(f"val_codes/perplexity_{number}", perplexity[number], batch_size=batch_size)
+            self.log(f"val_codes/perplexity_{number}", entropy[:, number].exp().mean(), batch_size=batch_size)
 
 
 def step_generator(seed: int, draw: int, rank: int) -> torch.Generator:

@@ -224,11 +224,11 @@ class ScoreTask(pl.LightningModule):
         Of codes with entries of their own also `nats`, what they tell of the complex; nodes differ between complexes.
         """
         assert self.code_encoder is not None
-        perplexity = posterior.entropy.exp().mean(dim=0)
+        entropy = posterior.entropy
         for index, (space, probs) in enumerate(zip(self.code_encoder.layout.spaces, posterior.probs, strict=True)):
             if space.num_entries is not None:
                 self.log(f"val_codes/nats_{index}", posterior.information[index], batch_size=batch_size)
-            self.log(f"val_codes/perplexity_{index}", perplexity[index], batch_size=batch_size)
+            self.log(f"val_codes/perplexity_{index}", entropy[:, index].exp().mean(), batch_size=batch_size)
             self.log(f"val_codes/entries_{index}", (probs > 0).sum(-1).float().mean(), batch_size=batch_size)
 
     def _log_redocking(
