@@ -7,11 +7,12 @@ JOBS ?= auto
 # One thread per test process: two OpenMP threads on a busy core spin against each other.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help install demo test lint bench train-default clean
+.PHONY: help install demo test lint docs bench train-default clean
 help:
 	@echo "make demo           redock the example complexes with the shipped checkpoint"
 	@echo "make test           run all tests"
 	@echo "make lint           ruff and mypy"
+	@echo "make docs           write docs/scores.md from the table of columns"
 	@echo "make bench          speed and memory side by side (minutes)"
 	@echo "make train-default  train the default checkpoint; DATA=prepared complexes, COMPLEXES=the same as files"
 
@@ -33,6 +34,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/python -m discodock.inference.columns > docs/scores.md
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from discodock.errors import DiscodockError
     from discodock.inference.dock import dock
+    from discodock.inference.docked_pose import DockedPose
     from discodock.inference.outputs import write_result
-    from discodock.inference.result import DockedPose, DockingResult
+    from discodock.inference.result import DockingResult
     from discodock.report.write import write_report
 
 __all__ = ["DiscodockError", "DockedPose", "DockingResult", "dock", "write_report", "write_result"]
 
 _HOME: Final = {
     "DiscodockError": "discodock.errors",
-    "DockedPose": "discodock.inference.result",
+    "DockedPose": "discodock.inference.docked_pose",
     "DockingResult": "discodock.inference.result",
     "dock": "discodock.inference.dock",
     "write_report": "discodock.report.write",

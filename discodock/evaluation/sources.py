@@ -21,6 +21,7 @@ from discodock.data.crystal import CrystalComplex
 from discodock.data.datasets.source import SourceComplex
 from discodock.errors import InputError
 from discodock.evaluation.displacement import displaced_center
+from discodock.inference.columns import TAG_PREFIX
 from discodock.inference.config import DockingConfig
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.outputs import fingerprint, package_versions, run_record
@@ -29,7 +30,7 @@ from discodock.inference.validity import with_validity
 from discodock.settings import Settings
 
 TIMINGS_FILE: Final = "timings.csv"
-PROB_TAG: Final = "discodock_p_rmsd_lt_2"
+PROB_TAG: Final = f"{TAG_PREFIX}p_rmsd_lt_2"
 POSE_FILES: Final = ("{}.sdf", "{}.sdf.gz", "{}/poses.sdf", "{}/poses.sdf.gz")
 
 

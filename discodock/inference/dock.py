@@ -23,13 +23,14 @@ from discodock.inference.compute.device import choose_device
 from discodock.inference.compute.threads import docking_threads, one_thread_each
 from discodock.inference.confidence import score_confidence
 from discodock.inference.config import DockingConfig
+from discodock.inference.docked_pose import DockedPose, docked_poses
 from discodock.inference.inputs import docking_arrays, embedding_arrays, read_docking_receptor, size_warnings
 from discodock.inference.network import load_network
 from discodock.inference.pocket import Pocket, PocketSpec, pocket_spec, resolve_pocket
 from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.relaxation.relax import check_relaxation, relax_poses
 from discodock.inference.rescore import rescored
-from discodock.inference.result import DockedPose, DockingResult, docked_poses
+from discodock.inference.result import DockingResult
 from discodock.inference.sample import SampledPoses, StepCallback, joined, sample_poses
 from discodock.inference.sites import MISSING_POCKET, DockingSite, choose_sites
 from discodock.inference.validity import with_validity

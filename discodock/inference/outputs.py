@@ -19,10 +19,11 @@ from discodock.chem.complex_file import write_complex, write_side_chains
 from discodock.chem.write import write_poses
 from discodock.errors import InputError
 from discodock.files import replacing_folder, write_atomically, write_json
+from discodock.inference.columns import score_names, sd_tags
 from discodock.inference.modes import Mode
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import Pocket
-from discodock.inference.result import SCORE_COLUMNS, DockingResult
+from discodock.inference.result import DockingResult
 from discodock.inference.sites import DockingSite
 
 POSES_FILE: Final = "poses.sdf"
@@ -42,13 +43,6 @@ REPORT_FILES: Final = (REPORT_FILE, PYMOL_FILE)
 RESULT_FILES: Final = (POSES_FILE, BEST_FILE, COMPLEX_FILE, SCORES_FILE, RUN_FILE)
 """What every finished folder has."""
 
-TAG_COLUMNS: Final = (
-    "rank", "sample", "rank_score", "confidence", "p_rmsd_lt_2", "expected_rmsd", "agreement", "vina_score", "strain",
-    "relax_shift", "side_chain_shift", "vina_rescore", "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid",
-    "pb_failed", "pb_failed_checks", "min_dist_protein", "seed",
-)  # fmt: skip
-"""Columns of `scores.csv` that become SD tags of the poses where they are not empty, prefixed with `discodock_`."""
-
 
 def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | None = None) -> None:
     """Write poses, best pose, complex, scores and the record of the run into `folder`, replacing what was there.
@@ -62,7 +56,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
         OSError: the folder cannot be written.
     """
     rows = result.to_dicts()
-    tags = [{f"discodock_{column}": row[column] for column in TAG_COLUMNS if row[column] != ""} for row in rows]
+    tags = [sd_tags(row) for row in rows]
     positions = np.stack([pose.pos for pose in result.poses])
     with replacing_folder(folder) as draft:
         problems = write_poses(result.ligand, positions, tags, draft / POSES_FILE)
@@ -74,7 +68,7 @@ def write_result(result: DockingResult, folder: Path, run: Mapping[str, Any] | N
         side_chains = [pose.side_chains for pose in result.poses]
         if any(moved is not None for moved in side_chains):
             write_side_chains(result.receptor, side_chains, draft / SIDE_CHAINS_FILE)
-        write_table(draft / SCORES_FILE, SCORE_COLUMNS, rows)
+        write_table(draft / SCORES_FILE, score_names(), rows)
         record = dict(run or {}) | {
             "name": result.name,
             "pocket": _pocket_record(result.pocket),

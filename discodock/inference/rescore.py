@@ -9,8 +9,8 @@ import numpy as np
 from discodock.chem.ligand import LigandRecord
 from discodock.chem.receptor import Receptor
 from discodock.chem.write import pose_mols
+from discodock.inference.docked_pose import DockedPose
 from discodock.inference.pose_checks import check_pose
-from discodock.inference.result import DockedPose
 
 
 def rescored(poses: tuple[DockedPose, ...], ligand: LigandRecord, receptor: Receptor) -> tuple[DockedPose, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from discodock.chem.receptor import Receptor
 from discodock.chem.validity import check_validity
-from discodock.inference.result import DockedPose
+from discodock.inference.docked_pose import DockedPose
 
 logger = logging.getLogger(__name__)
 

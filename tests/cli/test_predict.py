@@ -13,7 +13,7 @@ from rdkit import Chem
 
 from discodock.chem.ligand import read_ligand
 from discodock.chem.write import check_chemistry
-from discodock.inference.result import SCORE_COLUMNS
+from discodock.inference.columns import score_names
 from tests.tiny import COMPLEXES, SMALL
 
 PROTEIN, LIGAND = SMALL / "protein.pdb", SMALL / "ligand.sdf"
@@ -46,7 +46,7 @@ def test_everything_promised_is_written(predict, tmp_path):
     names = {"poses.sdf", "best.sdf", "complex_rank1.pdb", "scores.csv", "run.json"}
     assert {path.name for path in folder.iterdir()} == names
     rows = table(folder / "scores.csv")
-    assert list(rows[0]) == list(SCORE_COLUMNS)
+    assert list(rows[0]) == score_names()
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4"] and {row["stereo_ok"] for row in rows} == {"true"}
     for row, mol in zip(rows, molecules(folder / "poses.sdf"), strict=True):
         checks = [name for name in row["pb_failed_checks"].split(";") if name]

@@ -3,7 +3,7 @@
 import os
 import re
 
-from discodock.inference.many.run_jobs import SUMMARY_COLUMNS
+from discodock.inference.many.run_jobs import summary_columns
 from discodock.inference.outputs import write_table
 from discodock.report.write import has_report, result_folders, write_index, write_report
 from tests.report.pages import Page
@@ -46,9 +46,9 @@ def test_the_index_links_the_reports_and_says_what_failed(folder):
         {"name": "aspirin", "status": "ok", "num_poses": 8, "rank_score": 1.5, "pocket_ok": True},
         {"name": "<b>x</b>", "status": "failed", "message": "no such file: <i>.sdf", "num_poses": 0},
     ]
-    write_table(out / "summary.csv", SUMMARY_COLUMNS, rows[:1])
+    write_table(out / "summary.csv", summary_columns(), rows[:1])
     assert write_index(out) is None
-    write_table(out / "summary.csv", SUMMARY_COLUMNS, rows)
+    write_table(out / "summary.csv", summary_columns(), rows)
     write_report(folder)
     page = Page(write_index(out).read_text())
     assert [attributes["href"] for tag, attributes in page.tags if tag == "a"] == ["aspirin/report.html"]

@@ -9,11 +9,11 @@ import pytest
 from rdkit import Chem
 
 from discodock.errors import InputError
+from discodock.inference.columns import find_column
 from discodock.inference.outputs import write_result
-from discodock.inference.result import SCORE_COLUMNS
 from discodock.report import folder as folder_module
 from discodock.report import page as page_module
-from discodock.report.columns import COLUMN_TEXTS, RUN_COLUMNS, describe_columns
+from discodock.report.columns import describe_columns
 from discodock.report.folder import SOURCE_FILES
 from discodock.report.rendering import VIEWER_FILE, VIEWER_SHA256, VIEWER_VERSION, asset
 from discodock.report.write import write_report
@@ -36,13 +36,13 @@ def test_the_table_has_every_pose_with_its_scores_and_checks(folder):
     titles, body = page.table("Rank")
     assert len(body) == len(rows) == 8
     for name in ("rank", "mode", "latent_code"):
-        column = titles.index(COLUMN_TEXTS[name][0])
+        column = titles.index(find_column(name).title)
         assert [cells[column] for cells in body] == [row[name] for row in rows]
     for name in ("rank_score", "agreement", "vina_score", "strain", "min_dist_protein"):
-        column = titles.index(COLUMN_TEXTS[name][0])
+        column = titles.index(find_column(name).title)
         assert [float(cells[column]) for cells in body] == [float(row[name]) for row in rows]
     for name in ("pocket_ok", "stereo_ok"):
-        column = titles.index(COLUMN_TEXTS[name][0])
+        column = titles.index(find_column(name).title)
         assert [cells[column] for cells in body] == [{"true": "✓yes", "false": "✗no"}[row[name]] for row in rows]
     assert not {"seed", "confidence", "id"} & set(titles), "the same for all poses, or empty"
 
@@ -122,7 +122,7 @@ def test_what_the_input_says_stays_text(folder, result, record):
     assert all(not name.startswith("on") for _, attributes in page.tags for name in attributes)
     assert page.text.count(EVIL) >= 8
     assert page.data["poses"][0]["block"].startswith(EVIL[:60])
-    assert ["Message", EVIL, "text", COLUMN_TEXTS["message"][1]] in page.data["poses"][0]["details"]
+    assert ["Message", EVIL, "text", find_column("message").description] in page.data["poses"][0]["details"]
 
 
 def test_a_column_that_nobody_knows_is_shown_by_its_kind(folder):
@@ -139,11 +139,6 @@ def test_a_column_that_nobody_knows_is_shown_by_its_kind(folder):
     assert [cells[titles.index("shiny ok")] for cells in body[:3]] == ["✓yes", "✗no", "–not checked"]
     assert [cells[titles.index("new energy")] for cells in body[:2]] == ["-0.5", "-1.5"]
     assert "empty" not in titles
-
-
-def test_every_column_of_the_scores_has_a_title_and_a_meaning():
-    assert set(SCORE_COLUMNS) - RUN_COLUMNS <= set(COLUMN_TEXTS)
-    assert all(title and meaning for title, meaning in COLUMN_TEXTS.values())
 
 
 def test_numbers_of_a_column_have_the_same_decimals_and_nothing_else_changes():

@@ -14,6 +14,7 @@ from typing import Final
 from discodock.config import dump_config
 from discodock.errors import DiscodockError, InputError
 from discodock.files import remove_drafts
+from discodock.inference.columns import summary_names
 from discodock.inference.config import DockingConfig
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.inputs import read_docking_receptor
@@ -41,12 +42,6 @@ from discodock.inference.result import DockingResult
 logger = logging.getLogger(__name__)
 
 SUMMARY_FILE: Final = "summary.csv"
-SUMMARY_COLUMNS: Final = (
-    "name", "status", "message", "num_poses", "rank_score", "p_rmsd_lt_2", "expected_rmsd", "vina_score",
-    "latent_code", "pocket_ok", "stereo_ok", "pb_valid", "min_dist_protein", "seed", "seconds", "protein",
-    "ligand", "pocket",
-)  # fmt: skip
-
 OK: Final = "ok"
 FAILED: Final = "failed"
 SUMMARY_INTERVAL: Final = 5.0
@@ -132,7 +127,7 @@ def run_jobs(
         OSError: results cannot be written.
     """
     listener = listener or JobListener()
-    check_output(out, jobs, {SUMMARY_FILE: SUMMARY_COLUMNS[0]}, overwrite=options.overwrite)
+    check_output(out, jobs, {SUMMARY_FILE: summary_columns()[0]}, overwrite=options.overwrite)
     remove_drafts(out, older_than=DRAFT_AGE)
     outcomes: list[JobOutcome] = []
     last_written = time.monotonic()
@@ -236,10 +231,10 @@ _ALL_PROPERTIES: Final = 0xFFFF
 
 def _summary_row(job: Job, result: DockingResult) -> dict[str, object]:
     best = result.to_dicts()[0]
-    taken = {column: best[column] for column in SUMMARY_COLUMNS if column in best and column != "message"}
-    return taken | {
-        "name": job.name,
+    return {
         "status": OK,
+        **{name: best[name] for name in summary_names()},
+        "name": job.name,
         "message": "; ".join([*result.warnings, *([] if job.note is None else [job.note])]),
         "num_poses": len(result.poses),
         "protein": str(job.protein),
@@ -260,10 +255,15 @@ def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, objec
     }
 
 
+def summary_columns() -> list[str]:
+    """Columns of `summary.csv`: what became of the job, scores of its best pose, and what it was."""
+    return ["name", "status", "message", "num_poses", *summary_names(), "protein", "ligand", "pocket"]
+
+
 def _write_summary(out: Path, outcomes: Sequence[JobOutcome]) -> None:
     """Write the rows of this run, after those of earlier runs into the same folder that it has not replaced."""
     path = out / SUMMARY_FILE
     names = {outcome.row["name"] for outcome in outcomes}
     with locked(out):  # rows of another process are read and kept, never undone
         earlier = [row for row in read_table(path) if row.get("name") not in names]
-        write_table(path, SUMMARY_COLUMNS, [*earlier, *(outcome.row for outcome in outcomes)])
+        write_table(path, summary_columns(), [*earlier, *(outcome.row for outcome in outcomes)])
