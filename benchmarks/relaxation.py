@@ -39,7 +39,8 @@ from discodock.inference.inputs import docking_arrays
 from discodock.inference.outputs import read_table, write_table
 from discodock.inference.ranking import consensus, rank_scores
 from discodock.inference.relaxation.config import RelaxationConfig
-from discodock.inference.relaxation.relax import RelaxedPoses, relax_poses
+from discodock.inference.relaxation.relax import relax_poses
+from discodock.inference.relaxation.relaxed import RelaxedPoses
 from discodock.physics.config import OpenMMConfig
 
 COLUMNS = (

@@ -33,9 +33,11 @@ class OneOf:
 
     Attributes:
         known: function that returns the registry, or its names.
+        texts: function that returns a line on each name, for help texts; None where the names say enough.
     """
 
     known: Callable[[], Collection[str]]
+    texts: Callable[[], Mapping[str, str]] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -47,7 +49,7 @@ class OneOf:
         raise PydanticCustomError("unknown_name", "choose {names}", {"names": ", ".join(names)})
 
 
-def one_of(known: Callable[[], Collection[str]]) -> OneOf:
+def one_of(known: Callable[[], Collection[str]], texts: Callable[[], Mapping[str, str]] | None = None) -> OneOf:
     """Check of a setting that is the name of an entry of a registry.
 
     >>> solver: Annotated[str, one_of(lambda: SOLVERS)] = "heun"
@@ -55,5 +57,6 @@ def one_of(known: Callable[[], Collection[str]]) -> OneOf:
     Args:
         known: function that returns the registry, or its names; called when a name is checked, as registries end their
             modules.
+        texts: function that returns a line on each name, for help texts; None where the names say enough.
     """
-    return OneOf(known)
+    return OneOf(known, texts)

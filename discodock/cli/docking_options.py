@@ -87,12 +87,24 @@ def docking_option(name: str) -> inspect.Parameter:
 
 
 def help_text(field: FieldInfo) -> str:
-    """The description of a setting as a sentence, with the names that a registry knows unless it tells them itself."""
+    """The description of a setting as a sentence, with what a registry knows unless the description names it all."""
     text = field.description or ""
     for check in field.metadata:
         if isinstance(check, OneOf) and not all(name in text for name in check.known()):
-            text += f": {', '.join(check.known())}"
+            text += f": {_choices(check)}"
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def option_help(name: str) -> str:
+    """The help text of the option of a setting, for commands that have this one alone."""
+    return help_text(_field(option_paths()[name]))
+
+
+def _choices(check: OneOf) -> str:
+    """The names that a setting takes, each with its line if it has one."""
+    if check.texts is None:
+        return ", ".join(check.known())
+    return "; ".join(f"{name}: {text}" if text else name for name, text in check.texts().items())
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

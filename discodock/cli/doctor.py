@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from discodock.cli.runtime import raise_allocator_thresholds
+from discodock.inference.relaxation.config import METHODS
 
 HELP = "Print what this machine has (versions, processors, memory, checkpoint) and what will be used."
 
@@ -24,7 +25,12 @@ PACKAGES: Final = (
     "safetensors",
     "numpy",
 )
-OPTIONAL: Final = {"vina": "vina", "meeko": "vina", "openmm": "relax", "pdbfixer": "relax"}
+OPTIONAL: Final = {
+    "vina": "vina",
+    "meeko": "vina",
+    **{package: method.extra for method in METHODS.values() for package in method.packages},
+}
+"""The extra that installs an optional package."""
 
 
 def doctor() -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from discodock.cli import options
+from discodock.cli.docking_options import option_help
 from discodock.data.datasets.registry import DATASETS
 from discodock.inference.config import DockingConfig
 
@@ -48,7 +49,7 @@ Esm = Annotated[
     str | None,
     typer.Option("--esm", metavar="MODEL", help="Also embed residues by an ESM-2 model: its name or folder."),
 ]
-Relax = Annotated[str, typer.Option("--relax", metavar="NAME", help="Relaxation of poses: none, fast or openmm.")]
+Relax = Annotated[str, typer.Option("--relax", metavar="NAME", help=option_help("relax"))]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the conformers.")]
 
 

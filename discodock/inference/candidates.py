@@ -18,7 +18,7 @@ from discodock.inference.config import DEFAULT_RADIUS
 from discodock.inference.modes import Mode, find_modes, residue_contacts
 from discodock.inference.pocket import Pocket
 from discodock.inference.ranking import consensus, rank_scores, select_diverse
-from discodock.inference.relaxation.relax import RelaxedPoses
+from discodock.inference.relaxation.relaxed import RelaxedPoses
 from discodock.inference.sample import SampledPoses
 from discodock.inference.sites import DockingSite
 from discodock.latents.registry import CodeLayout

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from discodock.errors import ConfigError, InputError
+from discodock.errors import InputError
 from discodock.physics.config import OpenMMConfig
 from discodock.physics.mmff_forces import mmff_forces
-from discodock.physics.openmm_pocket import REMEDY, complete_pocket, cpu_platform, protein_system, soften
+from discodock.physics.openmm_pocket import complete_pocket, cpu_platform, protein_system, soften
 
 if TYPE_CHECKING:
     import openmm
@@ -70,19 +70,6 @@ class OpenMMPose:
 
     ligand: np.ndarray
     protein: np.ndarray
-
-
-def check_openmm() -> None:
-    """Make sure that OpenMM and PDBFixer are there.
-
-    Raises:
-        ConfigError: one is not.
-    """
-    try:
-        import openmm.app  # noqa: F401
-        import pdbfixer  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"--relax openmm needs {error.name}; {REMEDY}") from None
 
 
 class OpenMMRelaxer:

@@ -12,7 +12,7 @@ from discodock.inference.confidence import score_confidence
 from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.pocket import Pocket
-from discodock.inference.relaxation.relax import RelaxedPoses
+from discodock.inference.relaxation.relaxed import RelaxedPoses
 from tests.tiny import write_tiny_checkpoint
 
 CONFIG = DockingConfig().with_options({"samples": 6, "exhaustiveness": 1, "conformers": 2, "steps": 2, "relax": "none"})

@@ -14,6 +14,8 @@ from discodock.chem.receptor import MovedAtoms, Receptor
 from discodock.chem.vina_types import is_metal, receptor_vina_types
 from discodock.errors import InputError
 from discodock.geometry.clusters import leader_clusters
+from discodock.inference.relaxation.relaxed import RelaxedPoses
+from discodock.inference.relaxation.scorer import PoseScorer
 from discodock.physics.config import OpenMMConfig
 from discodock.physics.openmm_relax import LigandTerms, OpenMMRelaxer, OtherAtoms
 
@@ -72,6 +74,16 @@ def openmm_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, conf
             else:
                 moved[index], side_chains[index] = found
     return OpenMMPoses(moved, tuple(side_chains), (*notes, *([NOT_RELAXED_NOTE.format(num_kept)] if num_kept else [])))
+
+
+class OpenMMPoseRelaxer:
+    """Poses of fast relaxation, relaxed by OpenMM."""
+
+    def relax(self, pos: np.ndarray, scorer: PoseScorer) -> RelaxedPoses:
+        """As `scorer.Relaxer`; poses that OpenMM cannot relax stay, and a warning counts them."""
+        config = scorer.config
+        moved = openmm_poses(pos, scorer.ligand, scorer.receptor, config.openmm)
+        return scorer.scored(pos, moved.pos, moved.side_chains if config.is_flexible else (), moved.notes)
 
 
 class _Site:

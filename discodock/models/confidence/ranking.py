@@ -1,8 +1,9 @@
 """From what network and physics say of a pose to one calibrated probability of being near-native.
 
 To rank by something new, describe it in `EVIDENCE` and name it in `DEFAULT_FEATURES`; what it reads besides the network
-has to be among the facts that relaxation gives (`inference.relaxation.relax.RelaxedPoses.facts`), which travel by name
-through pose stores, batches and docking. Checkpoints name the features of their ranking, so that they keep loading.
+has to be among the facts that relaxation gives (`inference.relaxation.relaxed.RelaxedPoses.facts`), which travel by
+name through pose stores, batches and docking. Checkpoints name the features of their ranking, so that they keep
+loading.
 """
 
 from __future__ import annotations
