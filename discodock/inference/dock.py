@@ -106,12 +106,12 @@ class DockingPipeline:
         """Sample and relax all candidates; arguments and errors as of `dock`."""
         self.check_pocket(pocket)
         network, device = self.network, self.network.device
-        threads = docking_threads(device, config.threads)
+        threads = docking_threads(device, config.threads)  # before `one_thread_each`, after which torch would say one
         arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(network, receptor)
         with one_thread_each():
             sites = choose_sites(network, arrays, receptor, pocket, config)
             pose_site = np.repeat(np.arange(len(sites)), allot(config.num_candidates, [site.prob for site in sites]))
-            sampled = self._sample(arrays, sites, pose_site, config, on_step)
+            sampled = self._sample(arrays, sites, pose_site, config, on_step, threads)
             relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, config.relaxation, device, threads=threads)
         candidates = candidates_of(arrays, sites, pose_site, sampled, relaxed)
         layout = None if network.code_prior is None else network.code_prior.layout
@@ -161,6 +161,7 @@ class DockingPipeline:
         pose_site: np.ndarray,
         config: DockingConfig,
         on_step: StepCallback | None,
+        threads: int,
     ) -> SampledPoses:
         """Poses (N, L, 3), Å, and their codes, in the order of `pose_site`, the ascending index of the site of each."""
         conformers = arrays["ligand_conformer_pos"].astype(np.float32)  # free of any site until a pose is drawn
@@ -172,9 +173,7 @@ class DockingPipeline:
             cropped = move_origin(arrays, center) if whole else crop_site(arrays, center)
             first, last = np.flatnonzero(pose_site == index)[[0, -1]]
             cropped_sites.append((cropped | {"ligand_conformer_pos": conformers}, range(int(first), int(last) + 1)))
-        parts = sample_poses(
-            self.network, cropped_sites, config, on_step, docking_threads(self.network.device, config.threads)
-        )
+        parts = sample_poses(self.network, cropped_sites, config, on_step, threads)
         return joined([replace(part, pos=part.pos + center) for part, center in zip(parts, centers, strict=True)])
 
     def _finish(

@@ -279,3 +279,27 @@ def test_the_best_of_more_candidates_are_kept(pipeline, receptor, ligand, pocket
         assert pose.consensus == pytest.approx(other.consensus, abs=1e-3)
     assert "A" in {pose.mode.name for pose in best.poses}  # names are given among the poses that are kept
     assert len({pose.sample for pose in best.poses}) == 3
+
+
+def test_poses_are_drawn_and_relaxed_with_as_many_threads_as_torch_has(pipeline, receptor, ligand, monkeypatch):
+    from discodock.inference import dock as module
+
+    wanted = []
+
+    def noted(function):
+        def call(*arguments, **named):
+            wanted.append(named["threads"] if "threads" in named else arguments[-1])
+            return function(*arguments, **named)
+
+        return call
+
+    for name in ("sample_poses", "relax_poses"):
+        monkeypatch.setattr(module, name, noted(getattr(module, name)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        pocket = Pocket(receptor.pos.mean(axis=0), 10.0, "test")
+        pipeline.sample(receptor, ligand, pocket, config(**PLAIN))
+    finally:
+        torch.set_num_threads(before)
+    assert wanted == [2, 2]
