@@ -87,7 +87,7 @@ class PoseCodeSampler:
         return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._values(codes))
 
     def _share(self, config: PoseCodeConfig) -> float:
-        default = 1.0 if self.network.score_model.whole_receptor else LOCAL_SHARE
+        default = 1.0 if self.network.whole_receptor else LOCAL_SHARE
         return default if config.share is None else config.share
 
     def _values(self, codes: Tensor) -> Tensor:

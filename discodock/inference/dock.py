@@ -165,7 +165,7 @@ class DockingPipeline:
     ) -> SampledPoses:
         """Poses (N, L, 3), Å, and their codes, in the order of `pose_site`, the ascending index of the site of each."""
         conformers = arrays["ligand_conformer_pos"].astype(np.float32)  # free of any site until a pose is drawn
-        whole = self.network.score_model.whole_receptor
+        whole = self.network.whole_receptor
         used = np.unique(pose_site)
         centers = [sites[index].pocket.center for index in used]
         cropped_sites = []

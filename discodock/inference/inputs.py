@@ -21,7 +21,6 @@ from discodock.errors import CheckpointError
 from discodock.inference.config import DockingConfig, ReceptorConfig
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import PocketSpec, reference_positions
-from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 
 TRAINED_HEAVY_ATOMS: Final = 60
 """Heavy atoms of the largest ligands in training; beyond, a warning."""
@@ -67,8 +66,7 @@ def embedding_arrays(network: DockingNetwork, receptor: Receptor) -> Arrays:
         ConfigError, InputError: the language model is not installed, or its weights are not here.
         CheckpointError: it is not the model that the network was trained with.
     """
-    config = network.score_model.config
-    size = config.embedding_size if isinstance(config, ResidueScoreModelConfig) else 0
+    size = network.score_model.config.embedding_size
     if size == 0:
         return {}
     embedder = _embedder(str(network.info.get("esm")), str(network.device))

@@ -29,6 +29,7 @@ from discodock.models.checkpoint import (
 )
 from discodock.models.confidence.model import ConfidenceModel, read_confidence_config
 from discodock.models.registry import (
+    FAMILIES,
     AnyCodePrior,
     AnyScoreModel,
     AnyScoreModelConfig,
@@ -74,7 +75,12 @@ class DockingNetwork:
     @property
     def supports_blind_docking(self) -> bool:
         """Whether it docks without a pocket."""
-        return self.site_model is not None or self.score_model.whole_receptor
+        return self.site_model is not None or self.whole_receptor
+
+    @property
+    def whole_receptor(self) -> bool:
+        """Whether the score model reads the whole receptor, instead of the crop around a site."""
+        return FAMILIES[self.score_model.config.kind].whole_receptor
 
 
 def default_checkpoint() -> Path:

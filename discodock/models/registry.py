@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
@@ -63,9 +63,17 @@ AnyCodeEncoder: TypeAlias = "CodeEncoder | ResidueCodeEncoder"
 AnyCodePrior = PriorNetwork[Any]
 
 
+@runtime_checkable
+class Compilable(Protocol):
+    """A network whose layers can be compiled."""
+
+    def compile_layers(self) -> None:
+        """Compile them in place."""
+
+
 @dataclass(frozen=True)
-class NetworkFamily:
-    """The networks of one kind.
+class NetworkClasses:
+    """The classes of the networks of one kind.
 
     Attributes:
         score_model: class of the score model, constructed with (config, layout or None).
@@ -78,36 +86,56 @@ class NetworkFamily:
     code_prior: Any
 
 
-def _all_atom() -> NetworkFamily:
+@dataclass(frozen=True)
+class NetworkFamily:
+    """The networks of one kind, and what those who use them must know.
+
+    What a single network decides, such as the size of the embeddings that it reads, its settings say: `embedding_size`,
+    `translation_sigmas` and `bytes_per_pose` of the settings of every score model.
+
+    Attributes:
+        classes: function that imports the classes: e3nn, which only the residue-level networks need, takes seconds.
+        whole_receptor: whether they read the whole receptor, instead of the crop around a site.
+        can_compile: whether the score model is `Compilable`.
+    """
+
+    classes: Callable[[], NetworkClasses]
+    whole_receptor: bool
+    can_compile: bool
+
+
+def _all_atom() -> NetworkClasses:
     from discodock.models.all_atom.code_encoder import CodeEncoder
     from discodock.models.all_atom.code_prior import CodePriorNetwork
     from discodock.models.all_atom.score_model import ScoreModel
 
-    return NetworkFamily(ScoreModel, CodeEncoder, CodePriorNetwork)
+    return NetworkClasses(ScoreModel, CodeEncoder, CodePriorNetwork)
 
 
-def _residue() -> NetworkFamily:
+def _residue() -> NetworkClasses:
     from discodock.models.disco_diffdock.code_encoder import ResidueCodeEncoder
     from discodock.models.disco_diffdock.code_prior import ResiduePriorNetwork
     from discodock.models.disco_diffdock.score_model import ResidueScoreModel
 
-    return NetworkFamily(ResidueScoreModel, ResidueCodeEncoder, ResiduePriorNetwork)
+    return NetworkClasses(ResidueScoreModel, ResidueCodeEncoder, ResiduePriorNetwork)
 
 
-FAMILIES: Final[dict[str, Callable[[], NetworkFamily]]] = {"all_atom": _all_atom, "residue": _residue}
-"""Families of networks by their kind. A family is imported when it is asked for: e3nn, which only the residue-level
-networks need, takes seconds."""
+FAMILIES: Final = {
+    "all_atom": NetworkFamily(_all_atom, whole_receptor=False, can_compile=True),
+    "residue": NetworkFamily(_residue, whole_receptor=True, can_compile=False),
+}
+"""Families of networks by their kind."""
 
 
 def make_score_model(config: AnyScoreModelConfig, layout: CodeLayout | None) -> AnyScoreModel:
     """A score model of the configuration's kind; layout None makes one without codes."""
-    model: AnyScoreModel = FAMILIES[config.kind]().score_model(config, layout)
+    model: AnyScoreModel = FAMILIES[config.kind].classes().score_model(config, layout)
     return model
 
 
 def make_code_encoder(config: AnyCodeEncoderConfig, layout: CodeLayout) -> AnyCodeEncoder:
     """A code encoder of the configuration's kind."""
-    encoder: AnyCodeEncoder = FAMILIES[config.kind]().code_encoder(config, layout)
+    encoder: AnyCodeEncoder = FAMILIES[config.kind].classes().code_encoder(config, layout)
     return encoder
 
 
@@ -121,7 +149,7 @@ def make_code_prior(config: AnyCodePriorConfig, layout: CodeLayout, score_model:
         raise ConfigError(
             f"the prior is of kind {config.kind}, the score model of kind {score_model.kind}; set prior.kind to that"
         )
-    prior: AnyCodePrior = FAMILIES[config.kind]().code_prior(config, layout, score_model)
+    prior: AnyCodePrior = FAMILIES[config.kind].classes().code_prior(config, layout, score_model)
     return prior
 
 

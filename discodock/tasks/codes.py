@@ -18,7 +18,6 @@ from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
 from discodock.models.all_atom.code_encoder import CodeEncoderConfig
 from discodock.models.all_atom.code_prior import CodePriorConfig, CodePriorNetwork
-from discodock.models.all_atom.score_model import ScoreModelConfig
 from discodock.models.registry import AnyCodeEncoderConfig, AnyCodePrior, AnyScoreModelConfig
 from discodock.settings import Settings
 
@@ -61,7 +60,7 @@ class CodesConfig(Settings):
         """
         if self.kl_weight == 0:
             return None
-        if not isinstance(model, ScoreModelConfig):
+        if model.kind != "all_atom":
             raise ConfigError(f"codes.kl_weight: models of kind {model.kind} have no such prior; set it to 0")
         return CodePriorNetwork(self.prior, self.layout, model)
 

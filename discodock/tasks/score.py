@@ -16,7 +16,6 @@ from discodock.geometry.topology import LigandTopology
 from discodock.latents.dropout import drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.models.all_atom.score_model import ScoreModelConfig
-from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
 from discodock.settings import Settings
 from discodock.tasks.codes import CodesConfig, kl_divergence
@@ -47,10 +46,9 @@ class ScoreTaskConfig(Settings):
 
     @model_validator(mode="after")
     def _cutoff_follows_the_noise(self) -> Self:
-        if isinstance(self.model, ResidueScoreModelConfig):
-            known = (self.model.tr_sigma_min, self.model.tr_sigma_max)
-            if known != (self.process.tr.sigma_min, self.process.tr.sigma_max):
-                raise ValueError(f"tr_sigma_min and tr_sigma_max of the model, {known}, are not those of process.tr")
+        known = self.model.translation_sigmas
+        if known not in (None, (self.process.tr.sigma_min, self.process.tr.sigma_max)):
+            raise ValueError(f"tr_sigma_min and tr_sigma_max of the model, {known}, are not those of process.tr")
         return self
 
 

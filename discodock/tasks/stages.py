@@ -16,7 +16,6 @@ from discodock.checkpoint_file import part_of
 from discodock.data.embeddings import EmbeddingStore
 from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.errors import ConfigError
-from discodock.models.all_atom.score_model import ScoreModel
 from discodock.models.checkpoint import (
     CODES_PART,
     PRIOR_PART,
@@ -26,8 +25,7 @@ from discodock.models.checkpoint import (
     save_checkpoint,
     start_from,
 )
-from discodock.models.disco_diffdock.config import ResidueCodeEncoderConfig, ResidueScoreModelConfig
-from discodock.models.registry import FAMILIES
+from discodock.models.registry import FAMILIES, Compilable
 from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
 from discodock.training.run import RunConfig, fit, refuse_compile, write_config
@@ -47,8 +45,10 @@ class ScoreStageConfig(Settings):
 
     @model_validator(mode="after")
     def _can_be_compiled(self) -> Self:
-        if self.task.model.kind != "all_atom":
-            refuse_compile(self.run, f"for models of kind all_atom, not {self.task.model.kind}")
+        kind = self.task.model.kind
+        if not FAMILIES[kind].can_compile:
+            able = [name for name, family in FAMILIES.items() if family.can_compile]
+            refuse_compile(self.run, f"for models of kind {' or '.join(able)}, not {kind}")
         return self
 
 
@@ -67,7 +67,7 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
     task = ScoreTask(config.task, config.run.max_steps)
     if config.start_from is not None:
         start_score_task(task, config.start_from)
-    if config.run.compile and isinstance(task.model, ScoreModel):
+    if config.run.compile and isinstance(task.model, Compilable):
         task.model.compile_layers()
     logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
     weights, data = folder / SCORE_WEIGHTS, score_data(config.data, config.task)
@@ -97,12 +97,10 @@ def score_data(config: DataConfig, task: ScoreTaskConfig) -> ComplexDataModule:
         ConfigError: score model and code encoder want different batches.
     """
     model, encoder = task.model, None if task.codes is None else task.codes.encoder
-    size = model.embedding_size if isinstance(model, ResidueScoreModelConfig) else 0
-    if isinstance(encoder, ResidueCodeEncoderConfig) and encoder.embedding_size not in (0, size):
+    size = model.embedding_size
+    if encoder is not None and encoder.embedding_size not in (0, size):
         raise ConfigError("task.codes.encoder.embedding_size is neither 0 nor task.model.embedding_size")
-    return ComplexDataModule(
-        config, whole_receptor=FAMILIES[model.kind]().score_model.whole_receptor, embedding_size=size
-    )
+    return ComplexDataModule(config, whole_receptor=FAMILIES[model.kind].whole_receptor, embedding_size=size)
 
 
 def start_score_task(task: ScoreTask, path: Path) -> None:

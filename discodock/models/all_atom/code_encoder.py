@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import ClassVar, Final, Literal, cast
 
 import torch
 from pydantic import Field
@@ -38,6 +38,9 @@ class CodeEncoderConfig(PoseNetworkConfig):
     num_receptor_layers: int = Field(1, ge=0, description="rounds of receptor convolutions")
     num_ligand_layers: int = Field(2, ge=0, description="rounds over the molecular graph")
     code_reach: float = Field(16.0, gt=0, description="farthest distance resolved between pointed nodes, Å")
+
+    embedding_size: ClassVar[int] = 0
+    """It reads no embeddings of residues."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -14,12 +14,38 @@ from discodock.models.all_atom.readout import GeneralisedForces
 from discodock.models.all_atom.trunk import ComplexContext, PoseTrunk, PoseTrunkConfig
 from discodock.nn.radial import ComponentTimes
 
+LIGAND_NEIGHBORS: Final = 30
+CONTACTS_PER_ATOM: Final = 60
+"""Upper ends of what one ligand atom has within 6 Å, of its own kind and of the receptor's."""
+
+COPIES: Final = 3
+"""Tensors of the size of an edge's features alive at once; the estimate is then about 1.7 times the measured peak."""
+
 
 class ScoreModelConfig(PoseTrunkConfig):
     """Sizes of the score model."""
 
     kind: Literal["all_atom"] = "all_atom"
     component_times: bool = Field(False, description="a diffusion time for each of translation, rotation and torsions")
+
+    embedding_size: ClassVar[int] = 0
+    """It reads no embeddings of residues."""
+
+    translation_sigmas: ClassVar[tuple[float, float] | None] = None
+    """It is not made for a certain translation noise."""
+
+    def bytes_per_pose(self, num_ligand: int, num_receptor: int, num_residues: int) -> int:
+        """Rough upper estimate of the memory that one pose takes in one step.
+
+        Args:
+            num_ligand: number of atoms of the ligand.
+            num_receptor: number of atoms of the receptor.
+            num_residues: number of residues of the receptor, which does not matter here.
+        """
+        num_edges = num_ligand * (min(num_ligand, LIGAND_NEIGHBORS) + min(num_receptor, CONTACTS_PER_ATOM))
+        floats_per_edge = COPIES * (self.num_scalars + 3 * self.num_vectors)
+        distances = num_ligand * (num_ligand + num_receptor) * 4
+        return 4 * (num_edges * floats_per_edge + distances)
 
 
 class ScoreModel(PoseTrunk):
@@ -33,8 +59,7 @@ class ScoreModel(PoseTrunk):
         layout: discrete codes that the network reads; None for a network without.
     """
 
-    whole_receptor: ClassVar[bool] = False
-    """It works on the crop around a site, not on the whole receptor."""
+    config: ScoreModelConfig
 
     def __init__(self, config: ScoreModelConfig, layout: CodeLayout | None = None) -> None:
         super().__init__(config, layout)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from discodock.settings import Settings
+
+COPIES: Final = 12
+"""Floats that an edge takes for every scalar channel: it is embedded from 9 scalars, as 3."""
 
 
 class ResidueNetworkConfig(Settings):
@@ -33,6 +36,22 @@ class ResidueScoreModelConfig(ResidueNetworkConfig):
     cross_cutoff_slope: float = Field(3.0, ge=0, description="growth of these edges per Å of translation noise")
     tr_sigma_min: float = Field(0.1, gt=0, description="translation noise at t = 0, Å, as in the process")
     tr_sigma_max: float = Field(19.0, gt=0, description="translation noise at t = 1, Å, as in the process")
+
+    @property
+    def translation_sigmas(self) -> tuple[float, float]:
+        """Translation noise at t = 0 and at t = 1 that the ligand-receptor edges are made for, Å."""
+        return self.tr_sigma_min, self.tr_sigma_max
+
+    def bytes_per_pose(self, num_ligand: int, num_receptor: int, num_residues: int) -> int:
+        """Rough upper estimate of the memory that one pose takes in one step.
+
+        Args:
+            num_ligand: number of atoms of the ligand.
+            num_receptor: number of atoms of the receptor, which does not matter here.
+            num_residues: number of residues of the receptor.
+        """
+        num_edges = num_residues * (self.receptor_neighbors + 2 * num_ligand) + num_ligand**2
+        return 4 * num_edges * (COPIES * self.num_scalars + 6 * self.num_vectors)
 
 
 class ResidueCodeEncoderConfig(ResidueNetworkConfig):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -86,11 +85,8 @@ class ResidueTrunk(nn.Module):
 class ResidueScoreModel(ResidueTrunk):
     """Unit-scale score of ligand poses, with the interface of `score_model.ScoreModel`.
 
-    SE(3)-equivariant, not under reflections (`heads`).
+    SE(3)-equivariant, not under reflections (`heads`). Poses start at the receptor's centre, and see all of it.
     """
-
-    whole_receptor: ClassVar[bool] = True
-    """Poses start at the receptor's centre, and see all of it."""
 
     def __init__(self, config: ResidueScoreModelConfig, layout: CodeLayout | None = None) -> None:
         super().__init__(config, layout)
