@@ -28,7 +28,7 @@ from discodock.data.datasets.source import SourceComplex
 from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.displacement import displaced_center, seed_of
 from discodock.evaluation.evaluate import choose_complexes
-from discodock.evaluation.metrics import Redocking, compute_metrics
+from discodock.evaluation.metrics import RedockingResult, compute_metrics
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.files import write_json
 from discodock.inference.config import DEFAULT_RADIUS, DockingConfig
@@ -259,13 +259,13 @@ def words(values: np.ndarray) -> str:
     return " ".join(f"{value:.3f}" for value in values)
 
 
-def redocking(row: dict[str, str]) -> Redocking:
+def redocking(row: dict[str, str]) -> RedockingResult:
     """What the metrics need, from a row."""
 
     def numbers(name: str) -> tuple[float, ...]:
         return tuple(map(float, row.get(name, "").split()))
 
-    return Redocking(
+    return RedockingResult(
         id=row["id"],
         rmsds=numbers("rmsds"),
         centroid_distance=(*numbers("centroid"), math.inf)[0],

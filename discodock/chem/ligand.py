@@ -90,16 +90,6 @@ def to_smiles(record: LigandRecord) -> str:
     return Chem.MolToSmiles(Chem.RemoveHs(record.mol))
 
 
-def read_ligands(source: str | Path, *, template_smiles: str | None = None) -> list[LigandRecord]:
-    """Read every ligand of a file, or a SMILES string; the first bad record raises. See `iter_ligands`."""
-    records = []
-    for record in iter_ligands(source, template_smiles=template_smiles):
-        if isinstance(record, InputError):
-            raise record
-        records.append(record)
-    return records
-
-
 def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> Iterator[LigandRecord | InputError]:
     """Read ligands one by one; a bad record comes as the error it would raise, and the next ones follow.
 

@@ -164,7 +164,7 @@ def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: Predictio
             predicted = poses.predict(entry.id, crystal, config)
             seconds, cpu_seconds = predicted.seconds, predicted.cpu_seconds
             values = complex_values(crystal, predicted, blind=config.mode == "blind")
-            values |= {"status": "ok", "stamp": poses.stamp(entry)}
+            values |= {"status": "ok", "stamp": poses.fingerprint(entry)}
         except (DiscodockError, ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
             is_known = isinstance(error, DiscodockError)
             values = failure_values(str(error) if is_known else f"unexpected {type(error).__name__}: {error}")
@@ -200,7 +200,7 @@ def _summarise(rows: list[dict[str, str]], out: Path, record: Mapping[str, Any])
 
 def _is_done(row: Mapping[str, str] | None, entry: SourceComplex | Unusable, poses: PoseSource) -> bool:
     """Whether an earlier row is of the very same files."""
-    return row is not None and isinstance(entry, SourceComplex) and row.get("stamp") == poses.stamp(entry)
+    return row is not None and isinstance(entry, SourceComplex) and row.get("stamp") == poses.fingerprint(entry)
 
 
 def _earlier_rows(out: Path, record: Mapping[str, Any]) -> dict[str, dict[str, str]]:

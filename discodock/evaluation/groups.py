@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from discodock.evaluation.metrics import Redocking, compute_metrics
+from discodock.evaluation.metrics import RedockingResult, compute_metrics
 
 SIZES: Final = (15, 25, 35)
 """Heavy atoms above which the next class of ligands begins."""
@@ -28,10 +28,10 @@ COLUMNS: Final = (
 )  # fmt: skip
 """Columns of `groups.csv`, named as in `metrics.json`."""
 
-Grouping = Callable[[Sequence[Redocking]], list[str]]
+Grouping = Callable[[Sequence[RedockingResult]], list[str]]
 
 
-def group_rates(redockings: Sequence[Redocking]) -> list[dict[str, Any]]:
+def group_rates(redockings: Sequence[RedockingResult]) -> list[dict[str, Any]]:
     """One row with `COLUMNS` for each group of every grouping that tells complexes apart; None for what is infinite."""
     rows = []
     for grouping, label in GROUPINGS.items():
@@ -47,23 +47,23 @@ def group_rates(redockings: Sequence[Redocking]) -> list[dict[str, Any]]:
     return rows
 
 
-def by_size(redockings: Sequence[Redocking]) -> list[str]:
+def by_size(redockings: Sequence[RedockingResult]) -> list[str]:
     """Heavy atoms of the ligand, such as "16-25"."""
     return [_range_of(r.num_atoms, SIZES) for r in redockings]
 
 
-def by_torsions(redockings: Sequence[Redocking]) -> list[str]:
+def by_torsions(redockings: Sequence[RedockingResult]) -> list[str]:
     """Rotatable bonds of the ligand, such as "3-5"."""
     return [_range_of(r.num_torsions, TORSIONS) for r in redockings]
 
 
-def by_protein(redockings: Sequence[Redocking]) -> list[str]:
+def by_protein(redockings: Sequence[RedockingResult]) -> list[str]:
     """Whether the protein's family was trained on."""
     names = {True: "seen in training", False: "unseen", None: NOT_KNOWN}
     return [names[r.is_seen] for r in redockings]
 
 
-def by_family(redockings: Sequence[Redocking]) -> list[str]:
+def by_family(redockings: Sequence[RedockingResult]) -> list[str]:
     """The protein's family where enough complexes are of it."""
     sizes = Counter(r.cluster for r in redockings)
     if not any(sizes.keys() - {""}):

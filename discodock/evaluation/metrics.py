@@ -24,7 +24,7 @@ SITE_SUCCESS: Final = 6.0
 
 
 @dataclass(frozen=True)
-class Redocking:
+class RedockingResult:
     """What came of redocking one complex.
 
     Attributes:
@@ -80,7 +80,7 @@ class Redocking:
         return bool(self.valid and self.valid[0])
 
 
-def compute_metrics(redockings: Sequence[Redocking]) -> dict[str, float]:
+def compute_metrics(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """All metrics of `METRICS` over a set of complexes; docking that failed counts as not successful.
 
     Args:
@@ -97,12 +97,12 @@ def compute_metrics(redockings: Sequence[Redocking]) -> dict[str, float]:
     return values
 
 
-def counts(redockings: Sequence[Redocking]) -> dict[str, float]:
+def counts(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Number of complexes and how many of them could not be docked."""
     return {"n": len(redockings), "failed": sum(not r.rmsds for r in redockings)}
 
 
-def top1(redockings: Sequence[Redocking]) -> dict[str, float]:
+def top1(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Of the best-ranked pose: rates below 2 and 5 Å, its centroid's below 2 Å, median RMSD (infinite where failed)."""
     rmsds = [r.top1 for r in redockings]
     return {
@@ -113,18 +113,18 @@ def top1(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
-def top5(redockings: Sequence[Redocking]) -> dict[str, float]:
+def top5(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Rate at which one of the five best-ranked poses is below 2 Å."""
     return _rate("top5_lt2", [min(r.rmsds[:5], default=math.inf) < SUCCESS_RMSD for r in redockings])
 
 
-def oracle(redockings: Sequence[Redocking]) -> dict[str, float]:
+def oracle(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Rate at which any pose is below 2 Å, whatever its rank: the ceiling of any ranking; and its median RMSD."""
     best = [min(r.rmsds, default=math.inf) for r in redockings]
     return {**_rate("oracle_lt2", [rmsd < SUCCESS_RMSD for rmsd in best]), "median_oracle_rmsd": float(np.median(best))}
 
 
-def per_sample(redockings: Sequence[Redocking]) -> dict[str, float]:
+def per_sample(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Mean rate of single samples below 2 Å; over complexes, and over protein families so that large ones do not rule.
 
     The interval is a seeded bootstrap over complexes.
@@ -143,7 +143,7 @@ def per_sample(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
-def validity(redockings: Sequence[Redocking]) -> dict[str, float]:
+def validity(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Rates at which the best-ranked pose is physically valid, and at which it is that and below 2 Å; if checked."""
     if not any(r.valid for r in redockings):
         return {}
@@ -153,7 +153,7 @@ def validity(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
-def by_cluster(redockings: Sequence[Redocking]) -> dict[str, float]:
+def by_cluster(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Top-1 success with every protein family weighing the same, and intervals that count families, not complexes.
 
     Complexes of one family succeed or fail together, so that Wilson's interval is too narrow. The intervals here are a
@@ -176,7 +176,7 @@ def by_cluster(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
-def confidence(redockings: Sequence[Redocking]) -> dict[str, float]:
+def confidence(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Calibration and selective accuracy of the predicted probabilities of best-ranked poses, if there are any.
 
     Also the rate at which the pose that the confidence model alone would rank first is below 2 Å.
@@ -199,7 +199,7 @@ def confidence(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
-def sites(redockings: Sequence[Redocking]) -> dict[str, float]:
+def sites(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Rates at which the first site, or any of the first five, is within 6 Å of the crystal centroid (blind mode)."""
     if not any(r.site_distances for r in redockings):
         return {}
@@ -209,7 +209,7 @@ def sites(redockings: Sequence[Redocking]) -> dict[str, float]:
     }
 
 
-def copies(redockings: Sequence[Redocking]) -> dict[str, float]:
+def copies(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Success where the copies of the site in like chains count as right, too (blind mode)."""
     if not any(r.copy_rmsds for r in redockings):
         return {}
@@ -223,7 +223,7 @@ def copies(redockings: Sequence[Redocking]) -> dict[str, float]:
     return values
 
 
-def timing(redockings: Sequence[Redocking]) -> dict[str, float]:
+def timing(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Mean wall-clock and CPU seconds of a complex, all its samples together, over those where it was measured."""
     return {
         "seconds_per_complex": _known_mean([r.seconds for r in redockings]),
@@ -251,7 +251,7 @@ def _rate(name: str, successes: Sequence[bool]) -> dict[str, float]:
     return {name: sum(successes) / len(successes), f"{name}_low": low, f"{name}_high": high}
 
 
-METRICS: Final[dict[str, Callable[[Sequence[Redocking]], dict[str, float]]]] = {
+METRICS: Final[dict[str, Callable[[Sequence[RedockingResult]], dict[str, float]]]] = {
     "counts": counts,
     "top1": top1,
     "top5": top5,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from discodock.evaluation.calibration import reliability
-from discodock.evaluation.metrics import SUCCESS_RMSD, Redocking
+from discodock.evaluation.metrics import SUCCESS_RMSD, RedockingResult
 from discodock.files import write_atomically
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ RESOLUTION: Final = 150  # dots per inch
 SIZE: Final = (5.0, 3.6)  # inches
 
 
-def write_plots(redockings: Sequence[Redocking], folder: Path) -> list[str]:
+def write_plots(redockings: Sequence[RedockingResult], folder: Path) -> list[str]:
     """Draw success curve, RMSD distribution and, where probabilities were predicted, calibration.
 
     Args:
@@ -51,7 +51,7 @@ def write_plots(redockings: Sequence[Redocking], folder: Path) -> list[str]:
     return list(drawings)
 
 
-def draw_success_curve(axes: Axes, redockings: Sequence[Redocking]) -> None:
+def draw_success_curve(axes: Axes, redockings: Sequence[RedockingResult]) -> None:
     """Fraction of complexes with a pose below each RMSD: the best-ranked, the best of five, the best of all."""
     for count, label in ((1, "top-1"), (5, "best of top-5"), (None, "best of all")):
         best = np.sort([min(r.rmsds[:count], default=np.inf) for r in redockings])
@@ -61,7 +61,7 @@ def draw_success_curve(axes: Axes, redockings: Sequence[Redocking]) -> None:
     axes.legend(frameon=False)
 
 
-def draw_rmsd_distribution(axes: Axes, redockings: Sequence[Redocking]) -> None:
+def draw_rmsd_distribution(axes: Axes, redockings: Sequence[RedockingResult]) -> None:
     """RMSD of best-ranked poses and of all poses, each complex weighing the same."""
     docked = [np.minimum(r.rmsds, MAX_RMSD) for r in redockings if r.rmsds]
     edges = np.linspace(0, MAX_RMSD, 21).tolist()
@@ -75,7 +75,7 @@ def draw_rmsd_distribution(axes: Axes, redockings: Sequence[Redocking]) -> None:
     axes.set(xlim=(0, MAX_RMSD), xlabel=f"RMSD (Å; last bin: {edges[-2]:g} and above)", ylabel="fraction")
 
 
-def draw_calibration(axes: Axes, redockings: Sequence[Redocking]) -> None:
+def draw_calibration(axes: Axes, redockings: Sequence[RedockingResult]) -> None:
     """Predicted probability against the rate that came true, of best-ranked poses; dots as large as their counts."""
     judged = [r for r in redockings if r.probs]
     bins = reliability(np.array([r.probs[0] for r in judged]), np.array([r.is_top1_right for r in judged]))

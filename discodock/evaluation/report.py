@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from discodock.evaluation.groups import COLUMNS as GROUP_COLUMNS
-from discodock.evaluation.metrics import Redocking
+from discodock.evaluation.metrics import RedockingResult
 from discodock.evaluation.plots import write_plots
 from discodock.files import write_atomically
 from discodock.inference.outputs import write_table
@@ -56,7 +56,7 @@ GROUP_TITLES: Final = {
 
 def write_report(
     out: Path,
-    redockings: Sequence[Redocking],
+    redockings: Sequence[RedockingResult],
     metrics: Mapping[str, float],
     groups: Sequence[Mapping[str, Any]],
     rows: Sequence[Mapping[str, str]],

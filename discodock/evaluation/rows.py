@@ -12,7 +12,7 @@ from discodock.chem.ligand import heavy_indices, heavy_molecule
 from discodock.chem.ligand_features import torsion_topology
 from discodock.data.crystal import CrystalComplex
 from discodock.evaluation.copies import crystal_copies
-from discodock.evaluation.metrics import SUCCESS_RMSD, Redocking
+from discodock.evaluation.metrics import SUCCESS_RMSD, RedockingResult
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import PredictedPoses
 
@@ -56,10 +56,10 @@ def failure_values(message: str) -> dict[str, Any]:
     return {"status": "failed", "message": " ".join(message.split())}
 
 
-def redocking_of(row: Mapping[str, str]) -> Redocking:
+def redocking_of(row: Mapping[str, str]) -> RedockingResult:
     """What the metrics need, from a row."""
     rmsds = _numbers(row.get("rmsds"))
-    return Redocking(
+    return RedockingResult(
         id=row["id"],
         rmsds=rmsds,
         centroid_distance=float(row["centroid_top1"]) if rmsds else math.inf,

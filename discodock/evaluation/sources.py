@@ -84,7 +84,7 @@ class PoseSource(Protocol):
     def record(self, config: PredictionConfig) -> dict[str, Any]:
         """What goes into `run.json`; rows are taken over only between equal `settings`, `checkpoint` and `poses`."""
 
-    def stamp(self, entry: SourceComplex) -> str:
+    def fingerprint(self, entry: SourceComplex) -> str:
         """Changes when the poses of a complex or their judgement would, though the record does not."""
 
     def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
@@ -109,7 +109,7 @@ class DockedPoses:
         """Settings and checkpoint."""
         return run_record(self.pipeline.network, config.model_dump(mode="json"), ())
 
-    def stamp(self, entry: SourceComplex) -> str:
+    def fingerprint(self, entry: SourceComplex) -> str:
         """Hash of the complex's files."""
         return complex_fingerprint(entry)
 
@@ -159,9 +159,9 @@ class RescoredPoses:
         ranked_by = {"sha256": self.pipeline.network.sha256}
         return self.source.record(config) | {"checkpoint": ranked_by}
 
-    def stamp(self, entry: SourceComplex) -> str:
+    def fingerprint(self, entry: SourceComplex) -> str:
         """The source's."""
-        return self.source.stamp(entry)
+        return self.source.fingerprint(entry)
 
     def predict(self, complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> PredictedPoses:
         """The source's poses in a new order; the time to judge them is added to theirs."""
@@ -201,7 +201,7 @@ class PoseFolder:
         }  # blind: also by copies of the site
         return {"versions": package_versions(), "command": [], "settings": settings, "poses": str(self.folder)}
 
-    def stamp(self, entry: SourceComplex) -> str:
+    def fingerprint(self, entry: SourceComplex) -> str:
         """Hash of the complex's files, its poses and their timing."""
         return complex_fingerprint(entry, self._find(entry.id), self._timings.get(entry.id))
 

@@ -6,8 +6,21 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
+from discodock.chem.ligand import LigandRecord, iter_ligands
+from discodock.errors import InputError
+
 DATA = Path(__file__).parents[1] / "data" / "ligands"
 CRYSTAL_LIGANDS = tuple(sorted(path.stem for path in DATA.glob("*.sdf")))
+
+
+def read_ligands(path: Path) -> list[LigandRecord]:
+    """Every ligand of a file; the first bad record raises."""
+    records = []
+    for record in iter_ligands(path):
+        if isinstance(record, InputError):
+            raise record
+        records.append(record)
+    return records
 
 
 def embedded(smiles: str, *, hydrogens: bool = True) -> Chem.Mol:

@@ -14,11 +14,10 @@ from discodock.chem.ligand import (
     heavy_positions,
     iter_ligands,
     read_ligand,
-    read_ligands,
 )
 from discodock.chem.ligand_formats import FORMATS, LigandFormat, parse_smiles, suffix_format
 from discodock.errors import InputError
-from tests.chem.ligand_samples import CRYSTAL_LIGANDS, DATA, embedded, mol2, pdb, sdf
+from tests.chem.ligand_samples import CRYSTAL_LIGANDS, DATA, embedded, mol2, pdb, read_ligands, sdf
 
 AMINO_ACID = "C[C@H](N)C(=O)O"
 

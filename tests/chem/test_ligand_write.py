@@ -9,10 +9,10 @@ import pytest
 from rdkit import Chem
 
 from discodock.chem.conformers import generate_conformers
-from discodock.chem.ligand import LigandRecord, heavy_indices, heavy_positions, read_ligand, read_ligands
+from discodock.chem.ligand import LigandRecord, heavy_indices, heavy_positions, read_ligand
 from discodock.chem.write import check_chemistry, pose_mol, pose_mols, write_poses
 from discodock.errors import InputError
-from tests.chem.ligand_samples import CRYSTAL_LIGANDS, DATA, embedded, mol2, rigidly_moved, sdf
+from tests.chem.ligand_samples import CRYSTAL_LIGANDS, DATA, embedded, mol2, read_ligands, rigidly_moved, sdf
 
 
 def shuffled_record(name: str, seed: int, tmp_path: Path) -> LigandRecord:

@@ -5,12 +5,14 @@ import math
 import pytest
 
 from discodock.evaluation.groups import GROUPINGS, group_rates
-from discodock.evaluation.metrics import Redocking, compute_metrics
+from discodock.evaluation.metrics import RedockingResult, compute_metrics
 
 
 def redocking(number, *, atoms, torsions, cluster="", is_seen=None):
     rmsd = float(number % 4)
-    return Redocking(f"c{number}", (rmsd,), rmsd, 1.0, cluster, num_atoms=atoms, num_torsions=torsions, is_seen=is_seen)
+    return RedockingResult(
+        f"c{number}", (rmsd,), rmsd, 1.0, cluster, num_atoms=atoms, num_torsions=torsions, is_seen=is_seen
+    )
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def redockings():
         redocking(n, atoms=8 + n, torsions=n % 13, cluster="big" if n < 9 else f"f{n}", is_seen=n % 3 == 0)
         for n in range(40)
     ]
-    return [*found, Redocking("lost", (), math.inf, 0.1)]
+    return [*found, RedockingResult("lost", (), math.inf, 0.1)]
 
 
 def test_groups_part_the_complexes(redockings):
@@ -48,7 +50,7 @@ def test_small_families_are_put_together_and_the_unknown_is_last(redockings):
 
 
 def test_what_is_not_known_of_anyone_is_left_out_and_what_is_infinite_is_none():
-    rows = group_rates([Redocking("lost", (), math.inf, 0.1, num_atoms=20)])
+    rows = group_rates([RedockingResult("lost", (), math.inf, 0.1, num_atoms=20)])
     assert [(row["grouping"], row["group"], row["median_top1_rmsd"]) for row in rows] == [
         ("heavy atoms", "16-25", None)
     ]

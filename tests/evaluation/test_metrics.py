@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, bootstrap
 
-from discodock.evaluation.metrics import METRICS, Redocking, by_cluster, compute_metrics, wilson_interval
+from discodock.evaluation.metrics import METRICS, RedockingResult, by_cluster, compute_metrics, wilson_interval
 
-PERFECT = Redocking("a", (0.0, 0.0, 0.0), 0.0, 1.0, "1")
-SHIFTED = Redocking("b", (3.0, 3.0, 3.0), 3.0, 3.0, "2")
-LATE = Redocking("c", (6.0, 7.0, 8.0, 9.0, 9.0, 1.0), 4.0, 2.0, "2")
-FAILED = Redocking("d", (), math.inf, 0.5, "3")
+PERFECT = RedockingResult("a", (0.0, 0.0, 0.0), 0.0, 1.0, "1")
+SHIFTED = RedockingResult("b", (3.0, 3.0, 3.0), 3.0, 3.0, "2")
+LATE = RedockingResult("c", (6.0, 7.0, 8.0, 9.0, 9.0, 1.0), 4.0, 2.0, "2")
+FAILED = RedockingResult("d", (), math.inf, 0.5, "3")
 OPTIONAL = {"sites", "copies", "validity", "confidence"}
 """Metrics that say nothing where there were no sites to find, no checks, no predicted probabilities."""
 
