@@ -1,11 +1,16 @@
 """The base class of every configuration block, and the check of names that a registry knows."""
 
+import difflib
+import types
+import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, core_schema
+
+from discodock.errors import ConfigError
 
 
 class Settings(BaseModel):
@@ -25,6 +30,24 @@ class Settings(BaseModel):
             key if cls.renamed.get(key, key) in values else cls.renamed.get(key, key): value
             for key, value in values.items()
         }
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], source: str = "") -> Self:
+        """Settings from plain values.
+
+        Args:
+            values: values by key, nested as the settings are.
+            source: where they come from, such as the name of a file, for the message; empty says nothing of it.
+
+        Raises:
+            ConfigError: a key is unknown (the nearest known one is named), or a value is out of range or contradicts
+                another; one line.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problem = _first_problem(error, cls)
+            raise ConfigError(f"{source}: {problem}" if source else problem) from error
 
 
 @dataclass(frozen=True)
@@ -60,3 +83,59 @@ def one_of(known: Callable[[], Collection[str]], texts: Callable[[], Mapping[str
         texts: function that returns a line on each name, for help texts; None where the names say enough.
     """
     return OneOf(known, texts)
+
+
+def _first_problem(error: ValidationError, cls: type[BaseModel]) -> str:
+    """One line on the first problem of a failed validation, and how many more there are."""
+    problems = error.errors()
+    problem = problems[0]
+    path, block = _walk(problem["loc"], cls)
+    key = ".".join(path)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {_nearest(path, block)}{more}"
+    message = problem["msg"].removeprefix("Value error, ")
+    given = "" if problem["type"] in ("missing", "value_error") else f", not {problem['input']!r}"
+    return f"{key}: {message}{given}{more}" if key else f"{message}{more}"
+
+
+def _nearest(path: list[str], block: type[BaseModel] | None) -> str:
+    """The key of `block` nearest to the unknown last part of `path`, as a suggestion."""
+    known = list(block.model_fields) if block is not None else []
+    close = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {'.'.join([*path[:-1], close[0]])!r}?"
+    return f"known here: {', '.join(known)}" if known else "it takes no keys"
+
+
+def _walk(location: tuple[int | str, ...], cls: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
+    """A location as the user wrote it, without the tags of unions, and the block that its last part is in."""
+    path: list[str] = []
+    block: type[BaseModel] | None = cls
+    choices: list[type[BaseModel]] = []
+    for depth, part in enumerate(location):
+        tagged = [each for each in choices if "kind" in each.model_fields and each.model_fields["kind"].default == part]
+        if tagged and len(choices) > 1:
+            block, choices = tagged[0], []
+            continue
+        path.append(str(part))
+        if depth == len(location) - 1 or isinstance(part, int):
+            continue
+        choices = _nested_blocks(block, part)
+        block = choices[0] if choices else None
+    return path, block
+
+
+def _nested_blocks(block: type[BaseModel] | None, part: str) -> list[type[BaseModel]]:
+    """The settings classes of field `part` of `block`, also inside Optional, lists and unions."""
+    field = block.model_fields.get(part) if block is not None else None
+    found: list[type[BaseModel]] = []
+    pending = [] if field is None else [field.annotation]
+    while pending:
+        annotation = pending.pop(0)
+        if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+            if issubclass(annotation, BaseModel):
+                found.append(annotation)
+        else:
+            pending = [*typing.get_args(annotation), *pending]
+    return found

@@ -93,3 +93,11 @@ def test_bad_files_name_the_file(tmp_path, content):
     with pytest.raises(ConfigError) as caught:
         load_config(path, [], Run)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_settings_of_any_class_are_checked_with_one_line():
+    assert OptimizerConfig.checked({"warmup_steps": 3}).warmup_steps == 3
+    with pytest.raises(ConfigError, match=r"^run\.yaml: unknown key 'warmup_step'; did you mean 'warmup_steps'\?$"):
+        OptimizerConfig.checked({"warmup_step": 3}, "run.yaml")
+    with pytest.raises(ConfigError, match=r"^decay_fraction: Input should be less than or equal to 1, not 2$"):
+        OptimizerConfig.checked({"decay_fraction": 2})

@@ -11,7 +11,6 @@ import typer
 from discodock.cli import options
 from discodock.cli.docking_options import docking_command
 from discodock.cli.runtime import hide_reader_notes
-from discodock.config import checked
 from discodock.errors import ConfigError
 from discodock.inference.config import DockingConfig
 
@@ -84,7 +83,7 @@ def evaluate(
     from discodock.inference.relaxation.relax import check_relaxation
 
     values = {"mode": mode, "split": split, "limit": limit, "offset": offset, "docking": docking}
-    config = checked(EvaluationConfig, values, "evaluation")
+    config = EvaluationConfig.checked(values, "evaluation")
     check_relaxation(docking.relaxation)
     check_writable(out)
     table = None if splits is None else read_split_table(splits)

@@ -190,9 +190,8 @@ def evaluate(
 
 def _generation(values: dict[str, Any]) -> GenerationConfig:
     from discodock.images.generate import GenerationConfig
-    from discodock.images.outputs import checked
 
-    return checked(GenerationConfig, values)
+    return GenerationConfig.checked(values)
 
 
 def _numbers(text: str) -> Sequence[int]:

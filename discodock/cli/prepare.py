@@ -178,18 +178,11 @@ def _prepare(
     settings: dict[str, object],
     esm: str | None,
 ) -> int:
-    from pydantic import ValidationError
-
     from discodock.data.datasets.source import EXCLUDED
     from discodock.data.featurize import PrepareConfig
     from discodock.data.prepare import prepare
-    from discodock.errors import ConfigError
 
-    try:
-        config = PrepareConfig.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}") from None
+    config = PrepareConfig.checked(settings)
     embed = _embedding(esm, config)
     with _progress_shown() as show:
         report = prepare(

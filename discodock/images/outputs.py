@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from discodock.errors import ConfigError
 from discodock.images.data import open_images
 from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
 from discodock.images.generate import GenerationConfig, load_generator, spread_labels
 from discodock.images.png import write_grid
-from discodock.settings import Settings
-
-SettingsT = TypeVar("SettingsT", bound=Settings)
 
 GRID_SIZE = 800  # pixels; small images are magnified up to this height or width
-
-
-def checked(cls: type[SettingsT], values: dict[str, Any]) -> SettingsT:
-    """Settings from plain values.
-
-    Raises:
-        ConfigError: a value is unusable; the message has one line.
-    """
-    try:
-        return cls.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name, message = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{name}: {message}, not {problem['input']!r}") from error
 
 
 def write_samples(
@@ -109,7 +91,7 @@ def evaluate_checkpoint(checkpoint: Path, values: dict[str, Any], out: Path, *, 
     Raises:
         CheckpointError, ConfigError, InputError: something cannot be used.
     """
-    config = checked(ImageEvaluationConfig, values)
+    config = ImageEvaluationConfig.checked(values)
     return evaluate_images(load_generator(checkpoint, pick_device(device)), config, out)
 
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, model_validator
 
-from discodock.config import checked
 from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError
 from discodock.inference.relaxation.config import RelaxationConfig
@@ -147,7 +146,7 @@ class DockingConfig(Settings):
             for each in blocks:
                 block = block.setdefault(each, {})
             block[last] = value
-        return checked(DockingConfig, values, "docking")
+        return DockingConfig.checked(values, "docking")
 
     def result_settings(self) -> dict[str, Any]:
         """The settings that poses depend on, as plain data."""
