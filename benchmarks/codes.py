@@ -40,7 +40,7 @@ from discodock.tasks.prior import unbound_conformers
 from discodock.tasks.prior_stage import load_stage_one
 from discodock.tasks.redocking import RedockingConfig, redock, sample_poses
 from discodock.tasks.score import COMPONENTS, NUM_TIME_BINS, ScoreTask, ScoreTaskConfig
-from discodock.tasks.stages import score_data, start_score_task
+from discodock.tasks.score_stage import score_data, start_score_task
 
 CURVATURE_STEPS = 40
 

@@ -20,7 +20,7 @@ from discodock.evaluation.evaluate import EvaluationConfig, evaluate
 from discodock.evaluation.sources import DockedPoses
 from discodock.inference.config import DockingConfig
 from discodock.inference.dock import DockingPipeline
-from discodock.tasks.stages import ScoreStageConfig, train_score
+from discodock.tasks.score_stage import ScoreStageConfig, train_score
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from discodock.config import dump_config, load_config
 from discodock.errors import ConfigError
 from discodock.settings import Settings
+from discodock.training.optim import OptimizerConfig
 
 
 class Small(Settings):

@@ -20,7 +20,7 @@ ARROWS = {
     "models": {"nn", "latents", "geometry", "graphs"},
     "physics": {"geometry"},
     "chem": {"geometry"},
-    "training": set(),
+    "training": {"latents"},
     "data": {"geometry", "graphs"},
     "tasks": {"models", "diffusion", "latents", "data", "training", "geometry", "graphs"},
     "inference": {"models", "diffusion", "latents", "data", "chem", "physics", "geometry", "graphs"},

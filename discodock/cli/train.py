@@ -1,9 +1,10 @@
 """`discodock train`: one sub-command per stage."""
 
-from __future__ import annotations
-
+import importlib
+import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,81 +16,85 @@ def _root() -> None:
     pass
 
 
-@app.command("score")
-def score(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance one of configs/.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/score"),
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="key=value, such as task.optimizer.learning_rate=1e-3")
-    ] = None,
-) -> None:
-    """Train the score model."""
-    import logging
+@dataclass(frozen=True)
+class Stage:
+    """A sub-command that trains.
 
-    from discodock.config import load_config
-    from discodock.tasks.stages import ScoreStageConfig, train_score
+    Attributes:
+        what: first line of its help.
+        module: module in `discodock` with the function and its configuration, imported when the command runs.
+        function: name of the function, which takes a configuration and a run folder and returns a file of weights.
+        config: name of the class of its configuration.
+        example: configuration to name in the help.
+        override: value to change that is worth an example.
+    """
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    settings = load_config(config, overrides or [], ScoreStageConfig)
-    weights = train_score(settings, out)
-    print(f"weights: {weights}")
-
-
-@app.command("site")
-def site(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance configs/site.yaml.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/site"),
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as run.max_steps=1000")] = None,
-) -> None:
-    """Train the site model: where on a whole protein a ligand binds."""
-    import logging
-
-    from discodock.config import load_config
-    from discodock.tasks.site_stage import SiteStageConfig, train_site
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    weights = train_site(load_config(config, overrides or [], SiteStageConfig), out)
-    print(f"weights: {weights}")
+    what: str
+    module: str
+    function: str
+    config: str
+    example: str
+    override: str
 
 
-@app.command("prior")
-def prior(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance configs/prior.yaml.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/prior"),
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="key=value, such as start_from=runs/codes/score.safetensors")
-    ] = None,
-) -> None:
-    """Train the prior of the codes, from the encoder of a trained network with codes."""
-    import logging
+STAGES: Final = {
+    "score": Stage(
+        "Train the score model.",
+        "tasks.score_stage",
+        "train_score",
+        "ScoreStageConfig",
+        "one of configs/",
+        "task.optimizer.learning_rate=1e-3",
+    ),
+    "site": Stage(
+        "Train the site model: where on a whole protein a ligand binds.",
+        "tasks.site_stage",
+        "train_site",
+        "SiteStageConfig",
+        "configs/site.yaml",
+        "run.max_steps=1000",
+    ),
+    "prior": Stage(
+        "Train the prior of the codes, from the encoder of a trained network with codes.",
+        "tasks.prior_stage",
+        "train_prior",
+        "PriorStageConfig",
+        "configs/prior.yaml",
+        "start_from=runs/codes/score.safetensors",
+    ),
+    "confidence": Stage(
+        "Train the confidence model on the poses of `discodock prepare poses`, and calibrate it.",
+        "tasks.confidence_stage",
+        "train_confidence",
+        "ConfidenceStageConfig",
+        "configs/confidence.yaml",
+        "run.max_steps=1000",
+    ),
+}
 
-    from discodock.config import load_config
-    from discodock.tasks.prior_stage import PriorStageConfig, train_prior
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    weights = train_prior(load_config(config, overrides or [], PriorStageConfig), out)
-    print(f"weights: {weights}")
+def _add(name: str, stage: Stage) -> None:
+    """Make a sub-command of a row of `STAGES`."""
+
+    @app.command(name, help=stage.what)
+    def train(
+        config: Annotated[
+            Path, typer.Option("--config", "-c", help=f"YAML file, for instance {stage.example.rstrip('.')}.")
+        ],
+        out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs") / name,
+        overrides: Annotated[list[str] | None, typer.Argument(help=f"key=value, such as {stage.override}")] = None,
+    ) -> None:
+        from discodock.config import load_config
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        module = importlib.import_module(f"discodock.{stage.module}")
+        settings = load_config(config, overrides or [], getattr(module, stage.config))
+        print(f"weights: {getattr(module, stage.function)(settings, out)}")
 
 
-@app.command("confidence")
-def confidence(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, for instance configs/confidence.yaml.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/confidence"),
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as run.max_steps=1000")] = None,
-) -> None:
-    """Train the confidence model on the poses of `discodock prepare poses`, and calibrate it."""
-    import logging
-
-    from discodock.config import load_config
-    from discodock.tasks.confidence_stage import ConfidenceStageConfig, train_confidence
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    weights = train_confidence(load_config(config, overrides or [], ConfidenceStageConfig), out)
-    print(f"weights: {weights}")
+for _name, _stage in STAGES.items():
+    _add(_name, _stage)
 
 
 @app.command("pack")

@@ -1,14 +1,10 @@
-"""The stages of training image models as functions: a checked configuration in, a run folder with weights out."""
+"""The stages of image models: their settings, what they start from, and what their files of weights hold."""
 
 from __future__ import annotations
 
-import logging
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import pytorch_lightning as pl
-import torch
 from pydantic import Field, ValidationError, model_validator
 from torch import Tensor, nn
 
@@ -25,10 +21,8 @@ from discodock.images.model import ImageModel, ImageModelConfig
 from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
-from discodock.settings import Settings
-from discodock.training.run import RunConfig, fit, refuse_compile, write_config
-
-logger = logging.getLogger(__name__)
+from discodock.training.run import refuse_compile
+from discodock.training.stage import StageConfig, run_stage
 
 IMAGE_WEIGHTS = "images.safetensors"
 PRIOR_WEIGHTS = "prior.safetensors"
@@ -36,12 +30,11 @@ PRIOR_WEIGHTS = "prior.safetensors"
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
-class ImageStageConfig(Settings):
+class ImageStageConfig(StageConfig):
     """Everything that `discodock images train` needs; one YAML file."""
 
     data: ImageDataConfig = Field(default_factory=ImageDataConfig, description="images and batches")
     task: ImageTaskConfig = Field(default_factory=ImageTaskConfig, description="model, noise, optimiser")
-    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
     start_from: Path | None = Field(
         None, description="weights (.safetensors) of a denoiser without codes, or with the same, to start from"
     )
@@ -53,13 +46,12 @@ class ImageStageConfig(Settings):
         return self
 
 
-class ImagePriorStageConfig(Settings):
+class ImagePriorStageConfig(StageConfig):
     """Everything that `discodock images prior` needs; one YAML file."""
 
     start_from: Path = Field(description="weights (.safetensors) of a model with codes; they are kept")
     data: ImageDataConfig = Field(default_factory=ImageDataConfig, description="images and batches")
     task: ImagePriorTaskConfig = Field(default_factory=ImagePriorTaskConfig, description="network, optimiser")
-    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
 
     @model_validator(mode="after")
     def _cannot_be_compiled(self) -> Self:
@@ -77,24 +69,26 @@ def train_images(config: ImageStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         InputError, CheckpointError: the images, or the weights to start from, cannot be used.
     """
-    resolved = write_config(folder, config)
-    pl.seed_everything(config.task.seed, verbose=False)
-    task = ImageTask(config.task, config.run.max_steps)
-    if config.start_from is not None:
-        checkpoint = load_images_checkpoint(config.start_from)
-        start_from(task.model, checkpoint.part(MODEL_PART), f"{config.start_from}: image model")
-    if config.run.compile:
-        task.model.denoiser.network.compile()
-    _log_size(task.model, folder)
     weights = folder / IMAGE_WEIGHTS
 
-    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        info = {**summary, **_versions(), "data": str(config.data.train)}
-        model = prefixed(MODEL_PART, part_of(state, "model"))
-        save_images_checkpoint(weights, model, {MODEL_PART: resolved["task"]["model"]}, info)
+    def make_task() -> ImageTask:
+        task = ImageTask(config.task, config.run.max_steps)
+        if config.start_from is not None:
+            checkpoint = load_images_checkpoint(config.start_from)
+            start_from(task.model, checkpoint.part(MODEL_PART), f"{config.start_from}: image model")
+        if config.run.compile:
+            task.model.denoiser.network.compile()
+        return task
 
-    data = ImageDataModule(config.data, config.task.model.shape, config.task.model.num_classes)
-    fit(task, data, folder, config.run, config.task.optimizer, write)
+    def make_data(task: ImageTask) -> ImageDataModule:
+        return ImageDataModule(config.data, config.task.model.shape, config.task.model.num_classes)
+
+    def pack(task: ImageTask, state: dict[str, Tensor], info: dict[str, Any]) -> None:
+        blocks = {MODEL_PART: config.task.model.model_dump(mode="json")}
+        info = {**info, "data": str(config.data.train)}
+        save_images_checkpoint(weights, prefixed(MODEL_PART, part_of(state, "model")), blocks, info)
+
+    run_stage(config, folder, make_task, make_data, pack)
     return weights
 
 
@@ -108,24 +102,24 @@ def train_image_prior(config: ImagePriorStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         InputError, CheckpointError: the images, or the weights to start from, cannot be used.
     """
-    resolved = write_config(folder, config)
-    pl.seed_everything(config.task.seed, verbose=False)
-    checkpoint = load_images_checkpoint(config.start_from)
-    model = load_model(checkpoint, config.start_from)
-    if model.encoder is None:
-        raise CheckpointError(f"{config.start_from}: a model without codes needs no prior; give one with codes")
-    task = ImagePriorTask(config.task, model, config.run.max_steps)
-    _log_size(task.prior, folder)
-    weights = folder / PRIOR_WEIGHTS
+    weights, checkpoint = folder / PRIOR_WEIGHTS, load_images_checkpoint(config.start_from)
 
-    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        settings = {"network": resolved["task"]["prior"], "num_classes": config.task.num_classes}
+    def make_task() -> ImagePriorTask:
+        model = load_model(checkpoint, config.start_from)
+        if model.encoder is None:
+            raise CheckpointError(f"{config.start_from}: a model without codes needs no prior; give one with codes")
+        return ImagePriorTask(config.task, model, config.run.max_steps)
+
+    def make_data(task: ImagePriorTask) -> ImageDataModule:
+        return ImageDataModule(config.data, task.stage_one.config.shape, config.task.num_classes)
+
+    def pack(task: ImagePriorTask, state: dict[str, Tensor], info: dict[str, Any]) -> None:
+        settings = {"network": config.task.prior.model_dump(mode="json"), "num_classes": config.task.num_classes}
         by_name = {**checkpoint.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
-        info = {**checkpoint.info, PRIOR_PART: {**summary, **_versions()}}
-        save_images_checkpoint(weights, by_name, {**checkpoint.config, PRIOR_PART: settings}, info)
+        blocks = {**checkpoint.config, PRIOR_PART: settings}
+        save_images_checkpoint(weights, by_name, blocks, {**checkpoint.info, PRIOR_PART: info})
 
-    data = ImageDataModule(config.data, model.config.shape, config.task.num_classes)
-    fit(task, data, folder, config.run, config.task.optimizer, write)
+    run_stage(config, folder, make_task, make_data, pack)
     return weights
 
 
@@ -162,11 +156,3 @@ def _load(module: ModuleT, weights: dict[str, Tensor], path: Path) -> ModuleT:
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights do not fit its configuration; fetch or write it again") from error
     return module.eval()
-
-
-def _log_size(module: nn.Module, folder: Path) -> None:
-    logger.info("%.3f M parameters, run folder %s", sum(p.numel() for p in module.parameters()) / 1e6, folder)
-
-
-def _versions() -> dict[str, str]:
-    return {"discodock": version("discodock"), "torch": torch.__version__}

@@ -22,7 +22,7 @@ from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
 from discodock.settings import Settings
-from discodock.training.optim import OptimizerConfig, learning_rate_factor, moving_average
+from discodock.training.optim import OptimizerConfig, ParameterGroup, adamw_with_schedule, moving_average
 
 
 class Mixture(Settings):
@@ -215,7 +215,7 @@ def _train_denoiser(model: ToyModel, config: ToyConfig) -> None:
     trained = [*model.denoiser.parameters(), *(model.encoder.parameters() if model.encoder is not None else [])]
     averages = [p.detach().clone() for p in trained]
     average, rarity = moving_average(config.optimizer.ema_decay), UsageReward()
-    optimizer, scheduler = _optimizer(trained, config.optimizer, config.steps)
+    optimizer, scheduler = adamw_with_schedule([ParameterGroup(trained)], config.optimizer, config.steps)
     for step in range(config.steps):
         points, _ = config.mixture.draw(config.batch_size, generator)
         sigma = config.edm.draw_sigmas(len(points), generator)
@@ -238,7 +238,7 @@ def _train_prior(model: ToyModel, config: ToyConfig) -> None:
     assert model.prior is not None and model.layout is not None
     generator = torch.Generator().manual_seed(config.seed + 1)
     trained = list(model.prior.parameters())
-    optimizer, scheduler = _optimizer(trained, config.optimizer, config.prior_steps)
+    optimizer, scheduler = adamw_with_schedule([ParameterGroup(trained)], config.optimizer, config.prior_steps)
     for _ in range(config.prior_steps):
         points, _ = config.mixture.draw(config.batch_size, generator)
         with torch.no_grad():
@@ -246,13 +246,6 @@ def _train_prior(model: ToyModel, config: ToyConfig) -> None:
         prior = model.prior.prior(torch.full((len(points),), -1))
         loss = prior.cross_entropy(drawn.codes, drawn.posterior.probs).sum(dim=1).mean()
         _step(loss, optimizer, scheduler, trained, config.optimizer.gradient_clip)
-
-
-def _optimizer(
-    parameters: Sequence[nn.Parameter], config: OptimizerConfig, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: learning_rate_factor(n, steps, config))
 
 
 def _step(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -21,15 +19,15 @@ from discodock.models.confidence.model import (
     distance_bins,
 )
 from discodock.models.confidence.ranking import PoseEvidence
-from discodock.settings import Settings
-from discodock.training.optim import OptimizerConfig, learning_rate_factor
+from discodock.noise import Purpose
+from discodock.training.optim import ParameterGroup
+from discodock.training.task import Task, TaskConfig
 
 
-class ConfidenceTaskConfig(Settings):
+class ConfidenceTaskConfig(TaskConfig):
     """The confidence model and how it is trained."""
 
     model: ConfidenceModelConfig = Field(default_factory=ConfidenceModelConfig, description="network sizes")
-    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     trunk_learning_rate_factor: float = Field(
         0.3, ge=0, description="learning rate of what came from the score model over the rest's"
     )
@@ -37,22 +35,19 @@ class ConfidenceTaskConfig(Settings):
     pair_weight: float = Field(
         0.0, ge=0, description="weight of the loss of pairs, of a near-native pose and a decoy of a complex"
     )
-    seed: int = Field(0, description="seed of the weights and of dropout")
 
 
-class ConfidenceTask(pl.LightningModule):
+class ConfidenceTask(Task):
     """Cross-entropy of the bins of the RMSD, and of every atom's distance from its crystal position."""
 
     def __init__(self, config: ConfidenceTaskConfig, max_steps: int) -> None:
-        super().__init__()
-        self.config, self.max_steps = config, max_steps
+        super().__init__(config, max_steps)
+        self.config = config
         self.model = ConfidenceModel(config.model)
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
         """Loss of a batch of poses."""
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            # a stream of its own for each step and process, so that a resumed run repeats the uninterrupted one
-            torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % (1 << 63))
+        with self.seeded(self.generator(Purpose.TRAINING, self.global_step)):
             losses = self.losses(predict(self.model, batch), batch)
         total = losses["pose"] + self.config.atom_weight * losses["atom"] + self.config.pair_weight * losses["pair"]
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
@@ -76,19 +71,10 @@ class ConfidenceTask(pl.LightningModule):
         self.log("val/top1", torch.stack(best).mean(), batch_size=num_complexes)
         self.log("val/nats", F.binary_cross_entropy_with_logits(logit, is_right.float()), batch_size=num_complexes)
 
-    def configure_optimizers(self) -> Any:
-        """AdamW with the trapezoidal schedule; what the score model has is slower."""
-        config = self.config.optimizer
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The heads, and what came from the score model at a rate of its own."""
         trunk, heads = self.model.trunk_parameters()
-        groups: list[dict[str, Any]] = [
-            {"params": heads},
-            {"params": trunk, "lr": self.config.trunk_learning_rate_factor * config.learning_rate},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, self.max_steps, config)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return [ParameterGroup(heads), ParameterGroup(trunk, self.config.trunk_learning_rate_factor)]
 
     def losses(self, prediction: ConfidencePrediction, batch: PoseBatch) -> dict[str, Tensor]:
         """Mean cross-entropies in nats: of poses, of atoms, every pose weighing the same, and of the order of pairs."""

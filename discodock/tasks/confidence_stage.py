@@ -1,14 +1,11 @@
-"""The confidence stage as a function: a checked configuration in, a run folder with weights out."""
+"""The confidence stage: its settings, what it starts from, what its file of weights holds, and its calibration."""
 
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -17,21 +14,19 @@ from discodock.data.poses import PoseDataConfig, PoseDataModule, whole_set
 from discodock.errors import CheckpointError, PreparedDataError
 from discodock.models.checkpoint import CONFIDENCE_PART, SCORE_PART, load_checkpoint, prefixed, save_checkpoint
 from discodock.models.confidence.model import ConfidenceModel, read_confidence_config
-from discodock.settings import Settings
 from discodock.tasks.confidence import ConfidenceTask, ConfidenceTaskConfig, calibrate
-from discodock.training.run import RunConfig, fit, write_config
+from discodock.training.stage import StageConfig, run_stage
 
 logger = logging.getLogger(__name__)
 
 CONFIDENCE_WEIGHTS = "confidence.safetensors"
 
 
-class ConfidenceStageConfig(Settings):
+class ConfidenceStageConfig(StageConfig):
     """Everything that `discodock train confidence` needs; one YAML file."""
 
     data: PoseDataConfig = Field(default_factory=PoseDataConfig, description="docked complexes and batches")
     task: ConfidenceTaskConfig = Field(default_factory=ConfidenceTaskConfig, description="model, loss, optimiser")
-    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
     start_from: Path | None = Field(
         None, description="weights of a score model to start from, or of a confidence model to go on from; none: random"
     )
@@ -47,21 +42,22 @@ def train_confidence(config: ConfidenceStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
-    resolved = write_config(folder, config)
-    pl.seed_everything(config.task.seed, verbose=False)
-    task = ConfidenceTask(config.task, config.run.max_steps)
-    if config.start_from is not None:
-        start_confidence(task.model, config.start_from)
-    if config.run.compile:
-        task.model.compile_layers()
-    logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
-    weights, blocks = folder / CONFIDENCE_WEIGHTS, {CONFIDENCE_PART: resolved["task"]["model"]}
+    weights = folder / CONFIDENCE_WEIGHTS
 
-    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
+    def make_task() -> ConfidenceTask:
+        task = ConfidenceTask(config.task, config.run.max_steps)
+        if config.start_from is not None:
+            start_confidence(task.model, config.start_from)
+        if config.run.compile:
+            task.model.compile_layers()
+        return task
+
+    def pack(task: ConfidenceTask, state: dict[str, Tensor], info: dict[str, Any]) -> None:
+        blocks = {CONFIDENCE_PART: config.task.model.model_dump(mode="json")}
+        info = {**info, "data": str(config.data.root)}
         save_checkpoint(weights, prefixed(CONFIDENCE_PART, part_of(state, "model")), blocks, info)
 
-    fit(task, PoseDataModule(config.data), folder, config.run, config.task.optimizer, write)
+    task = run_stage(config, folder, make_task, lambda task: PoseDataModule(config.data), pack)
     if task.global_rank == 0:
         calibrate_file(weights, config.data)
     return weights

@@ -1,20 +1,15 @@
-"""The prior stage as a function: a checked configuration in, a run folder with weights out."""
+"""The prior stage: its settings, what it starts from, and what its file of weights holds."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-import pytorch_lightning as pl
-import torch
 from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
 from discodock.checkpoint_file import part_of
-from discodock.data.module import DataConfig
+from discodock.data.module import ComplexDataModule, DataConfig
 from discodock.errors import CheckpointError
 from discodock.models.checkpoint import (
     CODES_PART,
@@ -26,24 +21,21 @@ from discodock.models.checkpoint import (
     save_checkpoint,
     start_from,
 )
-from discodock.settings import Settings
 from discodock.tasks.prior import PriorTask, PriorTaskConfig
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
-from discodock.tasks.stages import score_data, start_score_task
-from discodock.training.run import RunConfig, fit, refuse_compile, write_config
-
-logger = logging.getLogger(__name__)
+from discodock.tasks.score_stage import score_data, start_score_task
+from discodock.training.run import refuse_compile
+from discodock.training.stage import StageConfig, run_stage
 
 PRIOR_WEIGHTS = "prior.safetensors"
 
 
-class PriorStageConfig(Settings):
+class PriorStageConfig(StageConfig):
     """Everything that `discodock train prior` needs; one YAML file."""
 
     start_from: Path = Field(description="weights (.safetensors) of a score model and its code encoder; they are kept")
     data: DataConfig = Field(default_factory=DataConfig, description="prepared complexes and batches")
     task: PriorTaskConfig = Field(default_factory=PriorTaskConfig, description="network, optimiser")
-    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
 
     @model_validator(mode="after")
     def _cannot_be_compiled(self) -> Self:
@@ -61,28 +53,28 @@ def train_prior(config: PriorStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration, or the prior is not of the score model's kind.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
-    resolved = write_config(folder, config)
-    pl.seed_everything(config.task.seed, verbose=False)
-    checkpoint = load_checkpoint(config.start_from)
-    stage_one = load_stage_one(config.start_from, config.task.seed)
-    task = PriorTask(config.task, stage_one, config.run.max_steps)
-    if PRIOR_PART in checkpoint.config:
-        start_from(task.prior, checkpoint.part(PRIOR_PART), f"{config.start_from}: prior")
-    elif config.task.from_score_model:
-        task.prior.load_state_dict(task.prior.from_score_model(checkpoint.part(SCORE_PART)), strict=False)
-    logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.prior.parameters()) / 1e6, folder)
-    weights = folder / PRIOR_WEIGHTS
+    weights, checkpoint = folder / PRIOR_WEIGHTS, load_checkpoint(config.start_from)
 
-    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        info = {**checkpoint.info, "prior": {**summary, "discodock": version("discodock"), "torch": torch.__version__}}
+    def make_task() -> PriorTask:
+        task = PriorTask(config.task, load_stage_one(config.start_from, config.task.seed), config.run.max_steps)
+        if PRIOR_PART in checkpoint.config:
+            start_from(task.prior, checkpoint.part(PRIOR_PART), f"{config.start_from}: prior")
+        elif config.task.from_score_model:
+            task.prior.load_state_dict(task.prior.from_score_model(checkpoint.part(SCORE_PART)), strict=False)
+        return task
+
+    def make_data(task: PriorTask) -> ComplexDataModule:
+        return score_data(config.data, task.stage_one.config)
+
+    def pack(task: PriorTask, state: dict[str, Tensor], info: dict[str, Any]) -> None:
         by_name = {**checkpoint.weights, **prefixed(PRIOR_PART, part_of(state, "prior"))}
-        blocks = {PRIOR_PART: resolved["task"]["prior"], SAMPLING_BLOCK: resolved["task"]["sampling"]}
-        save_checkpoint(weights, by_name, {**checkpoint.config, **blocks}, info)
+        blocks = {
+            PRIOR_PART: config.task.prior.model_dump(mode="json"),
+            SAMPLING_BLOCK: config.task.sampling.model_dump(mode="json"),
+        }
+        save_checkpoint(weights, by_name, {**checkpoint.config, **blocks}, {**checkpoint.info, "prior": info})
 
-    data = score_data(config.data, stage_one.config)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Found .* in eval mode")  # stage one is, on purpose
-        fit(task, data, folder, config.run, config.task.optimizer, write)
+    run_stage(config, folder, make_task, make_data, pack)
     return weights
 
 

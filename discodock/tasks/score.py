@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-import pytorch_lightning as pl
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -17,32 +16,25 @@ from discodock.latents.dropout import drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.models.all_atom.score_model import ScoreModelConfig
 from discodock.models.registry import AnyContext, AnyScoreModelConfig, make_code_encoder, make_score_model
-from discodock.settings import Settings
+from discodock.noise import Purpose
 from discodock.tasks.codes import CodesConfig, kl_divergence
 from discodock.tasks.redocking import RedockingConfig, redock
-from discodock.training.optim import OptimizerConfig, learning_rate_factor
+from discodock.training.optim import ParameterGroup
+from discodock.training.task import Task, TaskConfig
 
 COMPONENTS = ("tr", "rot", "tor")
 NUM_TIME_BINS = 5
 
-FIRST_VALIDATION_DRAW = 1 << 40
-"""Number of the first random stream of validation, beyond those of all steps; hash() cannot tell -1 from -2."""
 
-FIRST_CODE_DRAW = 1 << 41
-"""Likewise of the codes in validation, so that a network without codes sees the same noise as one with them."""
-
-
-class ScoreTaskConfig(Settings):
+class ScoreTaskConfig(TaskConfig):
     """The score model, its diffusion process, and how they are trained."""
 
     model: AnyScoreModelConfig = Field(default_factory=ScoreModelConfig, description="kind and network sizes")
     codes: CodesConfig | None = Field(None, description="discrete codes, learned jointly; none: no codes")
     process: PoseProcessConfig = Field(default_factory=PoseProcessConfig, description="noise and loss weights")
-    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     redocking: RedockingConfig = Field(default_factory=RedockingConfig, description="sampled poses in validation")
     poses_per_complex: int = Field(8, gt=0, description="noise draws that share one receptor embedding in a step")
     time_alpha: float = Field(1.5, gt=0, description="t ~ Beta(alpha, 1); above 1 favours high noise")
-    seed: int = Field(0, description="seed of the noise, with step and process number")
 
     @model_validator(mode="after")
     def _cutoff_follows_the_noise(self) -> Self:
@@ -71,12 +63,12 @@ class NoisyBatch:
     noisy: NoisyPose
 
 
-class ScoreTask(pl.LightningModule):
+class ScoreTask(Task):
     """Denoising score matching on the pose manifold (DiffDock, arXiv 2210.01776, section 4), with codes end to end."""
 
     def __init__(self, config: ScoreTaskConfig, max_steps: int) -> None:
-        super().__init__()
-        self.config, self.max_steps = config, max_steps
+        super().__init__(config, max_steps)
+        self.config = config
         codes = config.codes
         self.model = make_score_model(config.model, None if codes is None else codes.layout)
         self.code_encoder = None if codes is None else make_code_encoder(codes.encoder, codes.layout)
@@ -99,18 +91,18 @@ class ScoreTask(pl.LightningModule):
 
     def training_step(self, batch: ComplexBatch, batch_idx: int) -> Tensor:
         """Mean loss of `poses_per_complex` fresh noise draws of each complex, each with codes of its own."""
-        generator = self.generator(self.global_step)
+        generator = self.generator(Purpose.TRAINING, self.global_step)
         num_poses = batch.ligand_pos.shape[0] * self.config.poses_per_complex
         t = sample_times(num_poses, self.config.time_alpha, generator).to(self.device)
         poses = self.perturb(batch, t, generator)
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(generator.initial_seed())  # of dropout, so that a resumed run repeats the whole one
+        with self.seeded(generator):
             drawn = self._training_codes(batch, poses, generator)
             context = self.model.encode(batch.receptor, batch.ligand)
             losses = self.losses(context, poses, self._keep_some(drawn, generator))
             kl = self._weighted_kl(batch, poses, drawn, generator)
         loss = torch.stack([losses[name] for name in COMPONENTS])
-        weights = loss.new_tensor([getattr(self.config.process, f"{name}_weight") for name in COMPONENTS])
+        process = self.config.process
+        weights = loss.new_tensor([process.tr_weight, process.rot_weight, process.tor_weight])
         total = (weights * loss).sum()
         self.log_dict({f"train/{name}": value for name, value in zip(COMPONENTS, loss.detach(), strict=True)})
         self.log("train/loss", total.detach(), prog_bar=True)
@@ -122,8 +114,8 @@ class ScoreTask(pl.LightningModule):
         `val` is without codes; `val_oracle` has the same noise, and the codes that the encoder reads off the answer.
         """
         num_complexes = batch.ligand_pos.shape[0]
-        generator = self.generator(FIRST_VALIDATION_DRAW + batch_idx)
-        code_generator = self.generator(FIRST_CODE_DRAW + batch_idx)
+        generator = self.generator(Purpose.VALIDATION, batch_idx)
+        code_generator = self.generator(Purpose.VALIDATION_CODES, batch_idx)
         context = self.model.encode(batch.receptor, batch.ligand)
         for time_bin in range(NUM_TIME_BINS):
             t = (time_bin + torch.rand(2 * num_complexes, generator=generator)) / NUM_TIME_BINS
@@ -143,21 +135,15 @@ class ScoreTask(pl.LightningModule):
                 drawn = self.draw_codes(batch, pose_complex, code_generator)
                 self._log_redocking("val_oracle", batch, batch_idx, drawn.weights)
 
-    def configure_optimizers(self) -> Any:
-        """AdamW with the trapezoidal schedule."""
-        config = self.config.optimizer
-        groups: list[dict[str, Any]] = [{"params": list(self.model.parameters())}]
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The score model, the encoder at a rate of its own, and the prior beside it."""
+        groups = [ParameterGroup(list(self.model.parameters()))]
         if self.config.codes is not None and not self.has_frozen_encoder:
             assert self.code_encoder is not None
-            rate = config.learning_rate * self.config.codes.learning_rate_factor
-            groups.append({"params": list(self.code_encoder.parameters()), "lr": rate})
+            groups.append(ParameterGroup(list(self.code_encoder.parameters()), self.config.codes.learning_rate_factor))
         if self.code_prior is not None:
-            groups.append({"params": list(self.code_prior.parameters())})
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, self.max_steps, config)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+            groups.append(ParameterGroup(list(self.code_prior.parameters())))
+        return groups
 
     def perturb(self, batch: ComplexBatch, t: Tensor, generator: torch.Generator) -> NoisyBatch:
         """Noise len(t) poses, spread evenly over the batch's complexes."""
@@ -237,11 +223,6 @@ class ScoreTask(pl.LightningModule):
         self.log(f"{prefix}/sample_lt2", (rmsd < 2).float().mean(), batch_size=len(rmsd), prog_bar=True)
         self.log(f"{prefix}/oracle_lt2", (rmsd < 2).any(dim=1).float().mean(), batch_size=len(rmsd), prog_bar=True)
         self.log(f"{prefix}/sample_rmsd", rmsd.mean(), batch_size=len(rmsd))
-
-    def generator(self, draw: int) -> torch.Generator:
-        """A CPU stream of its own for each step and process, so that a resumed run repeats the uninterrupted one."""
-        seed = hash((self.config.seed, draw, self.global_rank)) % (1 << 63)
-        return torch.Generator().manual_seed(seed)
 
 
 def sample_times(num: int, alpha: float, generator: torch.Generator) -> Tensor:

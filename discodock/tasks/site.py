@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -15,36 +13,32 @@ from discodock.data.residues import SiteBatch
 from discodock.graphs import ReceptorGraph
 from discodock.models.site.distinct import MAX_SITES, distinct_sites
 from discodock.models.site.model import SiteModel, SiteModelConfig, SitePrediction
-from discodock.settings import Settings
-from discodock.training.optim import OptimizerConfig, learning_rate_factor
+from discodock.noise import Purpose
+from discodock.training.task import Task, TaskConfig
 
 
-class SiteTaskConfig(Settings):
+class SiteTaskConfig(TaskConfig):
     """The site model and how it is trained."""
 
     model: SiteModelConfig = Field(default_factory=SiteModelConfig, description="network sizes")
-    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     width: float = Field(3.0, gt=0, description="a residue is right with weight exp(-d^2 / 2 width^2), Å")
     reach: float = Field(12.0, gt=0, description="farthest right residue from the crystal centroid, Å")
     offset_reach: float = Field(10.0, gt=0, description="farthest residue whose offset is trained, Å")
     offset_weight: float = Field(0.2, ge=0, description="weight of the offset's loss, per Å, against the cross-entropy")
-    seed: int = Field(0, description="seed of the weights and of dropout")
     success_radius: float = Field(6.0, gt=0, description="a site this near to the crystal centroid is found, Å")
 
 
-class SiteTask(pl.LightningModule):
+class SiteTask(Task):
     """Cross-entropy of the site code against its geometric encoder, and a robust loss of the offsets."""
 
     def __init__(self, config: SiteTaskConfig, max_steps: int) -> None:
-        super().__init__()
-        self.config, self.max_steps = config, max_steps
+        super().__init__(config, max_steps)
+        self.config = config
         self.model = SiteModel(config.model)
 
     def training_step(self, batch: SiteBatch, batch_idx: int) -> Tensor:
         """Loss of a batch of complexes."""
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            # a stream of its own for each step and process, so that a resumed run repeats the uninterrupted one
-            torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % (1 << 63))
+        with self.seeded(self.generator(Purpose.TRAINING, self.global_step)):
             prediction = self._predict(batch)
         losses = self.losses(prediction, batch)
         total = losses["code"] + self.config.offset_weight * losses["offset"]
@@ -62,16 +56,6 @@ class SiteTask(pl.LightningModule):
         found["val/top1"] = (distance[:, 0] < radius).float().mean()
         found["val/top5"] = (distance < radius).any(dim=1).float().mean()
         self.log_dict(found, batch_size=num_complexes)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW with the trapezoidal schedule."""
-        config = self.config.optimizer
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, self.max_steps, config)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def losses(self, prediction: SitePrediction, batch: SiteBatch) -> dict[str, Tensor]:
         """Mean cross-entropy in nats (`code`), and mean error of the predicted centres of near residues (`offset`).

@@ -1,14 +1,10 @@
-"""The site stage as a function: a checked configuration in, a run folder with weights out."""
+"""The site stage: its settings, what it starts from, and what its file of weights holds."""
 
 from __future__ import annotations
 
-import logging
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -18,21 +14,17 @@ from discodock.data.sites import SiteDataModule
 from discodock.errors import CheckpointError
 from discodock.models.checkpoint import SCORE_PART, SITE_PART, load_checkpoint, prefixed, save_checkpoint
 from discodock.models.site.model import SiteModel
-from discodock.settings import Settings
 from discodock.tasks.site import FrozenReceptorEncoder, SiteTask, SiteTaskConfig
-from discodock.training.run import RunConfig, fit, write_config
-
-logger = logging.getLogger(__name__)
+from discodock.training.stage import StageConfig, run_stage
 
 SITE_WEIGHTS = "site.safetensors"
 
 
-class SiteStageConfig(Settings):
+class SiteStageConfig(StageConfig):
     """Everything that `discodock train site` needs; one YAML file."""
 
     data: StoreConfig = Field(default_factory=StoreConfig, description="prepared complexes and batches")
     task: SiteTaskConfig = Field(default_factory=SiteTaskConfig, description="model, loss, optimiser")
-    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
     start_from: Path | None = Field(
         None, description="a score model's weights, whose receptor encoder is taken and kept; none: random features"
     )
@@ -48,24 +40,25 @@ def train_site(config: SiteStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
-    resolved = write_config(folder, config)
-    pl.seed_everything(config.task.seed, verbose=False)
-    task = SiteTask(config.task, config.run.max_steps)
-    if config.start_from is not None:
-        take_encoder(task.model, config.start_from)
-    if config.run.compile:
-        task.model.compile_layers()
-    num_trained = sum(p.numel() for p in task.parameters() if p.requires_grad)
-    logger.info("%.2f M trained parameters, run folder %s", num_trained / 1e6, folder)
     weights = folder / SITE_WEIGHTS
 
-    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        by_name = prefixed(SITE_PART, part_of(state, "model"))
-        info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
-        save_checkpoint(weights, by_name, {SITE_PART: resolved["task"]["model"]}, info)
+    def make_task() -> SiteTask:
+        task = SiteTask(config.task, config.run.max_steps)
+        if config.start_from is not None:
+            take_encoder(task.model, config.start_from)
+        if config.run.compile:
+            task.model.compile_layers()
+        return task
 
-    data = SiteDataModule(config.data, FrozenReceptorEncoder(task.model))
-    fit(task, data, folder, config.run, config.task.optimizer, write)
+    def make_data(task: SiteTask) -> SiteDataModule:
+        return SiteDataModule(config.data, FrozenReceptorEncoder(task.model))
+
+    def pack(task: SiteTask, state: dict[str, Tensor], info: dict[str, Any]) -> None:
+        blocks = {SITE_PART: config.task.model.model_dump(mode="json")}
+        info = {**info, "data": str(config.data.root)}
+        save_checkpoint(weights, prefixed(SITE_PART, part_of(state, "model")), blocks, info)
+
+    run_stage(config, folder, make_task, make_data, pack)
     return weights
 
 

@@ -1,6 +1,6 @@
-"""How anything is trained: optimiser, averaging of weights, callbacks, run folders. Shared by docking and images.
+"""How anything is trained: tasks, stages, optimiser, averaging of weights, run folders. Shared by docking and images.
 
-Start with `run.py` (`fit`).
+Start with `stage.py` (`run_stage`) and `task.py` (`Task`); `prior_task.py` is stage two of whatever has codes.
 
-May import: none.
+May import: latents.
 """

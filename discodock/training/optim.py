@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from discodock.settings import Settings
 
@@ -56,3 +57,38 @@ def learning_rate_factor(step: int, max_steps: int, config: OptimizerConfig) -> 
     decay_steps = config.decay_fraction * max_steps
     remaining = (max_steps - step) / decay_steps if decay_steps > 0 else 1.0
     return warmup * min(1.0, max(remaining, 0.0))
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are trained alike.
+
+    Attributes:
+        parameters: parameters of the group.
+        learning_rate_factor: their learning rate over that of the configuration.
+        frozen_steps: first steps, in which they stay as they are.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    learning_rate_factor: float = 1.0
+    frozen_steps: int = 0
+
+    def schedule(self, config: OptimizerConfig, max_steps: int) -> Callable[[int], float]:
+        """From the step to the multiple of the group's learning rate."""
+        return lambda step: learning_rate_factor(step, max_steps, config) * (step >= self.frozen_steps)
+
+
+def adamw_with_schedule(
+    groups: Sequence[ParameterGroup], config: OptimizerConfig, max_steps: int
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
+    """AdamW with the trapezoidal schedule.
+
+    Args:
+        groups: what is trained.
+        config: settings of both.
+        max_steps: optimiser steps of the whole run.
+    """
+    rates = [{"params": list(g.parameters), "lr": g.learning_rate_factor * config.learning_rate} for g in groups]
+    optimizer = torch.optim.AdamW(rates, lr=config.learning_rate, weight_decay=config.weight_decay)
+    factors = [group.schedule(config, max_steps) for group in groups]
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factors)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from discodock.config import load_config
 from discodock.errors import CheckpointError, ConfigError
 from discodock.images.checkpoint import FORMAT, load_images_checkpoint, save_images_checkpoint
-from discodock.images.data import ImageDataModule, open_images
+from discodock.images.data import ImageBatch, ImageDataModule, open_images
 from discodock.images.edm import EDMConfig, denoising_losses
 from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
 from discodock.images.features import save_classifier, train_classifier
@@ -127,7 +127,8 @@ def test_a_model_with_codes_starts_from_a_denoiser_without(images, tmp_path):
 def test_stage_one_is_not_trained_on_while_the_prior_is(trained):
     task = ImagePriorTask(ImagePriorTaskConfig(), load_generator(trained, CPU).model, max_steps=10).train()
     before = {name: value.clone() for name, value in task.stage_one.state_dict().items()}
-    task.encode(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.Generator().manual_seed(0))
+    batch = ImageBatch(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    task.draw(batch, torch.Generator().manual_seed(0))
     assert task.prior.training
     for name, value in task.stage_one.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)

@@ -14,7 +14,7 @@ from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import load_checkpoint
 from discodock.tasks.codes import CodesConfig
 from discodock.tasks.score import ScoreTask
-from discodock.tasks.stages import train_score
+from discodock.tasks.score_stage import train_score
 from tests.tasks.half_precision import compare_precisions
 from tests.tasks.test_score_stage import RIGID, settings
 

@@ -9,7 +9,7 @@ from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 from discodock.tasks.codes import encode_unbound, kl_divergence
 from discodock.tasks.prior_stage import PriorStageConfig, train_prior
 from discodock.tasks.score import ScoreTask
-from discodock.tasks.stages import train_score
+from discodock.tasks.score_stage import train_score
 from tests.tasks.test_codes_stage import CODES
 from tests.tasks.test_score_stage import RIGID, settings
 

@@ -12,10 +12,11 @@ from discodock.latents.codebook import Codebook
 from discodock.latents.pointer import Pointer
 from discodock.latents.registry import CodeLayout
 from discodock.models.checkpoint import load_checkpoint
+from discodock.noise import Purpose
 from discodock.tasks.code_baseline import CategoryBaseline
 from discodock.tasks.prior import PriorTask
 from discodock.tasks.prior_stage import PriorStageConfig, load_stage_one, train_prior
-from discodock.tasks.stages import train_score
+from discodock.tasks.score_stage import train_score
 from tests.tasks.half_precision import compare_precisions
 from tests.tasks.test_codes_stage import CODES
 from tests.tasks.test_score_stage import RIGID, settings
@@ -108,7 +109,7 @@ def test_batches_of_validation_have_random_streams_of_their_own(config, with_cod
     task = PriorTask(config().task, stage_one, 1)
     seeds = []
 
-    def encode_nothing(batch, pose_complex, generator):
+    def encode_nothing(batch, generator):
         seeds.append(generator.initial_seed())
         raise ZeroDivisionError
 
@@ -119,7 +120,7 @@ def test_batches_of_validation_have_random_streams_of_their_own(config, with_cod
     for batch_idx in range(3):
         with pytest.raises(ZeroDivisionError):
             task.validation_step(batch, batch_idx)
-    assert len({*seeds, *(stage_one.generator(step).initial_seed() for step in range(100))}) == 103
+    assert len({*seeds, *(task.generator(Purpose.TRAINING, step).initial_seed() for step in range(100))}) == 103
 
 
 def test_the_marginal_baseline_is_the_frequency_of_categories(config):

@@ -15,7 +15,7 @@ from discodock.inference.network import load_network
 from discodock.models.checkpoint import load_checkpoint
 from discodock.tasks.prior import PriorTask, unbound_conformers
 from discodock.tasks.prior_stage import PriorStageConfig, load_stage_one, train_prior
-from discodock.tasks.stages import score_data, train_score
+from discodock.tasks.score_stage import score_data, train_score
 from tests.tasks.test_residue_stage import IDS, settings
 
 CONFIG = Path(__file__).parents[2] / "configs" / "prior_disco_diffdock_s.yaml"

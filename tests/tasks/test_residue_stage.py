@@ -16,7 +16,7 @@ from discodock.models.checkpoint import load_checkpoint
 from discodock.models.disco_diffdock.score_model import ResidueScoreModel
 from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.tasks.score import ScoreTask
-from discodock.tasks.stages import ScoreStageConfig, score_data, train_score
+from discodock.tasks.score_stage import ScoreStageConfig, score_data, train_score
 from tests.tasks.half_precision import compare_precisions
 
 CONFIG = Path(__file__).parents[2] / "configs" / "disco_diffdock_s.yaml"

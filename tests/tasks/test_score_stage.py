@@ -12,9 +12,10 @@ from discodock.errors import ConfigError
 from discodock.geometry.rmsd import symmetric_rmsd
 from discodock.inference.network import load_network
 from discodock.models.checkpoint import load_checkpoint
+from discodock.noise import Purpose
 from discodock.tasks.redocking import RedockingConfig, redock
 from discodock.tasks.score import ScoreTask
-from discodock.tasks.stages import ScoreStageConfig, train_score
+from discodock.tasks.score_stage import ScoreStageConfig, train_score
 from tests.tasks.half_precision import compare_precisions
 
 TINY = (
@@ -87,7 +88,7 @@ def test_batches_of_validation_have_random_streams_of_their_own(prepared, monkey
     for batch_idx in range(3):
         with pytest.raises(ZeroDivisionError):
             task.validation_step(batch, batch_idx)
-    assert len({*seeds, *(task.generator(step).initial_seed() for step in range(100))}) == 103
+    assert len({*seeds, *(task.generator(Purpose.TRAINING, step).initial_seed() for step in range(100))}) == 103
 
 
 def test_unknown_complex_is_refused(prepared, tmp_path):

@@ -11,7 +11,6 @@ from discodock.errors import CheckpointError
 from discodock.inference.network import pack_network
 from discodock.models.checkpoint import load_checkpoint
 from discodock.models.site.model import SiteModel, SiteModelConfig
-from discodock.tasks import site_stage
 from discodock.tasks.site import FrozenReceptorEncoder, SiteTask, site_targets
 from discodock.tasks.site_stage import SiteStageConfig, train_site
 from tests.tasks.half_precision import compare_precisions
@@ -76,7 +75,7 @@ def test_receptors_are_encoded_on_the_cpu_and_without_dropout_wherever_the_model
     prepared, tmp_path, monkeypatch
 ):
     stage = []
-    monkeypatch.setattr(site_stage, "fit", lambda task, data, *_: stage.extend([task, data]))
+    monkeypatch.setattr("discodock.training.stage.fit", lambda task, data, *_: stage.extend([task, data]))
     train_site(settings(prepared, "task.model.layer_dropout=0.5"), tmp_path)
     task, data = stage
     assert isinstance(pickle.loads(pickle.dumps(data.encode)), FrozenReceptorEncoder)  # workers may be spawned

@@ -1,14 +1,10 @@
-"""The stages of training as functions: a checked configuration in, a run folder with weights out."""
+"""The score stage: its settings, what it starts from, and what its file of weights holds."""
 
 from __future__ import annotations
 
-import logging
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-import pytorch_lightning as pl
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -26,21 +22,18 @@ from discodock.models.checkpoint import (
     start_from,
 )
 from discodock.models.registry import FAMILIES, Compilable
-from discodock.settings import Settings
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
-from discodock.training.run import RunConfig, fit, refuse_compile, write_config
-
-logger = logging.getLogger(__name__)
+from discodock.training.run import refuse_compile
+from discodock.training.stage import StageConfig, run_stage
 
 SCORE_WEIGHTS = "score.safetensors"
 
 
-class ScoreStageConfig(Settings):
+class ScoreStageConfig(StageConfig):
     """Everything that `discodock train score` needs; one YAML file."""
 
     data: DataConfig = Field(default_factory=DataConfig, description="prepared complexes and batches")
     task: ScoreTaskConfig = Field(default_factory=ScoreTaskConfig, description="model, noise, optimiser")
-    run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
     start_from: Path | None = Field(None, description="weights (.safetensors) to start from instead of random ones")
 
     @model_validator(mode="after")
@@ -62,31 +55,31 @@ def train_score(config: ScoreStageConfig, folder: Path) -> Path:
         ConfigError: the folder holds a run with another configuration.
         PreparedDataError, CheckpointError: the data or the weights to start from cannot be used.
     """
-    resolved = write_config(folder, config)
-    pl.seed_everything(config.task.seed, verbose=False)
-    task = ScoreTask(config.task, config.run.max_steps)
-    if config.start_from is not None:
-        start_score_task(task, config.start_from)
-    if config.run.compile and isinstance(task.model, Compilable):
-        task.model.compile_layers()
-    logger.info("%.2f M parameters, run folder %s", sum(p.numel() for p in task.parameters()) / 1e6, folder)
-    weights, data = folder / SCORE_WEIGHTS, score_data(config.data, config.task)
+    weights = folder / SCORE_WEIGHTS
 
-    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        info = {**summary, "discodock": version("discodock"), "torch": torch.__version__, "data": str(config.data.root)}
-        if data.embedding_size:
-            info["esm"] = EmbeddingStore(config.data.root).model
-        stored = {name: resolved["task"][name] for name in ("model", "process", "codes")}
-        weights_by_part = {
+    def make_task() -> ScoreTask:
+        task = ScoreTask(config.task, config.run.max_steps)
+        if config.start_from is not None:
+            start_score_task(task, config.start_from)
+        if config.run.compile and isinstance(task.model, Compilable):
+            task.model.compile_layers()
+        return task
+
+    def pack(task: ScoreTask, state: dict[str, Tensor], info: dict[str, Any]) -> None:
+        blocks = {name: config.task.model_dump(mode="json")[name] for name in ("model", "process", "codes")}
+        if task.code_prior is not None:
+            blocks[PRIOR_PART] = task.code_prior.config.model_dump(mode="json")
+        by_name = {
             **prefixed(SCORE_PART, part_of(state, "model")),
             **prefixed(CODES_PART, part_of(state, "code_encoder")),
             **prefixed(PRIOR_PART, part_of(state, "code_prior")),
         }
-        if task.code_prior is not None:
-            stored[PRIOR_PART] = task.code_prior.config.model_dump(mode="json")
-        save_checkpoint(weights, weights_by_part, {k: v for k, v in stored.items() if v is not None}, info)
+        info = {**info, "data": str(config.data.root)}
+        if config.task.model.embedding_size:
+            info["esm"] = EmbeddingStore(config.data.root).model
+        save_checkpoint(weights, by_name, {k: v for k, v in blocks.items() if v is not None}, info)
 
-    fit(task, data, folder, config.run, config.task.optimizer, write)
+    run_stage(config, folder, make_task, lambda task: score_data(config.data, task.config), pack)
     return weights
 
 
