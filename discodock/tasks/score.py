@@ -35,6 +35,16 @@ class ScoreTaskConfig(TaskConfig):
     redocking: RedockingConfig = Field(default_factory=RedockingConfig, description="sampled poses in validation")
     poses_per_complex: int = Field(8, gt=0, description="noise draws that share one receptor embedding in a step")
     time_alpha: float = Field(1.5, gt=0, description="t ~ Beta(alpha, 1); above 1 favours high noise")
+    independent_times: float = Field(
+        0.0, ge=0, le=1, description="fraction of the poses whose components have times of their own (component_times)"
+    )
+
+    @model_validator(mode="after")
+    def _times_fit_the_model(self) -> Self:
+        has_times = isinstance(self.model, ScoreModelConfig) and self.model.component_times
+        if self.independent_times > 0 and not has_times:
+            raise ValueError("independent_times needs a model with component_times")
+        return self
 
     @model_validator(mode="after")
     def _cutoff_follows_the_noise(self) -> Self:
@@ -51,7 +61,7 @@ class NoisyBatch:
     Attributes:
         complexes: the batch.
         pose_complex: the complex of each pose, int64, shape (P,).
-        t: time of each pose, shape (P,).
+        t: times of the poses, shape (P,), or (P, 3) by component.
         topology: rotatable bonds and padding of each pose.
         noisy: positions and the kernel's score.
     """
@@ -93,7 +103,7 @@ class ScoreTask(Task):
         """Mean loss of `poses_per_complex` fresh noise draws of each complex, each with codes of its own."""
         generator = self.generator(Purpose.TRAINING, self.global_step)
         num_poses = batch.ligand_pos.shape[0] * self.config.poses_per_complex
-        t = sample_times(num_poses, self.config.time_alpha, generator).to(self.device)
+        t = component_times(num_poses, self.config, generator).to(self.device)
         poses = self.perturb(batch, t, generator)
         with self.seeded(generator):
             drawn = self._training_codes(batch, poses, generator)
@@ -223,6 +233,16 @@ class ScoreTask(Task):
         self.log(f"{prefix}/sample_lt2", (rmsd < 2).float().mean(), batch_size=len(rmsd), prog_bar=True)
         self.log(f"{prefix}/oracle_lt2", (rmsd < 2).any(dim=1).float().mean(), batch_size=len(rmsd), prog_bar=True)
         self.log(f"{prefix}/sample_rmsd", rmsd.mean(), batch_size=len(rmsd))
+
+
+def component_times(num: int, config: ScoreTaskConfig, generator: torch.Generator) -> Tensor:
+    """Times of poses in training, shape (num,), or (num, 3) by component if some of them are independent."""
+    shared = sample_times(num, config.time_alpha, generator)
+    if config.independent_times == 0:
+        return shared
+    own = [sample_times(num, config.time_alpha, generator) for _ in COMPONENTS[1:]]
+    is_own = torch.rand(num, generator=generator) < config.independent_times
+    return torch.stack([shared, *(torch.where(is_own, each, shared) for each in own)], dim=-1)
 
 
 def sample_times(num: int, alpha: float, generator: torch.Generator) -> Tensor:

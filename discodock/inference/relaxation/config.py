@@ -18,7 +18,7 @@ class Method:
     Attributes:
         relaxer: place of its `scorer.Relaxer`, as "module:class".
         applies_to: all candidates, or only the chosen, after fast relaxation of all.
-        help: what it does, in a line for `--relax`; empty if the name says it.
+        help: line of text for `--relax`; empty if the name says it.
         packages: optional packages that it needs.
         extra: extra of discodock that installs these.
     """

@@ -98,8 +98,8 @@ class PoseScorer:
         Args:
             start: heavy atoms before, Å, shape (N, L, 3).
             pos: heavy atoms after, Å, shape (N, L, 3).
-            side_chains: what moved of the receptor with each pose; empty if it was rigid.
-            warnings: what could not be done as asked.
+            side_chains: atoms of the receptor that moved with each pose; empty if it was rigid.
+            warnings: remarks on what could not be done as asked.
         """
         found = self._score_as_is(pos, side_chains)
         shift = pose_shift(start, pos)
