@@ -37,7 +37,7 @@ class Settings(BaseModel):
 
         Args:
             values: values by key, nested as the settings are.
-            source: where they come from, such as the name of a file, for the message; empty says nothing of it.
+            source: origin of the values for the message, such as the name of a file; empty leaves it out.
 
         Raises:
             ConfigError: a key is unknown (the nearest known one is named), or a value is out of range or contradicts

@@ -65,7 +65,7 @@ class ParameterGroup:
 
     Attributes:
         parameters: parameters of the group.
-        learning_rate_factor: their learning rate over that of the configuration.
+        learning_rate_factor: learning rate of the group over that of the configuration.
         frozen_steps: first steps, in which they stay as they are.
     """
 
@@ -84,7 +84,7 @@ def adamw_with_schedule(
     """AdamW with the trapezoidal schedule.
 
     Args:
-        groups: what is trained.
+        groups: groups of parameters to train.
         config: settings of both.
         max_steps: optimiser steps of the whole run.
     """

@@ -26,7 +26,7 @@ TaskT = TypeVar("TaskT", bound=Task)
 class StageConfig(Settings):
     """What every stage has to be told."""
 
-    task: TaskConfig = Field(default_factory=TaskConfig, description="what is learned, and the optimiser")
+    task: TaskConfig = Field(default_factory=TaskConfig, description="task of the stage, and its optimiser")
     run: RunConfig = Field(default_factory=RunConfig, description="length, hardware, book-keeping")
 
 
@@ -42,8 +42,8 @@ def run_stage(
     Args:
         config: configuration of the stage, which is written to the folder.
         folder: folder of the run.
-        make_task: returns the task, with the weights that it starts from; called after everything is seeded.
-        make_data: returns the batches of a task.
+        make_task: factory of the task with the weights that it starts from; called after everything is seeded.
+        make_data: factory of the batches of a task.
         pack: writes a file of weights, from the task, its averaged weights by name, and how they came to be; called at
             every checkpoint.
 
