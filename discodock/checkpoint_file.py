@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from discodock.errors import CheckpointError
-from discodock.files import replacing
+from discodock.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +94,7 @@ def write_checkpoint_file(
     header = {**metadata, "config": json.dumps(config), "info": json.dumps(info)}
     stored = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     try:
-        with replacing(path) as draft:
-            save_file(stored, draft, header)
+        write_atomically(path, save(stored, header))  # not save_file, whose files nobody else may read
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be written ({error}); make room, or choose another folder") from error
 

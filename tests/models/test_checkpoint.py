@@ -17,6 +17,8 @@ def test_round_trip_is_bit_equal(tmp_path):
     assert loaded.weights.keys() == model.state_dict().keys()
     assert all(torch.equal(loaded.weights[name], value) for name, value in model.state_dict().items())
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode, "readable by whom new files are"
 
 
 def test_parts_of_new_files_and_the_bare_score_model_of_old_ones(tmp_path):
