@@ -94,9 +94,9 @@ def cross_fitted(
     for fold in range(NUM_FOLDS):
         train = [i for i, name in enumerate(clusters) if fold_of[name] != fold]
         ranking = PoseRanking(use)
-        is_right = torch.from_numpy(np.concatenate([rmsds[i] < SUCCESS for i in train]))
+        is_near_native = torch.from_numpy(np.concatenate([rmsds[i] < SUCCESS for i in train]))
         weight = torch.cat([torch.full((len(rmsds[i]),), 1 / len(rmsds[i])) for i in train])
-        ranking.fit(torch.cat([tables[i] for i in train])[:, columns], is_right, weight)
+        ranking.fit(torch.cat([tables[i] for i in train])[:, columns], is_near_native, weight)
         for i, name in enumerate(clusters):
             if fold_of[name] == fold:
                 logits[i] = ranking(tables[i][:, columns]).numpy()
@@ -104,7 +104,7 @@ def cross_fitted(
 
 
 def pairs_of(logits: list[np.ndarray], rmsds: list[np.ndarray]) -> float:
-    """Mean over complexes of the share of (right, wrong) pairs in the right order."""
+    """Mean over complexes of the share of (near-native, decoy) pairs in that order."""
     shares = [
         pair_accuracy(torch.from_numpy(logit), torch.from_numpy(rmsd < SUCCESS))
         for logit, rmsd in zip(logits, rmsds, strict=True)
@@ -125,29 +125,29 @@ def calibration(logits: list[np.ndarray], rmsds: list[np.ndarray]) -> dict[str, 
     """Calibration of first poses and of all, and success among the surest fractions."""
     prob = [1 / (1 + np.exp(-logit)) for logit in logits]
     first = np.array([p.max() for p in prob])
-    is_right = np.array([rmsd[p.argmax()] < SUCCESS for p, rmsd in zip(prob, rmsds, strict=True)])
-    every, all_right = np.concatenate(prob), np.concatenate([rmsd < SUCCESS for rmsd in rmsds])
+    is_near_native = np.array([rmsd[p.argmax()] < SUCCESS for p, rmsd in zip(prob, rmsds, strict=True)])
+    every, all_near_native = np.concatenate(prob), np.concatenate([rmsd < SUCCESS for rmsd in rmsds])
     figures: dict[str, object] = {
-        "ece_top1": calibration_error(first, is_right, 5),
-        "ece_poses": calibration_error(every, all_right),
-        "selective": {str(f): selective_accuracy(first, is_right, f) for f in FRACTIONS},
+        "ece_top1": calibration_error(first, is_near_native, 5),
+        "ece_poses": calibration_error(every, all_near_native),
+        "selective": {str(f): selective_accuracy(first, is_near_native, f) for f in FRACTIONS},
     }
     print(f"calibration error: top-1 {figures['ece_top1']:.3f} (5 bins), poses {figures['ece_poses']:.3f} (10 bins)")
-    surest = (f"{fraction:.0%}: {selective_accuracy(first, is_right, fraction):.1%}" for fraction in FRACTIONS)
+    surest = (f"{fraction:.0%}: {selective_accuracy(first, is_near_native, fraction):.1%}" for fraction in FRACTIONS)
     print("success among the surest", ", ".join(surest))
-    for found in reliability(every, all_right):
+    for found in reliability(every, all_near_native):
         print(f"  {found.low:.1f}-{found.high:.1f}: said {found.mean_prob:.3f}, came {found.rate:.3f}, n {found.count}")
     return figures
 
 
 def domain(far: list[dict[str, float]], logits: list[np.ndarray], rmsds: list[np.ndarray]) -> dict[str, object]:
     """Success of the nearest and the farthest quarter from the training domain."""
-    is_right = np.array([rmsd[logit.argmax()] < SUCCESS for logit, rmsd in zip(logits, rmsds, strict=True)])
+    is_near_native = np.array([rmsd[logit.argmax()] < SUCCESS for logit, rmsd in zip(logits, rmsds, strict=True)])
     figures: dict[str, object] = {}
     for name in far[0]:
         distance = np.array([each[name] for each in far])
         low, high = np.quantile(distance, [0.25, 0.75])
-        near, out = is_right[distance <= low].mean(), is_right[distance >= high].mean()
+        near, out = is_near_native[distance <= low].mean(), is_near_native[distance >= high].mean()
         figures[name] = {"nearest_quarter": float(near), "farthest_quarter": float(out)}
         print(f"distance of the {name} from training: top-1 nearest quarter {near:.1%}, farthest {out:.1%}")
     return figures

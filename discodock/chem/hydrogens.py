@@ -12,7 +12,7 @@ from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.stereo import with_positions
 
 EMBED_SEED = 0x5EED
-EMBED_TIMEOUT_S = 10
+HYDROGENS_TIMEOUT_S = 10
 
 
 def place_hydrogens(record: LigandRecord, poses: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def _embedded_positions(mol: Chem.Mol, full: np.ndarray) -> np.ndarray:
     copy = Chem.Mol(mol)
     params: Any = rdDistGeom.ETKDGv3()
     params.randomSeed = EMBED_SEED
-    params.timeout = EMBED_TIMEOUT_S
+    params.timeout = HYDROGENS_TIMEOUT_S
     params.useRandomCoords = True
     with rdBase.BlockLogs():
         # implicit hydrogens come last, so that the first atoms are the molecule's own

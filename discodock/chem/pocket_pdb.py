@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from discodock.chem.receptor import Receptor
 from discodock.chem.residues import BACKBONE_ATOMS, is_standard_atom
 
-PEPTIDE_BOND: Final = 2.0  # Å: a C and an N closer than this are one chain
+CHAIN_BREAK: Final = 2.0  # Å: a C and an N farther apart than this are of two chains
 BACKBONE: Final = ("N", "CA", "C")
 BOUND: Final = 2.8
 """Å: a side chain this near to an atom that the force field does not have may be bonded to it, as to a metal."""
@@ -130,7 +130,7 @@ def _links(receptor: Receptor) -> list[tuple[int, int]]:
         (index, index + 1)
         for index in sorted(whole)
         if index + 1 in whole
-        and np.linalg.norm(receptor.pos[whole[index]["C"]] - receptor.pos[whole[index + 1]["N"]]) < PEPTIDE_BOND
+        and np.linalg.norm(receptor.pos[whole[index]["C"]] - receptor.pos[whole[index + 1]["N"]]) < CHAIN_BREAK
     ]
 
 

@@ -21,7 +21,7 @@ from discodock.settings import Settings
 PREPARE_VERSION: Final = 1
 """Raised whenever a change of code changes prepared arrays, so that nothing stale is kept."""
 
-CONTACT_DISTANCE: Final = 6.0  # Å: a ligand without receptor atoms so near is not bound to it
+MAX_LIGAND_GAP: Final = 6.0  # Å: a ligand without receptor atoms so near is not bound to it
 
 
 class PrepareConfig(Settings):
@@ -73,7 +73,7 @@ def featurize(
         raise StageError(EXCLUDED, f"{len(crystal_pos)} heavy atoms, outside {limits}")
     arrays = receptor_arrays(receptor)
     distance = _distance_to(arrays["receptor_pos"], crystal_pos)
-    if distance.min() > CONTACT_DISTANCE:
+    if distance.min() > MAX_LIGAND_GAP:
         raise StageError("pocket", f"the ligand is {distance.min():.1f} Å away from the receptor")
     if config.receptor_radius is not None:
         arrays = _within_radius(arrays, distance, config.receptor_radius)

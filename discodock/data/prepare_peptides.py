@@ -33,7 +33,7 @@ from discodock.settings import Settings
 PEPTIDES_VERSION: Final = 1
 """Raised whenever a change of code changes peptides."""
 
-PEPTIDE_BOND: Final = 1.7  # Å: longest distance of C and the next N that are bonded
+MAX_PEPTIDE_BOND: Final = 1.7  # Å: longest distance of C and the next N that are bonded
 CLASH: Final = 2.4  # Å: nearer receptor atoms are bonded, as in disulfides, or misplaced
 TOUCH: Final = 4.5  # Å: heavy atoms that are in contact
 RECEPTOR_RADIUS: Final = 22.0  # Å around the peptide's centre; crops in training are smaller
@@ -75,7 +75,7 @@ class Chains:
             end, start = chains.atom(residue, "C"), chains.atom(residue + 1, "N")
             if end is not None and start is not None:
                 gap = arrays["receptor_pos"][end] - arrays["receptor_pos"][start]
-                chains.is_bonded[residue] = float(np.linalg.norm(gap)) < PEPTIDE_BOND
+                chains.is_bonded[residue] = float(np.linalg.norm(gap)) < MAX_PEPTIDE_BOND
         return chains
 
     def atom(self, residue: int, name: str) -> int | None:

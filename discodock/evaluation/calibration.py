@@ -30,12 +30,12 @@ class ReliabilityBin:
     rate: float
 
 
-def reliability(probs: np.ndarray, is_right: np.ndarray, num_bins: int = NUM_BINS) -> list[ReliabilityBin]:
+def reliability(probs: np.ndarray, came_true: np.ndarray, num_bins: int = NUM_BINS) -> list[ReliabilityBin]:
     """Predictions in bins of equal width, empty ones left out.
 
     Args:
         probs: predicted probabilities in [0, 1], shape (N,).
-        is_right: outcomes that were predicted, bool, shape (N,).
+        came_true: whether each predicted event came true, bool, shape (N,).
         num_bins: number of bins of equal width from 0 to 1.
 
     Raises:
@@ -47,31 +47,31 @@ def reliability(probs: np.ndarray, is_right: np.ndarray, num_bins: int = NUM_BIN
     found = []
     for number in np.unique(place):
         inside = place == number
-        rate = float(np.mean(is_right[inside]))
+        rate = float(np.mean(came_true[inside]))
         ends = number / num_bins, (number + 1) / num_bins
         found.append(ReliabilityBin(*ends, int(inside.sum()), float(probs[inside].mean()), rate))
     return found
 
 
-def calibration_error(probs: np.ndarray, is_right: np.ndarray, num_bins: int = NUM_BINS) -> float:
+def calibration_error(probs: np.ndarray, came_true: np.ndarray, num_bins: int = NUM_BINS) -> float:
     """Expected calibration error, sum over bins of n_bin/n |mean probability - rate| (Naeini et al. 2015).
 
     Args:
         probs: predicted probabilities, shape (N,).
-        is_right: outcomes that were predicted, bool, shape (N,).
+        came_true: whether each predicted event came true, bool, shape (N,).
         num_bins: number of bins of equal width.
     """
-    bins = reliability(probs, is_right, num_bins)
+    bins = reliability(probs, came_true, num_bins)
     return sum(found.count * abs(found.mean_prob - found.rate) for found in bins) / len(probs)
 
 
-def selective_accuracy(probs: np.ndarray, is_right: np.ndarray, fraction: float) -> float:
+def selective_accuracy(probs: np.ndarray, came_true: np.ndarray, fraction: float) -> float:
     """Rate among the most probable ones, the given fraction of them, rounded up; ties in the order given.
 
     Args:
         probs: predicted probabilities, shape (N,).
-        is_right: outcomes that were predicted, bool, shape (N,).
+        came_true: whether each predicted event came true, bool, shape (N,).
         fraction: fraction of the predictions that is kept, in (0, 1].
     """
     surest = np.argsort(-probs, kind="stable")[: math.ceil(fraction * len(probs))]
-    return float(np.mean(is_right[surest]))
+    return float(np.mean(came_true[surest]))

@@ -17,10 +17,10 @@ Z_95: Final = 1.959963984540054
 
 NUM_RESAMPLES: Final = 2000
 SUCCESS_RMSD: Final = 2.0
-"""Å below which a redocked pose counts as right, as everywhere in the docking literature."""
+"""Å below which a redocked pose counts as near-native, as everywhere in the docking literature."""
 
 SITE_SUCCESS: Final = 6.0
-"""Å from the crystal ligand's centroid within which a predicted site is right."""
+"""Å from the crystal ligand's centroid within which a predicted site counts as found."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RedockingResult:
         return self.rmsds[0] if self.rmsds else math.inf
 
     @property
-    def is_top1_right(self) -> bool:
+    def is_top1_near_native(self) -> bool:
         """Whether the best-ranked pose is below 2 Å."""
         return self.top1 < SUCCESS_RMSD
 
@@ -106,7 +106,7 @@ def top1(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """Of the best-ranked pose: rates below 2 and 5 Å, its centroid's below 2 Å, median RMSD (infinite where failed)."""
     rmsds = [r.top1 for r in redockings]
     return {
-        **_rate("top1_lt2", [r.is_top1_right for r in redockings]),
+        **_rate("top1_lt2", [r.is_top1_near_native for r in redockings]),
         **_rate("top1_lt5", [rmsd < 5.0 for rmsd in rmsds]),
         **_rate("centroid_top1_lt2", [r.centroid_distance < SUCCESS_RMSD for r in redockings]),
         "median_top1_rmsd": float(np.median(rmsds)),
@@ -149,7 +149,7 @@ def validity(redockings: Sequence[RedockingResult]) -> dict[str, float]:
         return {}
     return {
         **_rate("pb_valid_top1", [r.is_top1_valid for r in redockings]),
-        **_rate("top1_lt2_pb_valid", [r.is_top1_valid and r.is_top1_right for r in redockings]),
+        **_rate("top1_lt2_pb_valid", [r.is_top1_valid and r.is_top1_near_native for r in redockings]),
     }
 
 
@@ -161,7 +161,7 @@ def by_cluster(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     """
     groups: dict[str, list[float]] = defaultdict(list)
     for redocking in redockings:
-        groups[redocking.cluster or redocking.id].append(float(redocking.is_top1_right))
+        groups[redocking.cluster or redocking.id].append(float(redocking.is_top1_near_native))
     hits, sizes = np.array([sum(group) for group in groups.values()]), np.array([len(g) for g in groups.values()])
     draws = np.random.default_rng(0).integers(len(sizes), size=(NUM_RESAMPLES, len(sizes)))
     pooled = np.quantile(hits[draws].sum(axis=1) / sizes[draws].sum(axis=1), [0.025, 0.975])
@@ -185,17 +185,17 @@ def confidence(redockings: Sequence[RedockingResult]) -> dict[str, float]:
     if not judged:
         return {}
     probs = np.array([r.probs[0] for r in judged])
-    is_right = np.array([r.is_top1_right for r in judged])
+    is_near_native = np.array([r.is_top1_near_native for r in judged])
     every = [(prob, rmsd < SUCCESS_RMSD) for r in judged for prob, rmsd in zip(r.probs, r.rmsds, strict=True)]
-    all_probs, all_right = (np.array(column) for column in zip(*every, strict=True))
+    all_probs, all_near_native = (np.array(column) for column in zip(*every, strict=True))
     chosen = [r.rmsds[int(np.argmax(r.confidences))] if r.confidences else math.inf for r in redockings]
     by_model_alone = _rate("top1_lt2_by_confidence", [rmsd < SUCCESS_RMSD for rmsd in chosen])
     return {
         **(by_model_alone if any(r.confidences for r in redockings) else {}),
-        "ece_top1": calibration_error(probs, is_right),
-        "ece_poses": calibration_error(all_probs, all_right),
-        "top1_lt2_surest_half": selective_accuracy(probs, is_right, 0.5),
-        "top1_lt2_surest_quarter": selective_accuracy(probs, is_right, 0.25),
+        "ece_top1": calibration_error(probs, is_near_native),
+        "ece_poses": calibration_error(all_probs, all_near_native),
+        "top1_lt2_surest_half": selective_accuracy(probs, is_near_native, 0.5),
+        "top1_lt2_surest_quarter": selective_accuracy(probs, is_near_native, 0.25),
     }
 
 
@@ -210,7 +210,7 @@ def sites(redockings: Sequence[RedockingResult]) -> dict[str, float]:
 
 
 def copies(redockings: Sequence[RedockingResult]) -> dict[str, float]:
-    """Success where the copies of the site in like chains count as right, too (blind mode)."""
+    """Success where poses and sites near a copy of the site in like chains count, too (blind mode)."""
     if not any(r.copy_rmsds for r in redockings):
         return {}
     values: dict[str, float] = {}

@@ -53,14 +53,14 @@ class Confidences:
         log_odds: the same by model, physics and site together, which poses are ranked by, shape (N,).
         expected_rmsd: expected RMSD from the native pose, Å, shape (N,).
         atom_error: expected distance of each heavy atom from its native place, Å, shape (N, L).
-        unlike: aspects of the complex unlike all that the model was trained on: "ligand", "pocket".
+        out_of_domain: aspects of the complex unlike all that the model was trained on: "ligand", "pocket".
     """
 
     confidence: np.ndarray
     log_odds: np.ndarray
     expected_rmsd: np.ndarray
     atom_error: np.ndarray
-    unlike: tuple[str, ...] = ()
+    out_of_domain: tuple[str, ...] = ()
 
     def __getitem__(self, idx: np.ndarray) -> Confidences:
         """The confidence of the chosen poses."""
@@ -84,9 +84,9 @@ class Confidences:
 
     def warnings(self) -> list[str]:
         """What a user should know before trusting it."""
-        if not self.unlike:
+        if not self.out_of_domain:
             return []
-        what = " and ".join(self.unlike)
+        what = " and ".join(self.out_of_domain)
         return [f"{what} unlike those of training: take p_rmsd_lt_2 with care"]
 
 

@@ -16,7 +16,7 @@ from discodock.inference.network import DockingNetwork
 from discodock.models.confidence.model import BIN_CENTERS, ConfidenceModel, ConfidencePrediction
 from discodock.models.confidence.ranking import PoseEvidence
 
-MAX_POSES: Final = 64
+POSES_SCORED_AT_ONCE: Final = 64
 """Poses scored together; more are no faster."""
 
 SMALLEST_PROB: Final = 1e-9
@@ -37,15 +37,15 @@ def score_confidence(network: DockingNetwork, candidates: Candidates) -> Candida
     if model is None:
         return candidates
     pose_site, pos = candidates.pose_site, candidates.relaxed.pos
-    unlike: set[str] = set()
+    out_of_domain: set[str] = set()
     logits = torch.empty(len(pos), len(BIN_CENTERS))
     atom_logits = torch.empty(*pos.shape[:2], len(BIN_CENTERS))
     with torch.inference_mode():
         for index in np.unique(pose_site):
             own, center = pose_site == index, candidates.sites[index].pocket.center
-            site_logits, strange = _score_site(model, candidates.arrays, center, pos[own], network.device)
+            site_logits, outside = _score_site(model, candidates.arrays, center, pos[own], network.device)
             logits[own], atom_logits[own] = site_logits
-            unlike |= strange
+            out_of_domain |= outside
         found = ConfidencePrediction(logits, atom_logits)
         known = PoseEvidence(
             success_logit=found.success_logit,
@@ -60,7 +60,7 @@ def score_confidence(network: DockingNetwork, candidates: Candidates) -> Candida
             log_odds=log_odds.numpy(),
             expected_rmsd=found.expected_rmsd(torch.sigmoid(log_odds)).double().numpy(),
             atom_error=found.atom_error.double().numpy(),
-            unlike=tuple(sorted(unlike)),
+            out_of_domain=tuple(sorted(out_of_domain)),
         )
     return replace(candidates, confidences=confidences)
 
@@ -73,7 +73,7 @@ def _score_site(
     context = model.encode(batch.receptor, batch.ligand)
     local = torch.from_numpy((pos - center).astype(np.float32)).to(device)
     first = torch.zeros(len(pos), dtype=torch.int64, device=device)
-    parts = [model(context, each, first[: len(each)]) for each in local.split(MAX_POSES)]
+    parts = [model(context, each, first[: len(each)]) for each in local.split(POSES_SCORED_AT_ONCE)]
     distance = model.domain(model.domain_features(context))
     logits, atom_logits = torch.cat([p.logits for p in parts]), torch.cat([p.atom_logits for p in parts])
     return (logits.cpu(), atom_logits.cpu()), {name for name, value in distance.items() if float(value) > 1}

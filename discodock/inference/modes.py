@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import squareform
 
 from discodock.chem.receptor import Receptor
+from discodock.chem.view import CONTACT_DISTANCE
 
 MODE_WIDTH: Final = 3.0
 """Mean RMSD in Å between the members of two groups up to which they are one mode."""
@@ -24,19 +25,16 @@ MIN_SHARE: Final = 0.05
 MAX_MODES: Final = 7
 """Modes that get a name; nobody reads more."""
 
-OTHER: Final = "other"
+NO_MODE: Final = "other"
 """Name of what samples without a mode are put into."""
-
-CONTACT_DISTANCE: Final = 4.5
-"""Å between heavy atoms of a pose and of a residue within which they touch."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """Samples of one site with nearly the same pose; or, as `OTHER`, all that belong to no mode.
+    """Samples of one site with nearly the same pose; or, as `NO_MODE`, all that belong to no mode.
 
     Attributes:
-        name: A for the largest, then B, …; `OTHER` for the rest.
+        name: A for the largest, then B, …; `NO_MODE` for the rest.
         share: fraction of all samples.
         residue: a residue such as "A:ASP86" that most of them touch, chosen to tell the mode from others; may be empty.
     """
@@ -47,7 +45,7 @@ class Mode:
 
     def describe(self) -> str:
         """A line such as "mode A, 62% of samples, near A:ASP86"."""
-        name = self.name if self.name == OTHER else f"mode {self.name}"
+        name = self.name if self.name == NO_MODE else f"mode {self.name}"
         return f"{name}, {self.share:.0%} of samples" + (f", near {self.residue}" if self.residue else "")
 
 
@@ -106,7 +104,7 @@ def find_modes(
     """The mode of each of N samples.
 
     Poses of one site are joined by average linkage up to `MODE_WIDTH`. The `MAX_MODES` largest groups that hold at
-    least `MIN_SHARE` of all samples are modes, and that of the best pose in any case; whatever is left is `OTHER`.
+    least `MIN_SHARE` of all samples are modes, and that of the best pose in any case; whatever is left is `NO_MODE`.
 
     Args:
         distances: symmetry-corrected RMSD between the final poses, Å, shape (N, N).
@@ -131,7 +129,7 @@ def find_modes(
         residue = contacts.name_for(groups == group, [mode.residue for mode in modes.values()])
         modes[group] = Mode(letter, counts[group] / len(groups), residue)
     named = sum(counts[group] for group in large)
-    other = Mode(OTHER, (len(groups) - named) / len(groups), "")
+    other = Mode(NO_MODE, (len(groups) - named) / len(groups), "")
     return [modes.get(group, other) for group in groups.tolist()]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from discodock.chem.view import CONTACT_DISTANCE
-from discodock.inference.modes import OTHER, Mode
+from discodock.inference.modes import NO_MODE, Mode
 from discodock.report.columns import Column, describe_columns, table_columns
 from discodock.report.folder import FinishedResult
 from discodock.report.rendering import VIEWER_FILE, VIEWER_LICENSE_FILE, VIEWER_VERSION, asset, render, script, style
@@ -103,7 +103,7 @@ def _modes(result: FinishedResult) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "color": OTHER_COLOR if name == OTHER else MODE_COLORS[number % len(MODE_COLORS)],
+            "color": OTHER_COLOR if name == NO_MODE else MODE_COLORS[number % len(MODE_COLORS)],
             "count": counts[name],
             "percent": 100 * counts[name] / len(result.rows),
             "best_row": next(i for i, row in enumerate(result.rows) if row.get("mode") == name),

@@ -55,21 +55,22 @@ class ConfidenceTask(Task):
         return total
 
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
-        """The losses; of pairs of a right and a wrong pose of one complex, how many are told apart; top-1 success."""
+        """The losses; how many pairs of a near-native pose and a decoy of a complex are told apart; top-1 success."""
         num_complexes = len(batch.complexes.ligand_pos)
         prediction = predict(self.model, batch)
         for name, value in self.losses(prediction, batch).items():
             self.log(f"val/{name}", value, batch_size=num_complexes)
-        logit, is_right = prediction.success_logit, batch.rmsd < SUCCESS
+        logit, is_near_native = prediction.success_logit, batch.rmsd < SUCCESS
         best = []
         for row in range(num_complexes):
             own = batch.pose_complex == row
-            best.append(is_right[own][logit[own].argmax()].float())
-            share = pair_accuracy(logit[own], is_right[own])
+            best.append(is_near_native[own][logit[own].argmax()].float())
+            share = pair_accuracy(logit[own], is_near_native[own])
             if share is not None:
                 self.log("val/pairs", share, batch_size=1)
         self.log("val/top1", torch.stack(best).mean(), batch_size=num_complexes)
-        self.log("val/nats", F.binary_cross_entropy_with_logits(logit, is_right.float()), batch_size=num_complexes)
+        nats = F.binary_cross_entropy_with_logits(logit, is_near_native.float())
+        self.log("val/nats", nats, batch_size=num_complexes)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The heads, and what came from the score model at a rate of its own."""
@@ -98,33 +99,33 @@ def encode(model: ConfidenceModel, batch: PoseBatch) -> ComplexContext:
     return model.encode(batch.complexes.receptor, batch.complexes.ligand)
 
 
-def pair_loss(score: Tensor, is_right: Tensor, pose_complex: Tensor) -> Tensor:
-    """Cross-entropy of which of a right and a wrong pose of one complex is right, by the difference of their scores.
+def pair_loss(score: Tensor, is_near_native: Tensor, pose_complex: Tensor) -> Tensor:
+    """Cross-entropy of which one of a near-native pose and a decoy is near-native, by the difference of their scores.
 
-    -log sigmoid(s_right - s_wrong), mean over pairs of a complex and then over complexes that have any: RankNet, Burges
-    et al. 2005, doi 10.1145/1102351.1102363, equation 3.
+    -log sigmoid(s_near_native - s_decoy), mean over pairs of a complex and then over complexes that have any: RankNet,
+    Burges et al. 2005, doi 10.1145/1102351.1102363, equation 3.
 
     Args:
         score: score of all poses, shape (P,).
-        is_right: true for near-native poses, bool, shape (P,).
+        is_near_native: true for near-native poses, bool, shape (P,).
         pose_complex: the complex of each pose, int64, shape (P,).
 
     Returns:
         Nats, a scalar; zero if there is no pair.
     """
-    is_pair = is_right[:, None] & ~is_right[None] & (pose_complex[:, None] == pose_complex[None])
+    is_pair = is_near_native[:, None] & ~is_near_native[None] & (pose_complex[:, None] == pose_complex[None])
     nats = F.softplus(score[None] - score[:, None]) * is_pair
     own = (pose_complex[:, None] == torch.arange(int(pose_complex.max()) + 1, device=score.device)).to(score.dtype)
     total, number = own.T @ nats.sum(dim=1), own.T @ is_pair.sum(dim=1).to(score.dtype)
     return (total / number.clamp(min=1)).sum() / (number > 0).sum().clamp(min=1)
 
 
-def pair_accuracy(score: Tensor, is_right: Tensor) -> Tensor | None:
-    """Share of pairs of a right and a wrong pose in which the right one scores higher; None if there is no pair."""
-    right, wrong = score[is_right], score[~is_right]
-    if len(right) == 0 or len(wrong) == 0:
+def pair_accuracy(score: Tensor, is_near_native: Tensor) -> Tensor | None:
+    """Share of pairs of a near-native pose and a decoy in which the decoy scores lower; None if there is no pair."""
+    near_native, decoys = score[is_near_native], score[~is_near_native]
+    if len(near_native) == 0 or len(decoys) == 0:
         return None
-    difference = right[:, None] - wrong[None]
+    difference = near_native[:, None] - decoys[None]
     return ((difference > 0).float() + 0.5 * (difference == 0).float()).mean()
 
 
@@ -150,24 +151,24 @@ def calibrate(model: ConfidenceModel, train: Iterable[PoseBatch], val: Iterable[
         Figures: numbers of complexes and poses, log-likelihood before and after.
     """
     model.eval()
-    features, is_right, weight, unseen = [], [], [], []
+    features, near_native, weight, unseen = [], [], [], []
     for batch in val:
         context = encode(model, batch)
         prediction = model(context, batch.pos, batch.pose_complex)
         features.append(model.ranking.table(evidence(batch, prediction)))
-        is_right.append(batch.rmsd < SUCCESS)
+        near_native.append(batch.rmsd < SUCCESS)
         weight.append(torch.full_like(batch.rmsd, 1 / len(batch.rmsd)))
         unseen.append(model.domain_features(context))
     seen = [model.domain_features(encode(model, batch)) for batch in train]
-    table, right = torch.cat(features), torch.cat(is_right)
-    before = F.binary_cross_entropy_with_logits(model.ranking(table), right.double())
-    model.ranking.fit(table, right, torch.cat(weight))
-    after = F.binary_cross_entropy_with_logits(model.ranking(table), right.double())
+    table, is_near_native = torch.cat(features), torch.cat(near_native)
+    before = F.binary_cross_entropy_with_logits(model.ranking(table), is_near_native.double())
+    model.ranking.fit(table, is_near_native, torch.cat(weight))
+    after = F.binary_cross_entropy_with_logits(model.ranking(table), is_near_native.double())
     model.domain.fit(_stacked(seen), _stacked(unseen))
     return {
         "val_complexes": len(features),
         "val_poses": len(table),
-        "val_success": float(right.double().mean()),
+        "val_success": float(is_near_native.double().mean()),
         "nats_before": float(before),
         "nats_after": float(after),
     }

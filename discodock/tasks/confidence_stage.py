@@ -97,7 +97,7 @@ def calibrate_file(path: Path, data: PoseDataConfig) -> dict[str, float]:
 
     Raises:
         CheckpointError: the file cannot be read.
-        PreparedDataError: there are no validation complexes, or all of their poses are right or wrong.
+        PreparedDataError: there are no validation complexes, or all of their poses are near-native, or none.
     """
     checkpoint = load_checkpoint(path)
     config = read_confidence_config(checkpoint.config[CONFIDENCE_PART])

@@ -21,12 +21,12 @@ def test_events_that_follow_their_probabilities_are_calibrated(rng):
 
 
 def test_the_error_is_that_of_the_definition(rng):
-    probs, is_right = rng.uniform(size=57), rng.uniform(size=57) < 0.4
+    probs, came_true = rng.uniform(size=57), rng.uniform(size=57) < 0.4
     total = 0.0
     for number in range(10):
         inside = [i for i in range(57) if math.floor(probs[i] * 10) == number]
-        total += abs(sum(probs[i] - is_right[i] for i in inside)) / 57
-    assert calibration_error(probs, is_right) == pytest.approx(total)
+        total += abs(sum(probs[i] - came_true[i] for i in inside)) / 57
+    assert calibration_error(probs, came_true) == pytest.approx(total)
 
 
 def test_bins_hold_everything_once_and_one_is_in_the_last():
@@ -35,11 +35,11 @@ def test_bins_hold_everything_once_and_one_is_in_the_last():
 
 
 def test_the_surest_are_taken_and_rounded_up():
-    probs, is_right = np.array([0.2, 0.9, 0.5, 0.9]), np.array([False, True, True, False])
-    assert selective_accuracy(probs, is_right, 0.25) == 1.0
-    assert selective_accuracy(probs, is_right, 0.5) == 0.5
-    assert selective_accuracy(probs, is_right, 0.51) == pytest.approx(2 / 3)
-    assert selective_accuracy(probs, is_right, 1.0) == is_right.mean()
+    probs, came_true = np.array([0.2, 0.9, 0.5, 0.9]), np.array([False, True, True, False])
+    assert selective_accuracy(probs, came_true, 0.25) == 1.0
+    assert selective_accuracy(probs, came_true, 0.5) == 0.5
+    assert selective_accuracy(probs, came_true, 0.51) == pytest.approx(2 / 3)
+    assert selective_accuracy(probs, came_true, 1.0) == came_true.mean()
 
 
 def test_what_is_no_probability_is_refused():

@@ -69,10 +69,10 @@ def test_families_weigh_the_same_whatever_their_size():
     assert values["sample_lt2"] == 0.25 and values["sample_lt2_by_cluster"] == 0.5
 
 
-def test_a_pose_must_be_both_right_and_valid():
+def test_a_pose_must_be_both_near_native_and_valid():
     both, broken = dataclasses.replace(PERFECT, valid=(True, False, True)), dataclasses.replace(LATE, valid=(False,))
-    wrong = dataclasses.replace(SHIFTED, valid=(True, True, True))
-    values = compute_metrics([both, broken, wrong, FAILED])
+    decoy = dataclasses.replace(SHIFTED, valid=(True, True, True))
+    values = compute_metrics([both, broken, decoy, FAILED])
     assert (values["pb_valid_top1"], values["top1_lt2_pb_valid"]) == (0.5, 0.25)
     assert compute_metrics([dataclasses.replace(PERFECT, valid=(False, True, True)), both])["top1_lt2_pb_valid"] == 0.5
 

@@ -100,9 +100,10 @@ def test_a_network_without_confidence_cannot_rank_given_poses(pipeline, receptor
         pipeline.rank_poses(receptor, ligand, np.stack([pose.pos for pose in result.poses]))
 
 
-def test_what_is_unlike_training_is_said(judge, receptor, ligand, pocket):
+def test_what_is_out_of_domain_is_said(judge, receptor, ligand, pocket):
     candidates = judge.sample(receptor, ligand, pocket, CONFIG)
-    assert score_confidence(judge.network, candidates).confidences.unlike == (), "an unfitted domain excludes nothing"
+    found = score_confidence(judge.network, candidates).confidences
+    assert found.out_of_domain == (), "an unfitted domain excludes nothing"
     zeros = np.zeros(1)
     confidences = Confidences(zeros, zeros, zeros, zeros[:, None], ("ligand", "pocket"))
     assert confidences.warnings() == ["ligand and pocket unlike those of training: take p_rmsd_lt_2 with care"]

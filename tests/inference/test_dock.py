@@ -216,7 +216,7 @@ def test_threads_change_no_pose(pipeline, receptor, ligand, pocket, monkeypatch)
         return pipeline.dock(receptor, ligand, pocket, several, on_step=steps.append)
 
     steps: list[int] = []
-    monkeypatch.setattr("discodock.inference.relaxation.scorer.MAX_POSES", 3)
+    monkeypatch.setattr("discodock.inference.relaxation.scorer.POSES_RELAXED_AT_ONCE", 3)
     alone = dock(1)
     num_alone, names = sum(steps), set()
     forward = pipeline.network.score_model.forward

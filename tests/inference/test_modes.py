@@ -5,7 +5,7 @@ import pytest
 
 from discodock.geometry.rmsd import pairwise_rmsd
 from discodock.inference.config import DockingConfig
-from discodock.inference.modes import MAX_MODES, MODE_WIDTH, OTHER, ResidueContacts, find_modes, residue_contacts
+from discodock.inference.modes import MAX_MODES, MODE_WIDTH, NO_MODE, ResidueContacts, find_modes, residue_contacts
 
 LABELS = ("A:ALA1", "A:ASP86", "A:TRP92")
 
@@ -42,7 +42,7 @@ def test_sites_never_share_a_mode_and_the_order_of_samples_changes_names_alone(s
     rng = np.random.default_rng(seed)
     places, sites = rng.uniform(0, 12, size=40), rng.choice(["s", "t", "u"], size=40)
     modes = find_modes(on_a_line(*places), sites.tolist(), nowhere(40))
-    for name in set(names(modes)) - {OTHER}:
+    for name in set(names(modes)) - {NO_MODE}:
         assert len({site for site, mode in zip(sites, modes, strict=True) if mode.name == name}) == 1
     order = rng.permutation(40)
     moved = find_modes(on_a_line(*places[order]), sites[order].tolist(), nowhere(40), best=int(order.argmin()))
@@ -52,12 +52,12 @@ def test_sites_never_share_a_mode_and_the_order_of_samples_changes_names_alone(s
 def test_few_are_named_and_the_rest_is_one_last():
     places = [*(np.repeat(np.arange(MAX_MODES + 2), 3) * 50.0), 5000.0]
     modes = find_modes(on_a_line(*places), ["s"] * len(places), nowhere(len(places)))
-    assert names(modes) == [name for name in "ABCDEFG" for _ in range(3)] + [OTHER] * 7
+    assert names(modes) == [name for name in "ABCDEFG" for _ in range(3)] + [NO_MODE] * 7
     assert modes[-1].describe() == "other, 25% of samples"
     best = find_modes(on_a_line(*places), ["s"] * len(places), nowhere(len(places)), best=len(places) - 1)
-    assert names(best) == [name for name in "ABCDEF" for _ in range(3)] + [OTHER] * 9 + ["G"]
+    assert names(best) == [name for name in "ABCDEF" for _ in range(3)] + [NO_MODE] * 9 + ["G"]
     rare = find_modes(on_a_line(*[0.0] * 39, 50.0), ["s"] * 40, nowhere(40))
-    assert names(rare) == ["A"] * 39 + [OTHER]
+    assert names(rare) == ["A"] * 39 + [NO_MODE]
     assert names(find_modes(on_a_line(*[0.0] * 39, 50.0), ["s"] * 40, nowhere(40), best=39)) == ["A"] * 39 + ["B"]
     assert names(find_modes(np.zeros((1, 1)), ["s"], nowhere(1))) == ["A"]
 
@@ -102,7 +102,7 @@ def test_the_modes_of_a_result_are_of_its_final_poses(coded_pipeline, receptor, 
     for mode in result.modes:
         members = [number for number, pose in enumerate(result.poses) if pose.mode == mode]
         assert len(members) == round(mode.share * 12) and result.best_of(mode) is result.poses[members[0]]
-        if mode.name != OTHER:
+        if mode.name != NO_MODE:
             assert distances[np.ix_(members, members)].mean() <= MODE_WIDTH
             assert len({result.poses[number].site.code for number in members}) == 1
             assert mode.residue in receptor.residue_labels
@@ -110,5 +110,5 @@ def test_the_modes_of_a_result_are_of_its_final_poses(coded_pipeline, receptor, 
 
 def test_modes_of_which_no_pose_is_kept_have_no_name():
     modes = find_modes(on_a_line(0, 30, 31, 30.5, 0.4, 60), ["s"] * 6, nowhere(6), best=0, kept=[0, 5])
-    assert names(modes) == ["A", OTHER, OTHER, OTHER, "A", "B"]
+    assert names(modes) == ["A", NO_MODE, NO_MODE, NO_MODE, "A", "B"]
     assert [mode.share for mode in modes[:2]] == [pytest.approx(1 / 3), pytest.approx(1 / 2)]

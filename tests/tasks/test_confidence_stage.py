@@ -85,7 +85,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(docked, tmp_path):
         torch.testing.assert_close(found.weights[name], value, rtol=0, atol=0)
 
 
-def test_it_learns_to_tell_right_poses_from_wrong_ones_and_is_calibrated(docked, tmp_path):
+def test_it_learns_to_tell_near_native_poses_from_decoys_and_is_calibrated(docked, tmp_path):
     more = ("run.max_steps=60", "run.validate_every=60", "run.log_every=1", "task.optimizer.warmup_steps=5")
     rates = ("task.optimizer.learning_rate=1e-2", "task.optimizer.ema_decay=0.9", "task.model.dropout=0")
     weights = train_confidence(settings(docked, *more, *rates), tmp_path)
@@ -176,8 +176,8 @@ def test_without_validation_complexes_there_is_no_calibration(docked, tmp_path):
 
 
 def test_pairs_are_counted_with_ties_as_half():
-    score, is_right = torch.tensor([3.0, 1.0, 2.0, 1.0]), torch.tensor([True, True, False, False])
-    assert float(pair_accuracy(score, is_right)) == pytest.approx((2 + 0.5) / 4)
+    score, is_near_native = torch.tensor([3.0, 1.0, 2.0, 1.0]), torch.tensor([True, True, False, False])
+    assert float(pair_accuracy(score, is_near_native)) == pytest.approx((2 + 0.5) / 4)
     assert pair_accuracy(score, torch.ones(4, dtype=torch.bool)) is None
 
 
@@ -185,15 +185,15 @@ def test_pairs_are_counted_with_ties_as_half():
 def test_the_loss_of_pairs_is_that_of_a_plain_loop(seed):
     generator = torch.Generator().manual_seed(seed)
     score = torch.randn(20, generator=generator)
-    is_right = torch.rand(20, generator=generator) < 0.4
+    is_near_native = torch.rand(20, generator=generator) < 0.4
     pose_complex = torch.randint(4, (20,), generator=generator)
-    is_right[pose_complex == 1] = False  # a complex without pairs
+    is_near_native[pose_complex == 1] = False  # a complex without pairs
     means = []
     for own in (pose_complex == k for k in range(4)):
-        right, wrong = score[own & is_right], score[own & ~is_right]
-        pairs = [-torch.sigmoid(r - w).log() for r in right for w in wrong]
+        near_native, decoys = score[own & is_near_native], score[own & ~is_near_native]
+        pairs = [-torch.sigmoid(n - d).log() for n in near_native for d in decoys]
         means += [torch.stack(pairs).mean()] if pairs else []
-    assert pair_loss(score, is_right, pose_complex) == pytest.approx(float(torch.stack(means).mean()), rel=1e-5)
+    assert pair_loss(score, is_near_native, pose_complex) == pytest.approx(float(torch.stack(means).mean()), rel=1e-5)
 
 
 def test_without_pairs_there_is_no_loss_of_them():

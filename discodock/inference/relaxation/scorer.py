@@ -28,7 +28,7 @@ from discodock.physics.torsions import TorsionSeries
 from discodock.physics.vina import CUTOFF, VINA, InternalPairs, VinaAtoms, VinaWeights, vina_score
 from discodock.physics.vina import internal_pairs as make_internal_pairs
 
-MAX_POSES: Final = 64
+POSES_RELAXED_AT_ONCE: Final = 64
 """Poses relaxed together; more are no faster, and the distances to a large pocket take much memory."""
 
 SOFTENED: Final = VINA.model_copy(update={"repulsion": 0.3 * VINA.repulsion})
@@ -82,7 +82,7 @@ class PoseScorer:
 
     def relax_all(self, pos: np.ndarray, *, is_moving: bool) -> RelaxedPoses:
         """Poses (N, L, 3), relaxed by the fast method or as they are; `strain` is the intramolecular energy."""
-        parts = np.array_split(pos, math.ceil(len(pos) / MAX_POSES))
+        parts = np.array_split(pos, math.ceil(len(pos) / POSES_RELAXED_AT_ONCE))
         relax = partial(self._relax, receptor_pos=self.receptor.pos, is_moving=is_moving)
         return joined(map_in_threads(relax, parts, self.threads, self.stop))
 

@@ -12,7 +12,7 @@ SHRINKAGE: Final = 0.1
 """Share of the mean variance in the covariances, which have more entries than there may be families to fill them."""
 
 
-class TrainingDomain(nn.Module):
+class ApplicabilityDomain(nn.Module):
     """Mahalanobis distances from the training data, each over the largest that still counts as near (Lee et al. 2018).
 
     Args:
@@ -21,7 +21,7 @@ class TrainingDomain(nn.Module):
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         super().__init__()
-        self.aspects = nn.ModuleDict({name: _Aspect(size) for name, size in sizes.items()})
+        self.aspects = nn.ModuleDict({name: _MahalanobisDistance(size) for name, size in sizes.items()})
 
     def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Relative distance of each aspect, shape (B,), from features (B, F); above 1 is outside."""
@@ -36,10 +36,12 @@ class TrainingDomain(nn.Module):
             share: fraction of these that are near.
         """
         for name, aspect in self.aspects.items():
-            cast(_Aspect, aspect).fit(seen[name], unseen[name], share)
+            cast(_MahalanobisDistance, aspect).fit(seen[name], unseen[name], share)
 
 
-class _Aspect(nn.Module):
+class _MahalanobisDistance(nn.Module):
+    """Of features (N, F) of one aspect, over the largest that still counts as near."""
+
     mean: Tensor
     whitening: Tensor
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.models.all_atom.trunk import ComplexContext, PoseTrunk, PoseTrunkConfig
-from discodock.models.confidence.domain import TrainingDomain
+from discodock.models.confidence.domain import ApplicabilityDomain
 from discodock.models.confidence.ranking import DEFAULT_FEATURES, EVIDENCE, UNNAMED_FEATURES, PoseRanking
 from discodock.nn.features import GatedUpdate
 from discodock.nn.scatter import scatter_max, scatter_mean
@@ -22,9 +22,9 @@ BIN_EDGES: Final = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 """Å between the bins of distances; one of them is `SUCCESS`."""
 
 SUCCESS: Final = 2.0
-"""Å below which a pose counts as right."""
+"""Å below which a pose counts as near-native."""
 
-_NUM_RIGHT: Final = BIN_EDGES.index(SUCCESS) + 1
+_NUM_NEAR_NATIVE: Final = BIN_EDGES.index(SUCCESS) + 1
 BIN_CENTERS: Final = (0.35, *((low + high) / 2 for low, high in pairwise(BIN_EDGES)), 12.0)
 """Å that stand for the bins, the last of them open."""
 
@@ -64,8 +64,8 @@ class ConfidencePrediction:
     @property
     def success_logit(self) -> Tensor:
         """log-odds of an RMSD below 2 Å, shape (P,)."""
-        right = self.logits[:, :_NUM_RIGHT].logsumexp(dim=1)
-        return right - self.logits[:, _NUM_RIGHT:].logsumexp(dim=1)
+        near_native = self.logits[:, :_NUM_NEAR_NATIVE].logsumexp(dim=1)
+        return near_native - self.logits[:, _NUM_NEAR_NATIVE:].logsumexp(dim=1)
 
     def expected_rmsd(self, prob: Tensor | None = None) -> Tensor:
         """Expected RMSD, Å, shape (P,).
@@ -74,10 +74,10 @@ class ConfidencePrediction:
             prob: a better probability (P,) of an RMSD below 2 Å, which then replaces the distribution's own.
         """
         center = self.logits.new_tensor(BIN_CENTERS)
-        right = (self.logits[:, :_NUM_RIGHT].softmax(dim=1) * center[:_NUM_RIGHT]).sum(dim=1)
-        wrong = (self.logits[:, _NUM_RIGHT:].softmax(dim=1) * center[_NUM_RIGHT:]).sum(dim=1)
+        near_native = (self.logits[:, :_NUM_NEAR_NATIVE].softmax(dim=1) * center[:_NUM_NEAR_NATIVE]).sum(dim=1)
+        decoy = (self.logits[:, _NUM_NEAR_NATIVE:].softmax(dim=1) * center[_NUM_NEAR_NATIVE:]).sum(dim=1)
         prob = torch.sigmoid(self.success_logit) if prob is None else prob
-        return prob * right + (1 - prob) * wrong
+        return prob * near_native + (1 - prob) * decoy
 
     @property
     def atom_error(self) -> Tensor:
@@ -103,7 +103,7 @@ class ConfidenceModel(PoseTrunk):
         self.atom_head = _mlp(num_scalars, num_scalars, num_bins)
         self.pose_head = _mlp(2 * num_scalars + 1, num_scalars, num_bins)
         self.ranking = PoseRanking(config.ranking_features)
-        self.domain = TrainingDomain({"ligand": num_scalars, "pocket": num_scalars})
+        self.domain = ApplicabilityDomain({"ligand": num_scalars, "pocket": num_scalars})
 
     def forward(self, context: ComplexContext, pos: Tensor, pose_complex: Tensor) -> ConfidencePrediction:
         """Judge P poses.

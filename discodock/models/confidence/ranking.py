@@ -113,25 +113,25 @@ class PoseRanking(nn.Module):
         return ((features - mean) / scale) @ weight + bias
 
     @torch.no_grad()
-    def fit(self, features: Tensor, is_right: Tensor, pose_weight: Tensor) -> None:
+    def fit(self, features: Tensor, is_near_native: Tensor, pose_weight: Tensor) -> None:
         """Maximum of the weighted log-likelihood with a ridge, by Newton's method.
 
         Args:
             features: features of the poses, shape (N, num_features).
-            is_right: true for near-native poses, bool, shape (N,).
+            is_near_native: true for near-native poses, bool, shape (N,).
             pose_weight: weight of each pose, shape (N,).
 
         Raises:
-            ValueError: all poses are right, or all wrong.
+            ValueError: all poses are near-native, or all decoys.
         """
-        if bool(is_right.all()) or not bool(is_right.any()):
-            raise ValueError("poses that are all right or all wrong calibrate nothing")
+        if bool(is_near_native.all()) or not bool(is_near_native.any()):
+            raise ValueError("poses that are all near-native or all decoys calibrate nothing")
         share = pose_weight.double() / pose_weight.double().sum()
         known = features.double()
         mean = share @ known
         scale = (share @ (known - mean).square()).sqrt().clamp(min=1e-3)
         inputs = torch.cat([(known - mean) / scale, torch.ones_like(known[:, :1])], dim=1)
-        found = _logistic(inputs, is_right.double(), share)
+        found = _logistic(inputs, is_near_native.double(), share)
         self.mean.copy_(mean)
         self.scale.copy_(scale)
         self.weight.copy_(found[:-1])

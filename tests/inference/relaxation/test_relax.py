@@ -14,7 +14,7 @@ from discodock.chem.read_receptor import read_receptor
 from discodock.chem.receptor import Residue
 from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.relaxation.relax import relax_poses
-from discodock.inference.relaxation.scorer import MAX_POSES
+from discodock.inference.relaxation.scorer import POSES_RELAXED_AT_ONCE
 from discodock.physics.config import EnergyConfig
 from tests.tiny import COMPLEXES, NOT_RELAXED
 
@@ -113,8 +113,8 @@ def test_poses_do_not_depend_on_how_many_there_are(small, monkeypatch):
     poses = small.pos + np.random.default_rng(0).normal(size=(5, 1, 3))
     together, again = small.relax(poses), small.relax(poses)
     assert (together.pos == again.pos).all()
-    monkeypatch.setattr("discodock.inference.relaxation.scorer.MAX_POSES", 2)
-    assert MAX_POSES > 5
+    monkeypatch.setattr("discodock.inference.relaxation.scorer.POSES_RELAXED_AT_ONCE", 2)
+    assert POSES_RELAXED_AT_ONCE > 5
     apart = small.relax(poses)
     close = np.abs(apart.pos - together.pos).max(axis=(1, 2)) < 0.05  # single precision may tip a step
     assert close.sum() >= 4 and apart.strain[close] == pytest.approx(together.strain[close], abs=0.1)

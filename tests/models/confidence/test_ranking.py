@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from discodock.errors import PreparedDataError
-from discodock.models.confidence.domain import TrainingDomain
+from discodock.models.confidence.domain import ApplicabilityDomain
 from discodock.models.confidence.ranking import (
     DEFAULT_FEATURES,
     EVIDENCE,
@@ -77,22 +77,22 @@ def test_fitting_finds_the_planted_coefficients_and_is_calibrated():
     table = torch.randn(20_000, 5, generator=generator, dtype=torch.float64) * 2 + 1
     planted = torch.linspace(-0.6, 0.6, 5, dtype=torch.float64)
     prob = torch.sigmoid(table @ planted - 0.7)
-    is_right = torch.rand(len(table), generator=generator, dtype=torch.float64) < prob
+    is_near_native = torch.rand(len(table), generator=generator, dtype=torch.float64) < prob
     ranking = PoseRanking("abcde")
-    ranking.fit(table, is_right, torch.ones(len(table)))
+    ranking.fit(table, is_near_native, torch.ones(len(table)))
     torch.testing.assert_close((ranking.weight / ranking.scale).double(), planted, rtol=0, atol=0.05)
     found = torch.sigmoid(ranking(table))
-    assert float(found.mean()) == pytest.approx(float(is_right.double().mean()), abs=1e-4)
+    assert float(found.mean()) == pytest.approx(float(is_near_native.double().mean()), abs=1e-4)
 
 
 def test_poses_of_no_weight_do_not_count():
     generator = torch.Generator().manual_seed(5)
     table = torch.randn(60, 2, generator=generator, dtype=torch.float64)
-    is_right, weight = table[:, 0] + table[:, 1].sin() > 0.3, torch.ones(60)
+    is_near_native, weight = table[:, 0] + table[:, 1].sin() > 0.3, torch.ones(60)
     weight[40:] = 0
     whole, part = PoseRanking("ab"), PoseRanking("ab")
-    whole.fit(table, is_right, weight)
-    part.fit(table[:40], is_right[:40], weight[:40])
+    whole.fit(table, is_near_native, weight)
+    part.fit(table[:40], is_near_native[:40], weight[:40])
     torch.testing.assert_close(whole(table), part(table))
 
 
@@ -106,7 +106,7 @@ def test_what_is_far_from_the_training_data_is_outside_and_the_rest_is_not():
     generator = torch.Generator().manual_seed(4)
     mix = torch.randn(6, 6, generator=generator)
     seen, unseen, new = (torch.randn(n, 6, generator=generator) @ mix for n in (500, 400, 1000))
-    domain = TrainingDomain({"pocket": 6})
+    domain = ApplicabilityDomain({"pocket": 6})
     domain.fit({"pocket": seen}, {"pocket": unseen}, share=0.95)
     inside = domain({"pocket": new})["pocket"] <= 1
     assert 0.9 < float(inside.double().mean()) < 0.99
