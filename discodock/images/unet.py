@@ -242,7 +242,16 @@ class UNet(nn.Module):
 
 
 class _Builder:
-    """Makes the blocks of a U-Net, and keeps account of widths and skip connections."""
+    """Makes the blocks of a U-Net, and keeps account of widths and skip connections.
+
+    Its methods are to be called once each in the order of the data: encoder, middle, decoder. What the encoder pushes
+    on `skips` the decoder pops, just as `UNet.forward` does with the features themselves.
+
+    Attributes:
+        widths: channels of each level, the finest first.
+        skips: channels of the skip connections that are not read yet.
+        width: channels of the features where the next block is added.
+    """
 
     def __init__(self, config: UNetConfig, space: ConditionSpace, embedding: int, resolutions: tuple[int, ...]) -> None:
         self.config, self.space, self.embedding, self.resolutions = config, space, embedding, resolutions
@@ -253,9 +262,11 @@ class _Builder:
         self.width = self.widths[0]
 
     def encoder_levels(self) -> Iterator[Level]:
+        """From fine to coarse; each level but the first begins by halving the resolution."""
         for number, channels in enumerate(self.widths):
             entry = None if number == 0 else self._resampling("down")
             num_blocks = self._num_blocks(number)
+            # without blocks (a bottleneck's level) there is nothing in the decoder to read a skip
             self.skips += [self.width] if entry is not None and num_blocks else []
             blocks = []
             for _ in range(num_blocks):
@@ -265,6 +276,7 @@ class _Builder:
             yield Level(entry, blocks)
 
     def middle(self) -> Iterator[nn.Module]:
+        """At the coarsest resolution: the transformer, or blocks, the first with attention and codes."""
         last = len(self.resolutions) - 1
         groups = self._groups(last, "middle")
         if self.config.bottleneck is not None:
@@ -275,10 +287,12 @@ class _Builder:
             yield ResidualBlock(self.width, self.width, self.embedding, self.config)
 
     def decoder_levels(self) -> Iterator[Level]:
+        """From coarse to fine; each level but the first begins by doubling the resolution."""
         for number, channels in reversed(list(enumerate(self.widths))):
             entry = None if number == len(self.widths) - 1 else self._resampling("up")
             num_blocks = self._num_blocks(number)
             blocks = []
+            # one more than in the encoder, whose entry (or the first convolution) left a skip, too
             for _ in range(num_blocks + 1 if num_blocks else 0):
                 blocks.append(self._block(self.width + self.skips.pop(), channels, number, "up"))
                 self.width = channels

@@ -116,11 +116,14 @@ class FactorisedFullyConnected(FullyConnectedProduct):
 
     def messages(self, features: Tensor, hidden: Tensor, edges: IrrepsEdges) -> tuple[Tensor, Tensor]:
         """Sorted by the number of edges of their sources, then by source."""
+        # Sources by falling number of edges: those of a chunk have about equally many, so that little padding is
+        # needed to make their edges one array (nodes, most edges, hidden), and sources without edges come last.
         num_edges_of = torch.bincount(edges.source, minlength=len(features))
         nodes = num_edges_of.argsort(descending=True, stable=True)
         rank = torch.empty_like(nodes).scatter_(0, nodes, torch.arange(len(nodes), device=nodes.device))
         order = rank[edges.source].argsort(stable=True)
         row, degree = rank[edges.source[order]], num_edges_of[nodes]
+        # row: rank of the source of each sorted edge; slot: number of the edge among those of its source, both (E,)
         slot = torch.arange(len(row), device=row.device) - (degree.cumsum(0) - degree)[row]
         features, hidden, sh = features.index_select(0, nodes), hidden.index_select(0, order), edges.sh[order]
         matrices = self._matrices(features.dtype)
@@ -132,9 +135,10 @@ class FactorisedFullyConnected(FullyConnectedProduct):
             if end_edge == begin_edge:
                 break  # sorted: no node after this one has edges
             part = slice(begin_edge, end_edge)
+            # chunk[0] is the most edges that a source of the chunk has, as they are sorted
             place = (row[part] - begin) * chunk[0] + slot[part]
             arguments = (features[begin : begin + len(chunk)], hidden[part], sh[part], place, chunk[0], *matrices)
-            if torch.is_grad_enabled():
+            if torch.is_grad_enabled():  # z of all chunks takes too much memory: it is made again in the backward pass
                 pieces.append(
                     checkpoint(self._some_messages, *arguments, use_reentrant=False, preserve_rng_state=False)
                 )
@@ -156,14 +160,16 @@ class FactorisedFullyConnected(FullyConnectedProduct):
             most: largest number of edges of a source.
             matrices: matrices of the products, from `_matrices`.
         """
-        num_nodes, num_hidden = len(features), hidden.shape[1] + 1
+        num_nodes, num_hidden = len(features), hidden.shape[1] + 1  # a constant 1 beside them carries the bias
         padded = hidden.new_zeros(num_nodes * most, num_hidden)
         padded = padded.index_copy(0, place, F.pad(hidden, (0, 1), value=1.0)).view(num_nodes, most, num_hidden)
         mixed: list[Tensor] = []
         for i_in, matrix in zip(self._inputs(), matrices, strict=True):
             mul, ir = self.irreps_in[i_in]
+            # channels (nodes, components, mul_in) -> z (nodes, hidden, components * channels of paths)
             channels = features[:, self.irreps_in.slices()[i_in]].reshape(-1, mul, ir.dim).transpose(1, 2)
             z = (channels @ matrix).view(num_nodes, ir.dim, num_hidden, -1).transpose(1, 2).flatten(2)
+            # (nodes, most, components * channels of paths), of which only the rows of real edges are kept: (E, ...)
             total = torch.bmm(padded, z.to(padded.dtype)).flatten(0, 1).index_select(0, place)
             widths = [self.irreps_out[path.i_out].mul for path in self.paths if path.i_in == i_in]
             mixed += total.view(len(place), ir.dim, -1).split(widths, dim=-1)
@@ -189,6 +195,8 @@ class FactorisedFullyConnected(FullyConnectedProduct):
         chosen = [(path, each) for path, each in zip(self.paths, mixed, strict=True) if path.i_out == i_out]
         if not chosen:
             return mixed[0].new_zeros(len(sh), self.irreps_out[i_out].dim)
+        # Each kernel is (E, components in, components out). All paths to this output are summed by one product of
+        # matrices: their channels (E, components in, mul) and kernels are stacked along the components of their inputs.
         kernels = [
             torch.einsum("ijk,ej->eik", cast(Tensor, getattr(self, path.coupling)).to(sh), sh[:, slices[path.i_sh]])
             for path, _ in chosen

@@ -99,7 +99,7 @@ class OpenMMRelaxer:
         _add_others(system, charges, other)
         self._given, self._free = pocket.given, np.empty(0, dtype=np.int64)
         self._still = np.concatenate([pocket.pos, other.pos])
-        first = len(self._still)
+        first = len(self._still)  # particles: pocket, other atoms, ligand
         _add_ligand(system, charges, ligand.mmff, first, config.dielectric)
         self._held = np.concatenate([first + np.flatnonzero(ligand.is_heavy), pocket.given])  # may have a spring
         self._springs = _add_springs(system, self._held)
@@ -107,6 +107,7 @@ class OpenMMRelaxer:
         self._pairs = np.array([(m, first + a) for m in metals for a in np.flatnonzero(ligand.binds_metal)])
         self._bonds = _add_coordination(system, charges, self._pairs)
         self._config = config
+        # Only minimised: the integrator never takes a step, but a context must have one.
         self._context = openmm.Context(system, openmm.VerletIntegrator(0.001), cpu_platform())
 
     def relax(self, pos: np.ndarray, free: np.ndarray | None = None) -> OpenMMPose | None:
@@ -122,11 +123,11 @@ class OpenMMRelaxer:
         import openmm
 
         self._set_free(np.empty(0, dtype=np.int64) if free is None else free)
-        start = np.concatenate([self._still, pos]) / 10
+        start = np.concatenate([self._still, pos]) / 10  # nm, shape (particles, 3)
         self._set_springs(start)
         self._set_coordination(start)
         self._context.setPositions(start)
-        tolerance = self._config.tolerance * KCAL * 10
+        tolerance = self._config.tolerance * KCAL * 10  # kcal/mol/Å -> kJ/mol/nm
         try:
             openmm.LocalEnergyMinimizer.minimize(self._context, tolerance, self._config.max_iterations)
         except openmm.OpenMMException:  # it says so when coordinates are no longer numbers
@@ -142,9 +143,10 @@ class OpenMMRelaxer:
             return
         system = self._context.getSystem()
         for indices, mass in ((self._free, 0.0), (free, 1.0)):
+            # OpenMM does not move particles without mass
             for index in self._given[indices].tolist():
                 system.setParticleMass(index, mass)
-        self._context.reinitialize()
+        self._context.reinitialize()  # a context keeps the masses that it was made with
         self._free = free
 
     def _set_springs(self, start: np.ndarray) -> None:
@@ -152,7 +154,7 @@ class OpenMMRelaxer:
         side_chains = np.zeros(len(self._given))
         side_chains[self._free] = self._config.side_chain_restraint
         ligand = np.full(len(self._held) - len(self._given), self._config.restraint)
-        strengths = np.concatenate([ligand, side_chains]) * KCAL * 100
+        strengths = np.concatenate([ligand, side_chains]) * KCAL * 100  # kcal/mol/Å² -> kJ/mol/nm²
         for number, (particle, strength) in enumerate(zip(self._held.tolist(), strengths.tolist(), strict=True)):
             self._springs.setParticleParameters(number, particle, [*start[particle].tolist(), strength])
         self._springs.updateParametersInContext(self._context)
@@ -163,12 +165,14 @@ class OpenMMRelaxer:
             return
         for number, (metal, atom) in enumerate(self._pairs.tolist()):
             length = float(np.linalg.norm(start[metal] - start[atom]))
+            # one system serves all poses, so bonds that a pose does not have stay, without strength
             strength = COORDINATION_SPRING * KCAL * 100 if length < COORDINATION / 10 else 0.0
             self._bonds.setBondParameters(number, metal, atom, [length, strength])
         self._bonds.updateParametersInContext(self._context)
 
 
 def _add_others(system: openmm.System, nonbonded: openmm.NonbondedForce, other: OtherAtoms) -> None:
+    """Particles without mass, so that they hold still, and without charge."""
     for radius in other.radius:
         system.addParticle(0.0)
         nonbonded.addParticle(0.0, _sigma(2 * radius), OTHER_DEPTH * KCAL)
@@ -179,11 +183,12 @@ def _add_ligand(
 ) -> None:
     """MMFF94 within the ligand; towards the rest its sizes, depths and charges in Amber's functions."""
     for size, depth, charge in mmff["atom_value"]:
-        system.addParticle(1.0)
+        system.addParticle(1.0)  # any mass: a minimum does not depend on it
+        # Both partners of a pair carry the root, so that the product of their charges is over the dielectric constant.
         nonbonded.addParticle(charge * dielectric**-0.5, _sigma(size), depth * KCAL)
     num_atoms = len(mmff["atom_value"])
     for i in range(num_atoms):
-        for j in range(i):
+        for j in range(i):  # pairs within the ligand are left to MMFF94, whose functions are others
             nonbonded.addException(first + i, first + j, 0.0, 0.1, 0.0)
     for force in mmff_forces(mmff, first, dielectric):
         system.addForce(force)
