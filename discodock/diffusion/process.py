@@ -85,7 +85,7 @@ class PoseProcess:
 
     def sigmas(self, t: Tensor) -> PoseSigmas:
         """Noise levels at times `t`, 1 = noise; shape (P,), or (P, 3) for a time of each component (tr, rot, tor)."""
-        tr, rot, tor = (t, t, t) if t.ndim == 1 else t.unbind(-1)
+        tr, rot, tor = t.unbind(-1) if t.ndim == 2 else (t, t, t)
         return PoseSigmas(self.config.tr.sigma(tr), self.config.rot.sigma(rot), self.config.tor.sigma(tor))
 
     def perturb(self, pos: Tensor, topology: LigandTopology, t: Tensor, noise: NoiseLike) -> NoisyPose:
