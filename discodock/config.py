@@ -37,10 +37,17 @@ def load_config(path: Path | str | None, overrides: Sequence[str], cls: type[Set
     return cls.checked(values, str(path) if path is not None else "configuration")
 
 
-def dump_config(config: Settings, path: Path) -> None:
-    """Write every value of `config`, defaults included, as YAML that `load_config` reads back to an equal object."""
+def dump_config(config: Settings, path: Path, comment: str = "") -> None:
+    """Write every value of `config`, defaults included, as YAML that `load_config` reads back to an equal object.
+
+    Args:
+        config: settings to write.
+        path: the YAML file.
+        comment: first line of the file, without the #; empty leaves it out.
+    """
+    head = f"# {comment}\n" if comment else ""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_atomically(path, text.encode("utf-8"))
+    write_atomically(path, (head + text).encode("utf-8"))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -102,6 +103,19 @@ def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
                 shutil.rmtree(draft)
             else:
                 draft.unlink()
+
+
+def is_replaceable_table(path: Path, columns: Sequence[str]) -> bool:
+    """Whether a CSV table may be written: there is nothing, an empty file, or a table beginning with these columns."""
+    if not (path.exists() or path.is_symlink()):
+        return True
+    try:
+        if path.stat().st_size == 0:
+            return path.is_file()
+        with path.open(newline="", encoding="utf-8") as lines:
+            return next(csv.reader(lines), [])[: len(columns)] == list(columns)
+    except (OSError, ValueError, csv.Error):
+        return False
 
 
 def _draft_of(path: Path) -> Path:

@@ -84,12 +84,16 @@ Report = Annotated[
 
 
 def modern_spelling(arguments: Sequence[str]) -> list[str]:
-    """A command line with option names as they are here: dashes for underscores, and no classical spellings."""
+    """A command line with option names as they are here, dashes for underscores, and `~/` as the home folder.
+
+    A shell expands `~/file` by itself, but not `--out=~/folder` or a quoted one.
+    """
     modern = []
     for argument in arguments:
         name, separator, value = argument.partition("=")
         if name.startswith("--"):
             name = name.replace("_", "-")
+        name, value = (str(Path(text).expanduser()) if text.startswith("~/") else text for text in (name, value))
         modern.append(CLASSICAL_SPELLINGS.get(name, name) + separator + value)
     return modern
 

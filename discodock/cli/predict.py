@@ -10,7 +10,7 @@ from discodock.cli import options
 from discodock.cli.docking_options import docking_command
 from discodock.cli.report import write_reports
 from discodock.cli.runtime import hide_reader_notes
-from discodock.errors import ConfigError
+from discodock.errors import ConfigError, InputError
 from discodock.inference.config import DockingConfig
 
 if TYPE_CHECKING:
@@ -69,9 +69,12 @@ def predict(
         assert protein is not None and ligand is not None
         jobs = _ligand_jobs(protein, ligand, pocket, name, template_smiles)
     from discodock.inference.many.run_jobs import RunOptions
+    from discodock.report.write import foreign_index
 
     is_single = jobs_table is None and len(jobs) == 1
     run_options = RunOptions(docking, command=tuple(sys.argv), overwrite=overwrite, strict=is_single)
+    if report and (problem := foreign_index(out)) is not None:
+        raise InputError(problem)
     outcomes = _run(jobs, out, run_options, checkpoint, device)
     are_reported = not report or write_reports([out / str(o.row["name"]) for o in outcomes if o.is_ok], out)
     return 0 if are_reported and all(outcome.is_ok for outcome in outcomes) else 1
@@ -123,7 +126,8 @@ def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path |
     """Load the network, dock everything with a progress bar, and print what became of it."""
     from discodock.cli.progress import WorkBar
     from discodock.inference.dock import DockingPipeline
-    from discodock.inference.many.run_jobs import SUMMARY_FILE, run_jobs
+    from discodock.inference.many.result_folder import SUMMARY_FILE
+    from discodock.inference.many.run_jobs import run_jobs
     from discodock.inference.outputs import check_writable, mode_lines, read_run
     from discodock.inference.relaxation.relax import check_relaxation
 

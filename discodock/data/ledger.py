@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from discodock.data.store import (
     write_rows,
 )
 from discodock.errors import InputError, PreparedDataError
-from discodock.files import remove_drafts, write_atomically, write_json
+from discodock.files import is_replaceable_table, remove_drafts, write_atomically, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Ledger:
         self.failures: dict[str, FailureRow] = {}
         self.num_reused = 0
         self._last_written = time.monotonic()
+        _refuse_foreign(out)
         try:
             (out / COMPLEX_DIR).mkdir(parents=True, exist_ok=True)
             write_atomically(out / ".writable", b"")
@@ -124,3 +125,16 @@ class Ledger:
         """Hash of all content keys and splits: names the data a checkpoint was trained on."""
         text = "\n".join(f"{name} {self.rows[name].split} {self.rows[name].key}" for name in sorted(self.rows))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse to write a store where tables of somebody else are, such as those of the folder that is prepared.
+
+    Raises:
+        InputError: a table has other columns than those of a store, and no manifest says that it is a damaged one.
+    """
+    if (out / MANIFEST_FILE).is_file():
+        return
+    for name, kind in ((INDEX_FILE, IndexRow), (FAILURES_FILE, FailureRow)):
+        if not is_replaceable_table(out / name, [item.name for item in fields(kind)]):
+            raise InputError(f"{out / name}: is no table of prepared data and is not replaced; choose another --out")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import Field
@@ -25,11 +24,20 @@ from discodock.evaluation.evaluate import EvaluationConfig, choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import complex_fingerprint, evaluation_pocket
 from discodock.inference.dock import DockingPipeline
+from discodock.inference.network import DockingNetwork
 from discodock.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)
 
 STAGE = "dock"
+
+NO_EFFECT: Final[dict[str, Any]] = {
+    "split": True,
+    "limit": True,
+    "per_cluster": True,
+    "docking": {"batch_size", "threads"},
+}
+"""Settings that change which complexes are docked, or how fast, but no pose."""
 
 
 class CollectConfig(EvaluationConfig):
@@ -92,13 +100,7 @@ def collect_poses(
     )
     if not chosen:
         raise InputError(f"{source}: no complexes{f' of split {config.split}' if config.split else ''}; check the path")
-    no_effect: dict[str, Any] = {
-        "split": True,
-        "limit": True,
-        "per_cluster": True,
-        "docking": {"batch_size", "threads"},
-    }
-    settings = config.model_dump(mode="json", exclude=no_effect) | {"checkpoint": network.sha256}
+    settings = config.model_dump(mode="json", exclude=NO_EFFECT) | {"checkpoint": network.sha256}
     with Ledger(out) as ledger:
 
         def note(row: IndexRow | FailureRow) -> None:
@@ -120,16 +122,19 @@ def collect_poses(
 
         for row in run_all(_collect, tasks(), workers=workers, on_crash=_crashed):
             note(row)
-    ledger.finish(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "settings": json.loads(config.model_dump_json()),
-            "checkpoint": {"sha256": network.sha256, "info": network.info},
-            "source": str(source),
-            "versions": {"discodock": version("discodock")},
-        }
-    )
+    ledger.finish(_manifest(source, config, network))
     return Collection(out, len(ledger.rows), ledger.num_reused, ledger.sorted_failures())
+
+
+def _manifest(source: Path, config: CollectConfig, network: DockingNetwork) -> dict[str, Any]:
+    """Origin of the poses of a store."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "settings": config.model_dump(mode="json"),
+        "checkpoint": {"sha256": network.sha256, "info": network.info},
+        "source": str(source),
+        "versions": {"discodock": version("discodock")},
+    }
 
 
 def _collect(task: _Task) -> IndexRow | FailureRow:

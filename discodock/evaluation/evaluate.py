@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from discodock.config import dump_config
 from discodock.data.crystal import list_complexes, read_complex
 from discodock.data.datasets.source import SourceComplex, Unusable
 from discodock.data.datasets.split_table import SplitTable
@@ -22,11 +21,11 @@ from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.displacement import seed_of
 from discodock.evaluation.groups import group_rates
 from discodock.evaluation.metrics import compute_metrics
-from discodock.evaluation.report import write_report
+from discodock.evaluation.report import GROUPS_FILE, REPORT_FILE, write_report
 from discodock.evaluation.rows import COLUMNS, complex_values, failure_values, redocking_of
 from discodock.evaluation.sources import PoseSource, PredictionConfig
 from discodock.files import write_json
-from discodock.inference.outputs import DOCKING_FILE, read_table, write_table
+from discodock.inference.outputs import REMEDY, foreign_docking, read_table, write_docking, write_table
 
 METRICS_FILE: Final = "metrics.json"
 TABLE_FILE: Final = "per_complex.csv"
@@ -96,6 +95,8 @@ def evaluate(
     listener = listener or EvaluationListener()
     record = poses.record(config) | {"source": str(source)}
     rows = _earlier_rows(out, record)
+    if (problem := foreign_docking(out)) is not None:
+        raise InputError(problem)
     entries = list_complexes(source, config.split, table)
     chosen = choose_complexes(entries, config.limit, config.docking.seed)
     listener.planned(len(chosen))
@@ -103,7 +104,7 @@ def evaluate(
         raise InputError(_nothing_there(source, config.split, table))
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RUN_FILE, record)
-    dump_config(config.docking, out / DOCKING_FILE)
+    write_docking(config.docking, out)
     last_written = time.monotonic()
     try:
         for entry in chosen:
@@ -207,15 +208,27 @@ def _earlier_rows(out: Path, record: Mapping[str, Any]) -> dict[str, dict[str, s
     """Finished rows of an earlier run with the same settings and checkpoint; failures are tried again.
 
     Raises:
-        InputError: the folder holds an evaluation that is another one.
+        InputError: the folder holds an evaluation that is another one, or files that are not of any.
     """
     try:
         earlier = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        _refuse_foreign(out)
         return {}
     if _identity(earlier) != _identity(record):
         raise InputError(f"{out}: holds an evaluation with other settings or another checkpoint; choose another --out")
     return {row["id"]: row for row in read_table(out / TABLE_FILE) if row["status"] == "ok"}
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse to write tables and figures over those of somebody else.
+
+    Raises:
+        InputError: a file of a name that an evaluation writes is there without the record of one.
+    """
+    for name in (TABLE_FILE, METRICS_FILE, REPORT_FILE, GROUPS_FILE):
+        if (out / name).exists():
+            raise InputError(f"{out / name}: is in the way, and {RUN_FILE} of an evaluation is not there; {REMEDY}")
 
 
 def _identity(record: Any) -> Any:

@@ -9,6 +9,7 @@ import json
 import platform
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +18,11 @@ import numpy as np
 
 from discodock.chem.complex_file import write_complex, write_side_chains
 from discodock.chem.write import write_poses
+from discodock.config import dump_config
 from discodock.errors import InputError
 from discodock.files import replacing_folder, write_atomically, write_json
 from discodock.inference.columns import score_names, sd_tags
+from discodock.inference.config import DockingConfig
 from discodock.inference.modes import Mode
 from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import Pocket
@@ -35,10 +38,15 @@ RUN_FILE: Final = "run.json"
 DOCKING_FILE: Final = "docking.yaml"
 """Settings of docking that a run used, beside the folders of its results; `--config` reads it."""
 
+DOCKING_COMMENT: Final = "Settings of docking that discodock used; --config reads them. Written anew by every run."
+
 REPORT_FILE: Final = "report.html"
 PYMOL_FILE: Final = "view.pml"
 REPORT_FILES: Final = (REPORT_FILE, PYMOL_FILE)
 """What `discodock report` adds to a finished folder."""
+
+REMEDY: Final = "choose another --out or another name, or move it away"
+"""What to do where something of a user's is in the way."""
 
 RESULT_FILES: Final = (POSES_FILE, BEST_FILE, COMPLEX_FILE, SCORES_FILE, RUN_FILE)
 """What every finished folder has."""
@@ -138,6 +146,26 @@ def read_run(folder: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
+def write_docking(config: DockingConfig, out: Path) -> None:
+    """Write the settings that a run used into its output folder.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    dump_config(config, out / DOCKING_FILE, DOCKING_COMMENT)
+
+
+def foreign_docking(out: Path) -> str | None:
+    """What is in the way of `docking.yaml`, such as a file that a user wrote; None if nothing is."""
+    path = out / DOCKING_FILE
+    if not (path.exists() or path.is_symlink()):
+        return None
+    with suppress(OSError, UnicodeDecodeError):
+        if path.is_file() and path.read_text(encoding="utf-8").startswith(f"# {DOCKING_COMMENT}"):
+            return None
+    return f"{path}: is in the way of the settings that a run writes, and is not one of discodock's; {REMEDY}"
+
+
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write rows as CSV in one go; booleans as true and false, missing values empty.
 
@@ -149,15 +177,6 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     writer.writeheader()
     writer.writerows({column: _cell(row.get(column, "")) for column in columns} for row in rows)
     write_atomically(path, buffer.getvalue().encode("utf-8"))
-
-
-def table_columns(path: Path) -> list[str]:
-    """Column names of a table; none if it cannot be read."""
-    try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            return next(csv.reader(lines), [])
-    except (OSError, ValueError, csv.Error):
-        return []
 
 
 def file_digest(path: Path) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from discodock.errors import InputError
 from discodock.files import write_atomically
-from discodock.inference.many.run_jobs import SUMMARY_FILE
-from discodock.inference.outputs import PYMOL_FILE, REPORT_FILE, SIDE_CHAINS_FILE, read_table
+from discodock.inference.many.result_folder import SUMMARY_FILE
+from discodock.inference.outputs import PYMOL_FILE, REMEDY, REPORT_FILE, SIDE_CHAINS_FILE, read_table
 from discodock.report.folder import SOURCE_FILES, is_result, read_result
 from discodock.report.page import index_page, result_page
 from discodock.report.pymol import pymol_script
 
 INDEX_FILE: Final = "index.html"
+
+PAGE_MARK: Final = "– discodock</title>"
+"""What every page of a report has."""
 
 
 def write_report(folder: str | Path) -> Path:
@@ -67,6 +72,7 @@ def write_index(out: Path) -> Path | None:
         The page; None if the folder's summary has fewer than two ligands.
 
     Raises:
+        InputError: a page of the user's is in the way.
         OSError: the folder cannot be written.
     """
     rows = read_table(out / SUMMARY_FILE)
@@ -75,8 +81,21 @@ def write_index(out: Path) -> Path | None:
     names = [row.get("name", "") for row in rows]
     linked = {name: f"{quote(name)}/{REPORT_FILE}" for name in names if (out / name / REPORT_FILE).is_file()}
     path = out / INDEX_FILE
+    if (problem := foreign_index(out)) is not None:
+        raise InputError(problem)
     write_atomically(path, index_page(out.absolute().name, rows, linked).encode("utf-8"))
     return path
+
+
+def foreign_index(out: Path) -> str | None:
+    """What is in the way of `index.html`, such as a page that a user wrote; None if nothing is."""
+    path = out / INDEX_FILE
+    if not (path.exists() or path.is_symlink()):
+        return None
+    with suppress(OSError, UnicodeDecodeError):
+        if path.is_file() and PAGE_MARK in path.read_text(encoding="utf-8"):
+            return None
+    return f"{path}: is in the way of the list of results, and is not one of discodock's; {REMEDY}"
 
 
 def result_folders(folder: Path) -> list[Path]:

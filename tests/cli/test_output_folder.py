@@ -12,7 +12,7 @@ import pytest
 from discodock.inference import outputs
 from discodock.inference.many.result_folder import LOCK_FILE
 from discodock.inference.outputs import write_table
-from tests.tiny import SMALL
+from tests.tiny import COMPLEXES, SMALL
 
 PROTEIN, LIGAND = SMALL / "protein.pdb", SMALL / "ligand.sdf"
 FAST = ("-n", "2", "-e", "1", "--steps", "2", "--device", "cpu", "--relax", "none", "--no-validity")
@@ -42,13 +42,79 @@ def lay(path, content="mine"):
 
 @pytest.mark.parametrize("overwrite", [(), ("--overwrite",)], ids=["plain", "overwrite"])
 @pytest.mark.parametrize(
-    "mine", ["a/protein.pdb", "a", "a/poses.sdf", "a/chapters/one.tex", "summary.csv", "docking.yaml/notes.txt"]
+    "mine",
+    [
+        "a/protein.pdb",
+        "a",
+        "a/poses.sdf",
+        "a/chapters/one.tex",
+        "summary.csv",
+        "docking.yaml/notes.txt",
+        "docking.yaml",
+    ],
 )
 def test_files_of_the_user_are_refused_by_name_before_docking(predict, tmp_path, mine, overwrite):
     kept = lay(tmp_path / "out" / mine)
     code, _, error = predict(*overwrite)
     assert code == 2 and len(error.strip().splitlines()) == 1 and str(tmp_path / "out" / mine.split("/")[0]) in error
     assert kept.read_text() == "mine" and not (tmp_path / "out" / "a" / "run.json").exists()
+
+
+def test_a_table_of_the_user_that_begins_like_a_summary_is_kept(predict, tmp_path):
+    table = lay(tmp_path / "out" / "summary.csv", "name,affinity\nx,7.1\n")
+    code, _, error = predict()
+    assert code == 2 and "summary.csv" in error and table.read_text() == "name,affinity\nx,7.1\n"
+
+
+def test_settings_that_the_user_wrote_are_kept_and_those_of_a_run_are_read_and_replaced(predict, tmp_path):
+    own = lay(tmp_path / "out" / "docking.yaml", "# for the paper\nseed: 5\n")
+    assert predict("--config", own)[0] == 2 and own.read_text() == "# for the paper\nseed: 5\n"
+    own = own.rename(tmp_path / "mine.yaml")
+    assert predict("--config", own)[0] == 0
+    assert "kept" in predict("--config", tmp_path / "out" / "docking.yaml")[1]
+
+
+def test_a_page_of_the_user_is_kept(predict, tmp_path):
+    page = lay(tmp_path / "out" / "index.html", "<title>mine</title>")
+    code, _, error = predict("--report")
+    assert code == 2 and "index.html" in error and page.read_text() == "<title>mine</title>"
+    assert not (tmp_path / "out" / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "per_complex.csv", "report.md", "groups.csv", "docking.yaml", "run.json"]
+)
+def test_an_evaluation_replaces_no_file_of_the_user(cli, checkpoint, tmp_path, name):
+    mine = lay(tmp_path / "out" / name, "{}" if name == "run.json" else "mine")
+    before = mine.read_text()
+    options = ("--checkpoint", checkpoint, "--limit", "1", *FAST, "--out", tmp_path / "out")
+    code, _, error = cli("evaluate", COMPLEXES, *options)
+    assert code == 2 and str(tmp_path / "out") in error and mine.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["index.csv", "failures.csv"])
+def test_a_preparation_replaces_no_table_of_the_user(cli, tmp_path, name):
+    """Such as that of the folder which is prepared, if it is given as --out too."""
+    mine = lay(tmp_path / "corpus" / name, "id,pdb_id,split,smiles\n")
+    code, _, error = cli("prepare", "complexes", COMPLEXES, "--out", tmp_path / "corpus")
+    assert code == 2 and name in error and mine.read_text() == "id,pdb_id,split,smiles\n"
+
+
+def test_a_tilde_is_the_home_folder(cli, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    files = ("-p", PROTEIN, "-l", LIGAND, "--pocket-ligand", LIGAND, "--name", "a", "--checkpoint", checkpoint)
+    assert cli("predict", *files, *FAST, "--out=~/docked")[0] == 0
+    assert (tmp_path / "home" / "docked" / "a" / "poses.sdf").is_file() and not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("broken", ['{"versions": {}, "job": 3, "summary": [], "files": "x"}', "[]", "3"])
+def test_a_malformed_record_is_no_traceback(predict, tmp_path, broken):
+    predict()
+    (tmp_path / "out" / "a" / "run.json").write_text(broken)
+    code, _, error = predict("--overwrite")
+    assert code == 0 and "Traceback" not in error
 
 
 def test_a_note_in_a_folder_of_results_is_not_lost(predict, tmp_path):

@@ -10,7 +10,7 @@ from rdkit import Chem
 import discodock
 from discodock.inference import columns
 from discodock.inference.columns import COLUMNS, ScoreColumn, score_names, scores_page, sd_tags, summary_names
-from discodock.inference.many.run_jobs import summary_columns
+from discodock.inference.many.result_folder import summary_columns
 from discodock.inference.outputs import write_result
 from discodock.report.write import write_report
 from tests.report.pages import Page

@@ -3,7 +3,7 @@
 import os
 import re
 
-from discodock.inference.many.run_jobs import summary_columns
+from discodock.inference.many.result_folder import summary_columns
 from discodock.inference.outputs import write_table
 from discodock.report.write import has_report, result_folders, write_index, write_report
 from tests.report.pages import Page

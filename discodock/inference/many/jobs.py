@@ -201,6 +201,8 @@ def _numbers(text: str, column: str, count: int) -> list[float]:
 
 def _resolve(text: str, table: Path) -> str:
     """A path in a table: relative to the table's folder where that exists, else, as a SMILES is, taken as it stands."""
+    if text.startswith("~/"):
+        return str(Path(text).expanduser())
     try:
         return str(table.parent / text) if (table.parent / text).exists() else text
     except OSError:  # a long SMILES is no possible file name

@@ -11,50 +11,49 @@ from filelock import FileLock, Timeout
 
 from discodock.chem.ligand import to_smiles
 from discodock.errors import InputError
+from discodock.files import is_replaceable_table
+from discodock.inference.columns import summary_names
 from discodock.inference.many.jobs import Job
 from discodock.inference.outputs import (
-    DOCKING_FILE,
+    REMEDY,
     REPORT_FILES,
     RESULT_FILES,
     RUN_FILE,
     SCORES_FILE,
     SIDE_CHAINS_FILE,
     file_digest,
+    foreign_docking,
     read_run,
-    table_columns,
 )
 
 OWN_FILES: Final = frozenset({*RESULT_FILES, SIDE_CHAINS_FILE, *REPORT_FILES, ".DS_Store"})
 """Names that a folder of results may hold; anything else in it is a user's."""
 
+SUMMARY_FILE: Final = "summary.csv"
 LOCK_FILE: Final = ".discodock.lock"
 LOCK_TIMEOUT: Final = 120.0
 """Seconds to wait for another process to write its result into the same output folder; the system frees the lock of a
 process that dies."""
 
-REMEDY: Final = "choose another --out or another name, or move it away"
+
+def summary_columns() -> list[str]:
+    """Columns of `summary.csv`: what became of the job, scores of its best pose, and what it was."""
+    return ["name", "status", "message", "num_poses", *summary_names(), "protein", "ligand", "pocket"]
 
 
-def check_output(out: Path, jobs: Sequence[Job], tables: dict[str, str], *, overwrite: bool) -> None:
-    """Refuse to dock where a result or a table would take the place of something that is not its predecessor.
+def check_output(out: Path, jobs: Sequence[Job], *, overwrite: bool) -> None:
+    """Refuse to dock where a result, the summary or the settings would replace something that is not their predecessor.
 
     Args:
         out: output folder.
         jobs: jobs of the run.
-        tables: first column of each table of the run, by file name.
         overwrite: whether results of other jobs of the same name may be replaced.
 
     Raises:
         InputError: something of the user's, or the result of another job, is in the way; it is named.
     """
     problems = [problem for job in jobs if (problem := obstacle(out / job.name, job, overwrite=overwrite))]
-    for name, column in tables.items():
-        path = out / name
-        if (path.exists() or path.is_symlink()) and not (path.is_file() and table_columns(path)[:1] == [column]):
-            problems.append(f"{path}: is in the way of discodock's table, and is none of its own; {REMEDY}")
-    docking = out / DOCKING_FILE
-    if (docking.exists() or docking.is_symlink()) and not docking.is_file():
-        problems.append(f"{docking}: is in the way of discodock's settings, and no file; {REMEDY}")
+    problems += [problem for problem in (_foreign_summary(out), foreign_docking(out)) if problem]
     if problems:
         more = f" (and {len(problems) - 1} more of the kind)" if len(problems) > 1 else ""
         raise InputError(problems[0] + more)
@@ -68,8 +67,10 @@ def obstacle(folder: Path, job: Job, *, overwrite: bool) -> str | None:
         return f"{folder}: is in the way of the result of that name, and is no folder of discodock's; {REMEDY}"
     strange = sorted(entry.name for entry in folder.iterdir() if entry.name not in OWN_FILES or not entry.is_file())
     record = read_run(folder)
-    is_own = "versions" in record or table_columns(folder / SCORES_FILE)[:2] == ["id", "rank"]
-    if strange or not (is_own or not any(folder.iterdir())):
+    scores = folder / SCORES_FILE  # tells whose the folder is where the record got lost
+    is_own = "versions" in record or (scores.is_file() and is_replaceable_table(scores, ("id", "rank")))
+    is_empty = not any(folder.iterdir())
+    if strange or not (is_own or is_empty):
         held = f"holds {strange[0]}" if strange else f"has no {RUN_FILE} of discodock's"
         return f"{folder}: {held}, so it is not (only) a result of discodock and is not replaced; {REMEDY}"
     if overwrite or not record or is_same_job(record, job):
@@ -78,6 +79,14 @@ def obstacle(folder: Path, job: Job, *, overwrite: bool) -> str | None:
         f"{folder}: holds the result of another protein or ligand, {_described(record)};"
         " choose another --out or name, or give --overwrite"
     )
+
+
+def _foreign_summary(out: Path) -> str | None:
+    """What is in the way of the summary; None if nothing is, or that of an earlier run of whatever version."""
+    path = out / SUMMARY_FILE
+    if is_replaceable_table(path, summary_columns()[:3]):  # further ones differ between versions
+        return None
+    return f"{path}: is in the way of the summary of a run, and is not one of discodock's; {REMEDY}"
 
 
 def refuse_obstacle(folder: Path, job: Job, *, overwrite: bool) -> None:
@@ -105,24 +114,24 @@ def is_same_job(record: dict[str, Any], job: Job) -> bool:
     An edited file is still the same protein, and so is a file that was moved. Results of versions that did not record
     their job count as the same if the protein's file name is.
     """
-    own, earlier = job_record(job), record.get("job")
-    if not isinstance(earlier, dict):
-        summary = record.get("summary")
-        protein = str(summary.get("protein", "")) if isinstance(summary, dict) else ""
-        return Path(protein).name == job.protein.name
-    return all(
-        any(earlier.get(name) == own[name] for name in names if name in own) or not any(name in own for name in names)
-        for names in (("protein", "protein_digest"), ("ligand", "smiles"))
-    )
+    own, earlier = job_record(job), _block(record, "job")
+    if not earlier:
+        return Path(str(_block(record, "summary").get("protein", ""))).name == job.protein.name
+
+    def agree(*names: str) -> bool:
+        known = [name for name in names if name in own]
+        return not known or any(earlier.get(name) == own[name] for name in known)
+
+    return agree("protein", "protein_digest") and agree("ligand", "smiles")
 
 
 def finished_run(folder: Path, key: str) -> dict[str, Any] | None:
     """The record of a whole, undamaged result of this key, with its `summary`; None otherwise."""
     record = read_run(folder)
-    files, summary = record.get("files"), record.get("summary")
-    if record.get("key") != key or not isinstance(files, dict) or not isinstance(summary, dict):
+    files, summary = _block(record, "files"), _block(record, "summary")
+    if record.get("key") != key or not set(summary_columns()) <= summary.keys():
         return None
-    if not set(RESULT_FILES) - {RUN_FILE} <= files.keys() or "status" not in summary:
+    if not set(RESULT_FILES) - {RUN_FILE} <= files.keys():
         return None
     is_whole = all((folder / name).is_file() and file_digest(folder / name) == value for name, value in files.items())
     return record if is_whole else None
@@ -157,5 +166,11 @@ def locked(out: Path) -> Iterator[None]:
 
 
 def _described(record: dict[str, Any]) -> str:
-    job, summary = record.get("job") or {}, record.get("summary") or {}
+    job, summary = _block(record, "job"), _block(record, "summary")
     return f"{job.get('ligand') or summary.get('ligand')} in {job.get('protein') or summary.get('protein')}"
+
+
+def _block(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """A mapping in a record that a person may have edited; empty if there is none."""
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from discodock.config import dump_config
 from discodock.errors import DiscodockError, InputError
 from discodock.files import remove_drafts
 from discodock.inference.columns import summary_names
@@ -20,6 +19,7 @@ from discodock.inference.dock import DockingPipeline
 from discodock.inference.inputs import read_docking_receptor
 from discodock.inference.many.jobs import Job
 from discodock.inference.many.result_folder import (
+    SUMMARY_FILE,
     check_output,
     finished_run,
     job_record,
@@ -27,12 +27,13 @@ from discodock.inference.many.result_folder import (
     obstacle,
     refuse_obstacle,
     set_aside,
+    summary_columns,
 )
 from discodock.inference.outputs import (
-    DOCKING_FILE,
     fingerprint,
     read_table,
     run_record,
+    write_docking,
     write_result,
     write_table,
 )
@@ -41,7 +42,6 @@ from discodock.inference.result import DockingResult
 
 logger = logging.getLogger(__name__)
 
-SUMMARY_FILE: Final = "summary.csv"
 OK: Final = "ok"
 FAILED: Final = "failed"
 SUMMARY_INTERVAL: Final = 5.0
@@ -127,7 +127,7 @@ def run_jobs(
         OSError: results cannot be written.
     """
     listener = listener or JobListener()
-    check_output(out, jobs, {SUMMARY_FILE: summary_columns()[0]}, overwrite=options.overwrite)
+    check_output(out, jobs, overwrite=options.overwrite)
     remove_drafts(out, older_than=DRAFT_AGE)
     outcomes: list[JobOutcome] = []
     last_written = time.monotonic()
@@ -142,7 +142,7 @@ def run_jobs(
                 last_written = time.monotonic()
     finally:
         if outcomes:
-            dump_config(options.docking, out / DOCKING_FILE)
+            write_docking(options.docking, out)
             _write_summary(out, outcomes)
     return outcomes
 
@@ -247,17 +247,12 @@ def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, objec
     return {
         "name": job.name,
         "status": FAILED,
-        "message": " ".join(message.split()),
+        "message": " ".join((message if job.note is None else f"{message}; {job.note}").split()),
         "num_poses": 0,
         "seed": options.docking.seed,
         "protein": "" if job.protein == Path() else str(job.protein),
         "ligand": job.ligand.source if job.ligand is not None else "",
     }
-
-
-def summary_columns() -> list[str]:
-    """Columns of `summary.csv`: what became of the job, scores of its best pose, and what it was."""
-    return ["name", "status", "message", "num_poses", *summary_names(), "protein", "ligand", "pocket"]
 
 
 def _write_summary(out: Path, outcomes: Sequence[JobOutcome]) -> None:
