@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from discodock.cli.runtime import raise_allocator_thresholds
-from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
+from discodock.images.evaluation.evaluate import ImageEvaluationConfig, evaluate_images
 from discodock.images.generate import GenerationConfig, load_generator
 from discodock.images.outputs import pick_device
 from discodock.images.sampler import SamplerConfig

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from discodock.config import load_config
-from discodock.images.encoder import ImageEncoderConfig
 from discodock.images.generate import GenerationConfig
-from discodock.images.toy import ToyConfig
+from discodock.images.networks.encoder import ImageEncoderConfig
+from discodock.images.toy.model import ToyConfig
 from discodock.models.all_atom.code_encoder import CodeEncoder
 from discodock.models.checkpoint import CODES_PART, load_checkpoint, save_checkpoint
 from discodock.tasks.codes import CodesConfig

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from discodock.data.batch import ComplexBatch, repeat_complexes
 from discodock.diffusion.process import PoseProcessConfig
-from discodock.images.conditioning import PATCHES, CodeGroup
 from discodock.images.data import ImageBatch
-from discodock.images.encoder import ImageEncoderConfig
 from discodock.images.model import ImageCodesConfig, ImageModelConfig, to_unit_range
-from discodock.images.prior import ImagePriorConfig
+from discodock.images.networks.conditioning import PATCHES, CodeGroup
+from discodock.images.networks.encoder import ImageEncoderConfig
+from discodock.images.networks.prior import ImagePriorConfig
 from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.latents.registry import CODE_SPACES, CodeLayout
@@ -34,7 +34,7 @@ from discodock.models.disco_diffdock.config import (
 from discodock.tasks.codes import CodesConfig, encode_unbound
 from discodock.tasks.prior import PriorTask, PriorTaskConfig
 from discodock.tasks.score import ScoreTask, ScoreTaskConfig
-from tests.images.networks import CONFIGS, SHAPE
+from tests.images.networks.small import CONFIGS, SHAPE
 from tests.models.disco_diffdock.networks import SMALL, complexes
 
 NUM_RANKS = 5

@@ -46,8 +46,8 @@ def toy(
 ) -> None:
     """Learn a mixture in the plane with and without codes: figures of paths and codes, curvature (two minutes)."""
     from discodock.config import load_config
-    from discodock.images.toy import ToyConfig
-    from discodock.images.toy_report import run_toy
+    from discodock.images.toy.model import ToyConfig
+    from discodock.images.toy.report import run_toy
 
     metrics = run_toy(load_config(config, overrides or [], ToyConfig), out)
     turning = metrics["curvature"]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from discodock.errors import InputError
-from discodock.images.conditioning import ImageShape
+from discodock.images.networks.conditioning import ImageShape
 from discodock.images.png import read_image
 from discodock.latents.categorical import NULL_CODE
 from discodock.settings import Settings

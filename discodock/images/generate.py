@@ -13,7 +13,7 @@ from torch import Tensor
 from discodock.errors import ConfigError
 from discodock.images.checkpoint import load_images_checkpoint
 from discodock.images.model import Guidance, ImageModel, to_pixels, to_unit_range
-from discodock.images.prior import ImagePriorNetwork
+from discodock.images.networks.prior import ImagePriorNetwork
 from discodock.images.sampler import SamplerConfig, sample
 from discodock.images.stages import load_model, load_prior
 from discodock.latents.categorical import NULL_CODE, Draws

@@ -9,11 +9,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from discodock.images.conditioning import CodeGroup, CodeReaderConfig, ConditionSpace, ImageShape, code_masks
 from discodock.images.edm import Denoiser, EDMConfig
-from discodock.images.encoder import ImageEncoder, ImageEncoderConfig
-from discodock.images.networks import AnyNetworkConfig, make_network
-from discodock.images.unet import UNetConfig
+from discodock.images.networks.conditioning import CodeGroup, CodeReaderConfig, ConditionSpace, ImageShape, code_masks
+from discodock.images.networks.encoder import ImageEncoder, ImageEncoderConfig
+from discodock.images.networks.registry import AnyNetworkConfig, make_network
+from discodock.images.networks.unet import UNetConfig
 from discodock.latents.categorical import NULL_CODE
 from discodock.latents.dropout import CodeDropout
 from discodock.latents.guidance import guided

@@ -11,7 +11,7 @@ import torch
 
 from discodock.errors import ConfigError
 from discodock.images.data import open_images
-from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
+from discodock.images.evaluation.evaluate import ImageEvaluationConfig, evaluate_images
 from discodock.images.generate import GenerationConfig, load_generator, spread_labels
 from discodock.images.png import write_grid
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from discodock.images.data import ImageBatch
 from discodock.images.model import ImageModel, to_unit_range
-from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.images.networks.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.images.task import drop_labels
 from discodock.latents.posterior import CodeDraw
 from discodock.latents.prior import CodePrior

@@ -18,7 +18,7 @@ from discodock.images.checkpoint import (
 )
 from discodock.images.data import ImageDataConfig, ImageDataModule
 from discodock.images.model import ImageModel, ImageModelConfig
-from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.images.networks.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig
 from discodock.images.task import ImageTask, ImageTaskConfig
 from discodock.training.run import refuse_compile

@@ -8,9 +8,9 @@ import yaml
 from PIL import Image
 
 from discodock.cli.main import run
-from discodock.images.conditioning import ImageShape
 from discodock.images.data import open_images
-from discodock.images.features import save_classifier, train_classifier
+from discodock.images.evaluation.features import save_classifier, train_classifier
+from discodock.images.networks.conditioning import ImageShape
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from discodock.errors import InputError
-from discodock.images.conditioning import ImageShape
 from discodock.images.data import EpochSampler, ImageDataConfig, ImageDataModule, open_images
 from discodock.images.model import to_pixels, to_unit_range
+from discodock.images.networks.conditioning import ImageShape
 from discodock.images.png import write_grid
 
 GREY, COLOR = ImageShape(size=4, channels=1), ImageShape(size=4, channels=3)

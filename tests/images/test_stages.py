@@ -14,8 +14,8 @@ from discodock.errors import CheckpointError, ConfigError
 from discodock.images.checkpoint import FORMAT, load_images_checkpoint, save_images_checkpoint
 from discodock.images.data import ImageBatch, ImageDataModule, open_images
 from discodock.images.edm import EDMConfig, denoising_losses
-from discodock.images.evaluate import ImageEvaluationConfig, evaluate_images
-from discodock.images.features import save_classifier, train_classifier
+from discodock.images.evaluation.evaluate import ImageEvaluationConfig, evaluate_images
+from discodock.images.evaluation.features import save_classifier, train_classifier
 from discodock.images.generate import GenerationConfig, load_generator, spread_labels
 from discodock.images.model import Guidance, ImageModel, to_unit_range
 from discodock.images.prior_task import ImagePriorTask, ImagePriorTaskConfig

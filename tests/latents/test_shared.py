@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = "discodock.latents"
 ONE_CODE_A_STEP = {"CodePrior.cross_entropy_at", "random_positions"}
 """How priors learn that are not causal; those of images are, and learn all codes in one call of the network."""
-IMAGES = [*(ROOT / "discodock/images").glob("*.py"), ROOT / "benchmarks/images.py"]
+IMAGES = [*(ROOT / "discodock/images").rglob("*.py"), ROOT / "benchmarks/images.py"]
 DOCKING = [
     *(path for part in ("models", "tasks", "inference") for path in (ROOT / "discodock" / part).rglob("*.py")),
     *(path for path in (ROOT / "benchmarks").glob("*.py") if path.name != "images.py"),

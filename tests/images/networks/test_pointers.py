@@ -7,12 +7,19 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from discodock.images.conditioning import CodeGroup, CodeTokens, ConditionSpace, ImageShape, code_layout, code_sizes
-from discodock.images.encoder import ImageEncoder, ImageEncoderConfig
-from discodock.images.networks import make_network
-from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.images.networks.conditioning import (
+    CodeGroup,
+    CodeTokens,
+    ConditionSpace,
+    ImageShape,
+    code_layout,
+    code_sizes,
+)
+from discodock.images.networks.encoder import ImageEncoder, ImageEncoderConfig
+from discodock.images.networks.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.images.networks.registry import make_network
 from discodock.latents.categorical import NULL_CODE
-from tests.images.networks import CONFIGS, SHAPE, randomised, some_inputs
+from tests.images.networks.small import CONFIGS, SHAPE, randomised, some_inputs
 
 GROUPS = (CodeGroup(kind="pointer", num_codes=2), CodeGroup(num_codes=1, codebook_size=3))
 LAYOUT = code_layout(GROUPS)

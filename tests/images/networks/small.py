@@ -2,10 +2,10 @@
 
 import torch
 
-from discodock.images.conditioning import CodeGroup, ConditionSpace, ImageShape
-from discodock.images.networks import make_network
-from discodock.images.transformer import TransformerConfig
-from discodock.images.unet import BottleneckConfig, UNetConfig
+from discodock.images.networks.conditioning import CodeGroup, ConditionSpace, ImageShape
+from discodock.images.networks.registry import make_network
+from discodock.images.networks.transformer import TransformerConfig
+from discodock.images.networks.unet import BottleneckConfig, UNetConfig
 
 SHAPE = ImageShape(size=8, channels=2)
 GROUPS = (CodeGroup(num_codes=2, codebook_size=3), CodeGroup(num_codes=1, codebook_size=4))

@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.errors import ConfigError
-from discodock.images.conditioning import Condition, Conditioning, ConditionSpace, ImageShape
-from discodock.images.layers import Attention, Patches, TransformerSize, mlp, zero_init
+from discodock.images.networks.conditioning import Condition, Conditioning, ConditionSpace, ImageShape
+from discodock.images.networks.layers import Attention, Patches, TransformerSize, mlp, zero_init
 
 
 class TransformerConfig(TransformerSize):

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 from torch import nn
 
-from discodock.images.conditioning import ConditionSpace, ImageShape
-from discodock.images.transformer import Transformer, TransformerConfig
-from discodock.images.unet import UNet, UNetConfig
+from discodock.images.networks.conditioning import ConditionSpace, ImageShape
+from discodock.images.networks.transformer import Transformer, TransformerConfig
+from discodock.images.networks.unet import UNet, UNetConfig
 
 AnyNetworkConfig = Annotated[UNetConfig | TransformerConfig, Field(discriminator="kind")]
 """The type of a network in a configuration: the kinds of `NETWORKS`, told apart by `kind`."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from discodock.files import replacing, write_json
 from discodock.images.sampler import SamplerConfig, sample, total_turning
-from discodock.images.toy import Mixture, ToyConfig, ToyModel, ToyPair, train_pair
+from discodock.images.toy.model import Mixture, ToyConfig, ToyModel, ToyPair, train_pair
 from discodock.latents.diagnostics import NATS_PER_BIT, joint_labels, mutual_information
 from discodock.latents.registry import stack_hard_codes
 

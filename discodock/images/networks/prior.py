@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from discodock.images.conditioning import ClassEmbedding, CodeTokens, code_masks
-from discodock.images.layers import TransformerBlock, TransformerSize
+from discodock.images.networks.conditioning import ClassEmbedding, CodeTokens, code_masks
+from discodock.images.networks.layers import TransformerBlock, TransformerSize
 from discodock.latents.heads import CodeHeads
 from discodock.latents.prior import CodePrior
 from discodock.latents.registry import CodeLayout

@@ -7,17 +7,17 @@ import torch
 
 from discodock.config import load_config
 from discodock.errors import ConfigError
-from discodock.images.conditioning import CodeReaderConfig, ConditionSpace, ImageShape
 from discodock.images.edm import Denoiser, preconditioning
 from discodock.images.model import ImageModel, ImageModelConfig
-from discodock.images.networks import NETWORKS, make_network
+from discodock.images.networks.conditioning import CodeReaderConfig, ConditionSpace, ImageShape
+from discodock.images.networks.registry import NETWORKS, make_network
+from discodock.images.networks.transformer import ConditionedBlock, TransformerConfig
+from discodock.images.networks.unet import BottleneckConfig, ResidualBlock, UNetConfig
 from discodock.images.stages import ImageStageConfig
-from discodock.images.transformer import ConditionedBlock, TransformerConfig
-from discodock.images.unet import BottleneckConfig, ResidualBlock, UNetConfig
 from discodock.latents.categorical import NULL_CODE
-from tests.images.networks import CONFIGS, GROUPS, SHAPE, randomised, small_network, some_inputs
+from tests.images.networks.small import CONFIGS, GROUPS, SHAPE, randomised, small_network, some_inputs
 
-CONFIG_FILES = Path(__file__).parents[2] / "configs"
+CONFIG_FILES = Path(__file__).parents[3] / "configs"
 KINDS = pytest.mark.parametrize("name", CONFIGS)
 
 

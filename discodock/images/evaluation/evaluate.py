@@ -16,9 +16,9 @@ from torch import Tensor
 from discodock.errors import InputError
 from discodock.files import write_json
 from discodock.images.data import open_images
-from discodock.images.features import FEATURES, Features
+from discodock.images.evaluation.features import FEATURES, Features
+from discodock.images.evaluation.metrics import fit_gaussian, frechet_distance, precision_recall
 from discodock.images.generate import GenerationConfig, ImageGenerator, spread_labels
-from discodock.images.metrics import fit_gaussian, frechet_distance, precision_recall
 from discodock.images.sampler import total_turning
 from discodock.latents.diagnostics import (
     NATS_PER_BIT,

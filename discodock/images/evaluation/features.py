@@ -18,9 +18,9 @@ from discodock.images.checkpoint import (
     load_images_checkpoint,
     save_images_checkpoint,
 )
-from discodock.images.conditioning import ImageShape
 from discodock.images.data import ImageSource
 from discodock.images.model import to_unit_range
+from discodock.images.networks.conditioning import ImageShape
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from discodock.images.layers import NoiseEmbedding, TransformerBlock, TransformerSize
+from discodock.images.networks.layers import NoiseEmbedding, TransformerBlock, TransformerSize
 from discodock.latents.categorical import NULL_CODE, one_hot
 from discodock.latents.codebook import Codebook, CodebookEmbedding
 from discodock.latents.registry import CODE_SPACES, CodeLayout, CodesEmbedding, read_code_space

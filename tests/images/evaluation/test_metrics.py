@@ -6,10 +6,10 @@ import scipy.linalg
 import torch
 
 from discodock.errors import CheckpointError, InputError
-from discodock.images.conditioning import ImageShape
 from discodock.images.data import open_images
-from discodock.images.features import FEATURES, accuracy, load_classifier, save_classifier, train_classifier
-from discodock.images.metrics import GaussianFit, fit_gaussian, frechet_distance, precision_recall
+from discodock.images.evaluation.features import FEATURES, accuracy, load_classifier, save_classifier, train_classifier
+from discodock.images.evaluation.metrics import GaussianFit, fit_gaussian, frechet_distance, precision_recall
+from discodock.images.networks.conditioning import ImageShape
 
 SHAPE = ImageShape(size=8, channels=1)
 

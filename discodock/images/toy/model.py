@@ -13,10 +13,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from discodock.images.conditioning import CodeGroup, Conditioning, ConditionSpace, code_layout, code_sizes
 from discodock.images.edm import Denoiser, EDMConfig, denoising_losses
-from discodock.images.layers import NormalizedLinear
-from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.images.networks.conditioning import CodeGroup, Conditioning, ConditionSpace, code_layout, code_sizes
+from discodock.images.networks.layers import NormalizedLinear
+from discodock.images.networks.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.latents.dropout import CodeDropout, drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.latents.registry import CodeLayout

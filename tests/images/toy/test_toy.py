@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from discodock.images.toy import Mixture, ToyConfig, ToyModel, UsageReward, train_pair
-from discodock.images.toy_report import correspondence, measure, quality
+from discodock.images.toy.model import Mixture, ToyConfig, ToyModel, UsageReward, train_pair
+from discodock.images.toy.report import correspondence, measure, quality
 from discodock.latents.diagnostics import entropy
 
 SMALL = ToyConfig(

@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import torch
 
-from discodock.images import evaluate
 from discodock.images.data import ImageBatch
-from discodock.images.evaluate import ImageEvaluationConfig, compare, load_real
+from discodock.images.evaluation import evaluate
+from discodock.images.evaluation.evaluate import ImageEvaluationConfig, compare, load_real
 
 
 class SortedByClass:

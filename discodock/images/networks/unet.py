@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from discodock.errors import ConfigError
-from discodock.images.conditioning import Condition, Conditioning, ConditionSpace, ImageShape
-from discodock.images.layers import Attention, zero_init
-from discodock.images.transformer import ConditionedBlock
+from discodock.images.networks.conditioning import Condition, Conditioning, ConditionSpace, ImageShape
+from discodock.images.networks.layers import Attention, zero_init
+from discodock.images.networks.transformer import ConditionedBlock
 from discodock.settings import Settings
 
 Resampling = Literal["down", "up"]

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from discodock.errors import ConfigError
-from discodock.images.conditioning import CodeGroup, ImageShape, code_layout
-from discodock.images.encoder import ImageEncoder, ImageEncoderConfig
-from discodock.images.prior import ImagePriorConfig, ImagePriorNetwork
+from discodock.images.networks.conditioning import CodeGroup, ImageShape, code_layout
+from discodock.images.networks.encoder import ImageEncoder, ImageEncoderConfig
+from discodock.images.networks.prior import ImagePriorConfig, ImagePriorNetwork
 from discodock.latents.categorical import NULL_CODE
-from tests.images.networks import GROUPS, SIZES, randomised
+from tests.images.networks.small import GROUPS, SIZES, randomised
 
 LAYOUT = code_layout(GROUPS)
 

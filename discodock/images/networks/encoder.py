@@ -10,8 +10,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from discodock.errors import ConfigError
-from discodock.images.conditioning import ImageShape
-from discodock.images.layers import NormalizedLinear, NormalizedPointer, Patches, TransformerBlock, TransformerSize
+from discodock.images.networks.conditioning import ImageShape
+from discodock.images.networks.layers import (
+    NormalizedLinear,
+    NormalizedPointer,
+    Patches,
+    TransformerBlock,
+    TransformerSize,
+)
 from discodock.latents.heads import CodeHeads
 from discodock.latents.registry import CodeLayout
 
