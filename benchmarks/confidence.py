@@ -104,12 +104,12 @@ def cross_fitted(
 
 
 def pairs_of(logits: list[np.ndarray], rmsds: list[np.ndarray]) -> float:
-    """Mean over complexes of the share of (near-native, decoy) pairs in that order."""
-    shares = [
+    """Mean over complexes of the fraction of (near-native, decoy) pairs in that order."""
+    fractions = [
         pair_accuracy(torch.from_numpy(logit), torch.from_numpy(rmsd < SUCCESS))
         for logit, rmsd in zip(logits, rmsds, strict=True)
     ]
-    return float(np.mean([float(share) for share in shares if share is not None]))
+    return float(np.mean([float(fraction) for fraction in fractions if fraction is not None]))
 
 
 def show(name: str, values: list[float], pairs: float | None = None) -> dict[str, float | None]:

@@ -25,7 +25,7 @@ import torch
 from discodock.chem.validity import check_validity
 from discodock.chem.write import pose_mol
 from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
-from discodock.data.datasets.source import Unusable
+from discodock.data.datasets.source import SkippedComplex
 from discodock.errors import DiscodockError
 from discodock.evaluation.evaluate import choose_complexes
 from discodock.evaluation.metrics import SUCCESS_RMSD, wilson_interval
@@ -111,7 +111,7 @@ def measure_all(options: argparse.Namespace, table: Path) -> None:
     rows: list[dict[str, Any]] = [dict(row) for row in read_table(table)]
     done = {row["id"] for row in rows}
     for entry in choose_complexes(list_complexes(options.complexes, options.split), options.limit, options.seed):
-        if entry.id in done or isinstance(entry, Unusable):
+        if entry.id in done or isinstance(entry, SkippedComplex):
             continue
         try:
             rows += measure(read_case(entry.id, read_complex(entry), pipeline, options), options)
@@ -161,7 +161,7 @@ def method_rows(
     seconds = (time.process_time() - started) / len(chosen)
     if first is None:
         scores = rank_scores(
-            consensus(pairwise_rmsd(found.pos, case.arrays["ligand_automorphisms"])), found.contact_energy
+            consensus(pairwise_rmsd(found.pos, case.arrays["ligand_automorphisms"])), found.ranking_energy
         )
         first = int(chosen[np.argmax(scores)])
     rmsd = ligand_rmsd(crystal.ligand.mol, crystal.crystal_pos, found.pos).values

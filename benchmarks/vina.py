@@ -24,7 +24,7 @@ from discodock.chem.autodock import VinaPoses, dock_with_vina
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.write import pose_mol, write_poses
 from discodock.data.crystal import CrystalComplex, list_complexes, read_complex
-from discodock.data.datasets.source import Unusable
+from discodock.data.datasets.source import SkippedComplex
 from discodock.errors import DiscodockError
 from discodock.evaluation.evaluate import Evaluation, EvaluationConfig, choose_complexes, evaluate
 from discodock.evaluation.sources import (
@@ -102,7 +102,7 @@ def dock_all(options: argparse.Namespace, config: EvaluationConfig) -> None:
     write_json(stated, settings)
     rows = {row["id"]: row for row in read_table(folder / "timings.csv") if row["status"] == "ok"}
     for entry in choose_complexes(list_complexes(options.complexes, config.split), config.limit, options.seed):
-        if entry.id in rows or isinstance(entry, Unusable):
+        if entry.id in rows or isinstance(entry, SkippedComplex):
             continue
         started, cpu_started = time.monotonic(), time.process_time()
         try:

@@ -19,7 +19,7 @@ from discodock.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
-RENAMED: Final = ((re.compile(r"(\.heads\.\d+\.)first_look$"), r"\1distance_bias"),)
+FORMER_WEIGHT_NAMES: Final = ((re.compile(r"(\.heads\.\d+\.)first_look$"), r"\1distance_bias"),)
 """Names of parameters in files of earlier versions, as patterns, and what they are called now."""
 
 
@@ -129,6 +129,6 @@ def read_checkpoint_file(path: Path, expected: dict[str, tuple[str, str]]) -> Ch
 
 
 def _name_now(name: str) -> str:
-    for earlier, now in RENAMED:
+    for earlier, now in FORMER_WEIGHT_NAMES:
         name = earlier.sub(now, name)
     return name

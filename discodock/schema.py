@@ -77,3 +77,6 @@ POSE_FIELDS: Final = {
 
 POSE_FACT: Final = "(N,) float32"
 """Shape and dtype of every other field `pose_<name>` of a docked complex: a fact of each pose, to rank it by."""
+
+FORMER_POSE_FIELDS: Final = {"pose_contact_energy": "pose_ranking_energy"}
+"""Names of fields in stores of earlier versions, and what they are called now."""

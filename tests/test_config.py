@@ -6,9 +6,28 @@ import pytest
 from pydantic import Field, model_validator
 
 from discodock.config import dump_config, load_config
+from discodock.data.featurize import PrepareConfig
+from discodock.data.module import StoreConfig
+from discodock.data.prepare_peptides import PeptideConfig
 from discodock.errors import ConfigError
+from discodock.images.data import ImageDataConfig
+from discodock.images.generate import GenerationConfig
+from discodock.images.toy.model import ToyConfig
+from discodock.inference.config import DockingConfig
 from discodock.settings import Settings
 from discodock.training.optim import OptimizerConfig
+from discodock.training.task import TaskConfig
+
+SEEDED = (
+    DockingConfig,
+    GenerationConfig,
+    ImageDataConfig,
+    PeptideConfig,
+    PrepareConfig,
+    StoreConfig,
+    TaskConfig,
+    ToyConfig,
+)
 
 
 class Small(Settings):
@@ -102,3 +121,11 @@ def test_settings_of_any_class_are_checked_with_one_line():
         OptimizerConfig.checked({"warmup_step": 3}, "run.yaml")
     with pytest.raises(ConfigError, match=r"^decay_fraction: Input should be less than or equal to 1, not 2$"):
         OptimizerConfig.checked({"decay_fraction": 2})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize("block", SEEDED, ids=lambda block: block.__name__)
+def test_seeds_are_what_every_generator_takes(block, seed):
+    assert block.checked({"seed": 2**32 - 1}).seed == 2**32 - 1
+    with pytest.raises(ConfigError, match="seed: "):
+        block.checked({"seed": seed})

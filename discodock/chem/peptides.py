@@ -15,7 +15,8 @@ from discodock.chem.ligand_features import ligand_arrays
 _CAP = "GLY"
 _FIRST_CAP = ("CA", "C", "O")
 _LAST_CAP = ("N", "CA")
-_RENAMED = {("ILE", "CG1"): "CG2", ("ILE", "CG2"): "CG1"}  # RDKit's sequences name the branches the other way round
+# RDKit's sequences name these branches the other way round
+_PDB_NAMES = {("ILE", "CG1"): "CG2", ("ILE", "CG2"): "CG1"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def capped_peptide(residues: tuple[str, ...]) -> CappedPeptide:
 def _place(atom: Chem.Atom) -> tuple[int, str]:
     info = atom.GetPDBResidueInfo()
     name = info.GetName().strip()
-    return info.GetResidueNumber() - 1, _RENAMED.get((info.GetResidueName(), name), name)
+    return info.GetResidueNumber() - 1, _PDB_NAMES.get((info.GetResidueName(), name), name)
 
 
 def _is_kept(residue: int, name: str, last: int) -> bool:

@@ -44,11 +44,11 @@ class WorkBar:
         """Say how many items there are, once it is known."""
         self._bar.update(self._task, total=num_items)
 
-    def show(self, share: float, note: str | None = None) -> None:
-        """Show that `share` (0 to 1) of the current item is done; `note` names the item."""
+    def show(self, fraction: float, note: str | None = None) -> None:
+        """Show that `fraction` (0 to 1) of the current item is done; `note` names the item."""
         if note is not None:
             self._bar.update(self._task, note=note)
-        self._bar.update(self._task, completed=self._num_done + share)
+        self._bar.update(self._task, completed=self._num_done + fraction)
 
     def item_done(self, line: str, *, is_notable: bool = False) -> None:
         """Count an item; its line is printed if it is notable or there is no terminal for the bar."""

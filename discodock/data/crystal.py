@@ -13,7 +13,7 @@ from discodock.chem.ligand import LigandRecord, heavy_positions, read_ligand
 from discodock.chem.read_receptor import read_receptor
 from discodock.chem.receptor import Receptor
 from discodock.data.datasets.registry import open_dataset
-from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable
+from discodock.data.datasets.source import EXCLUDED, SkippedComplex, SourceComplex
 from discodock.data.datasets.split_table import SplitTable
 from discodock.errors import DiscodockError, InputError
 
@@ -43,7 +43,7 @@ class CrystalComplex:
 
 def list_complexes(
     source: Path, split: str | None = None, table: SplitTable | None = None
-) -> Iterator[SourceComplex | Unusable]:
+) -> Iterator[SourceComplex | SkippedComplex]:
     """Complexes of a source in any layout of `datasets.registry.DATASETS`.
 
     Args:
@@ -62,7 +62,7 @@ def list_complexes(
     if split is not None and table is None:
         dataset.skip_other_splits(split)
     for entry in dataset:
-        if isinstance(entry, Unusable):
+        if isinstance(entry, SkippedComplex):
             if table is not None:
                 entry = replace(entry, split=table.split.get(entry.id, ""))
             if entry.stage != EXCLUDED and (split is None or entry.split in ("", split)):

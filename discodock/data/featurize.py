@@ -16,7 +16,7 @@ from discodock.data.crystal import StageError
 from discodock.data.datasets.source import EXCLUDED
 from discodock.errors import InputError
 from discodock.schema import SCHEMA_VERSION
-from discodock.settings import Settings
+from discodock.settings import Seed, Settings
 
 PREPARE_VERSION: Final = 1
 """Raised whenever a change of code changes prepared arrays, so that nothing stale is kept."""
@@ -36,7 +36,7 @@ class PrepareConfig(Settings):
     )
     keep: tuple[str, ...] = Field((), description="residues kept although a rule drops them: name or chain:number")
     drop: tuple[str, ...] = Field((), description="residues dropped: name or chain:number")
-    seed: int = Field(0, ge=0, description="seed of the conformers, mixed with each complex's id")
+    seed: Seed = Field(0, description="seed of the conformers, mixed with each complex's id")
 
     @model_validator(mode="after")
     def _sizes_in_order(self) -> "PrepareConfig":

@@ -19,7 +19,7 @@ from discodock.data.cropped import CroppedComplexDataset, WholeComplexDataset
 from discodock.data.embeddings import EmbeddingStore
 from discodock.data.store import IndexRow, PreparedStore
 from discodock.errors import ConfigError, PreparedDataError
-from discodock.settings import Settings
+from discodock.settings import Seed, Settings
 
 
 class StoreConfig(Settings):
@@ -41,7 +41,7 @@ class StoreConfig(Settings):
     num_val: int = Field(48, ge=0, description="validation complexes, spread over clusters, the same in every run")
     num_workers: int = Field(0, ge=0, description="loader processes; 0 loads in the training process")
     ids: tuple[str, ...] | None = Field(None, description="train and validate on just these complexes (overfitting)")
-    seed: int = Field(0, description="seed of sampling and crops")
+    seed: Seed = Field(0, description="seed of sampling and crops")
 
 
 class DataConfig(StoreConfig):

@@ -18,7 +18,7 @@ from discodock.data.cropped import jittered
 from discodock.data.module import StoreConfig, StoreDataModule, spread_over_clusters
 from discodock.data.store import PreparedStore
 from discodock.errors import PreparedDataError
-from discodock.schema import POSE_FIELDS
+from discodock.schema import FORMER_POSE_FIELDS, POSE_FIELDS
 from discodock.tensors import TensorRecord
 
 ATOM_ERROR: Final = "pose_atom_error"
@@ -106,7 +106,8 @@ class PoseDataset(Dataset[Arrays]):
             arrays = self.store.load(complex_id)
             if not POSE_FIELDS.keys() <= arrays.keys():
                 raise PreparedDataError(f"{self.store.root}: no poses of {complex_id}; run `discodock prepare poses`")
-            self._loaded[complex_id] = arrays | {ATOM_ERROR: atom_errors(arrays)}
+            now = {FORMER_POSE_FIELDS.get(name, name): value for name, value in arrays.items()}
+            self._loaded[complex_id] = now | {ATOM_ERROR: atom_errors(arrays)}
         return self._loaded[complex_id]
 
 

@@ -14,7 +14,7 @@ from rdkit import rdBase
 
 from discodock.data.crystal import StageError, read_crystal
 from discodock.data.datasets.registry import DEFAULT_LAYOUT, open_dataset
-from discodock.data.datasets.source import DEFAULT_SPLIT, Dataset, SourceComplex, Unusable
+from discodock.data.datasets.source import DEFAULT_SPLIT, Dataset, SkippedComplex, SourceComplex
 from discodock.data.featurize import PREPARE_VERSION, PrepareConfig, complex_seed, featurize
 from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, crossing_clusters, write_arrays
@@ -134,7 +134,7 @@ def _open_tasks(
     for entry in dataset:
         if ledger.has(entry.id):
             raise InputError(f"{entry.id}: two complexes of this name in the source; give each its own name")
-        if isinstance(entry, Unusable):
+        if isinstance(entry, SkippedComplex):
             note(FailureRow(entry.id, entry.stage, entry.reason))
             continue
         key = content_key(entry, config)

@@ -28,7 +28,7 @@ from discodock.data.ledger import Ledger
 from discodock.data.prepare import Progress
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, PreparedStore, write_arrays
 from discodock.schema import AMINO_ACIDS, ATOM_NAMES, RESIDUE_TYPES, SCHEMA_VERSION
-from discodock.settings import Settings
+from discodock.settings import Seed, Settings
 
 PEPTIDES_VERSION: Final = 1
 """Raised whenever a change of code changes peptides."""
@@ -48,7 +48,7 @@ class PeptideConfig(Settings):
     chain_gap: int = Field(3, ge=1, description="residues at either end that are left out of the receptor")
     min_buried: float = Field(0.75, ge=0, le=1, description="fraction of a peptide's atoms that touch the receptor")
     split: str = Field("train", description="receptors of this split alone")
-    seed: int = Field(0, ge=0, description="seed of the choice, mixed with each complex's id")
+    seed: Seed = Field(0, description="seed of the choice, mixed with each complex's id")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from discodock.data.crop import crop_site
 from discodock.data.crystal import list_complexes, read_complex
-from discodock.data.datasets.source import SourceComplex, Unusable
+from discodock.data.datasets.source import SkippedComplex, SourceComplex
 from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, write_arrays
 from discodock.data.workers import run_all
@@ -110,7 +110,7 @@ def collect_poses(
 
         def tasks() -> Iterator[_Task]:
             for entry in chosen:
-                if isinstance(entry, Unusable):
+                if isinstance(entry, SkippedComplex):
                     note(FailureRow(entry.id, entry.stage, entry.reason))
                     continue
                 key = complex_fingerprint(entry, settings)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from discodock.data.crystal import list_complexes, read_complex
-from discodock.data.datasets.source import SourceComplex, Unusable
+from discodock.data.datasets.source import SkippedComplex, SourceComplex
 from discodock.data.datasets.split_table import SplitTable
 from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.displacement import seed_of
@@ -130,8 +130,8 @@ def _nothing_there(source: Path, split: str | None, table: SplitTable | None) ->
 
 
 def choose_complexes(
-    entries: Iterable[SourceComplex | Unusable], limit: int | None, seed: int, per_cluster: int | None = None
-) -> list[SourceComplex | Unusable]:
+    entries: Iterable[SourceComplex | SkippedComplex], limit: int | None, seed: int, per_cluster: int | None = None
+) -> list[SourceComplex | SkippedComplex]:
     """A random subset in random order that depends on the seed and the ids alone, so that any start of it is fair.
 
     Args:
@@ -141,23 +141,23 @@ def choose_complexes(
         per_cluster: most complexes of one protein family; None takes all. A family that is not known has one complex.
     """
 
-    def place(entry: SourceComplex | Unusable) -> tuple[int, str]:
+    def place(entry: SourceComplex | SkippedComplex) -> tuple[int, str]:
         return seed_of(seed, entry.id, "order"), entry.id
 
     if per_cluster is not None:
-        families: dict[str, list[SourceComplex | Unusable]] = defaultdict(list)
+        families: dict[str, list[SourceComplex | SkippedComplex]] = defaultdict(list)
         for entry in entries:
-            cluster = entry.id if isinstance(entry, Unusable) else entry.cluster or entry.id
+            cluster = entry.id if isinstance(entry, SkippedComplex) else entry.cluster or entry.id
             families[cluster] = heapq.nsmallest(per_cluster, [*families[cluster], entry], key=place)
         entries = [entry for family in families.values() for entry in family]
     return sorted(entries, key=place) if limit is None else heapq.nsmallest(limit, entries, key=place)
 
 
-def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: PredictionConfig) -> dict[str, Any]:
+def redock(poses: PoseSource, entry: SourceComplex | SkippedComplex, config: PredictionConfig) -> dict[str, Any]:
     """Judge the poses of one complex; a failure becomes a row with its reason. Returns a row of `per_complex.csv`."""
     started, cpu_started = time.monotonic(), time.process_time()
     seconds = cpu_seconds = math.nan
-    if isinstance(entry, Unusable):
+    if isinstance(entry, SkippedComplex):
         values = failure_values(entry.reason)
     else:
         try:
@@ -165,7 +165,7 @@ def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: Predictio
             predicted = poses.predict(entry.id, crystal, config)
             seconds, cpu_seconds = predicted.seconds, predicted.cpu_seconds
             values = complex_values(crystal, predicted, blind=config.mode == "blind")
-            values |= {"status": "ok", "stamp": poses.fingerprint(entry)}
+            values |= {"status": "ok", "fingerprint": poses.fingerprint(entry)}
         except (DiscodockError, ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
             is_known = isinstance(error, DiscodockError)
             values = failure_values(str(error) if is_known else f"unexpected {type(error).__name__}: {error}")
@@ -174,9 +174,9 @@ def redock(poses: PoseSource, entry: SourceComplex | Unusable, config: Predictio
     return {"id": entry.id} | values | {name: "" if math.isnan(t) else round(t, 3) for name, t in times.items()}
 
 
-def _labels(entry: SourceComplex | Unusable, table: SplitTable | None) -> dict[str, Any]:
+def _labels(entry: SourceComplex | SkippedComplex, table: SplitTable | None) -> dict[str, Any]:
     """What is known of a complex beforehand."""
-    if isinstance(entry, Unusable):
+    if isinstance(entry, SkippedComplex):
         return {"split": entry.split}
     seen = {} if table is None else {"is_seen": table.is_seen(entry.id, entry.cluster)}
     return {"split": entry.split, "cluster": entry.cluster} | seen
@@ -199,9 +199,9 @@ def _summarise(rows: list[dict[str, str]], out: Path, record: Mapping[str, Any])
     return found
 
 
-def _is_done(row: Mapping[str, str] | None, entry: SourceComplex | Unusable, poses: PoseSource) -> bool:
+def _is_done(row: Mapping[str, str] | None, entry: SourceComplex | SkippedComplex, poses: PoseSource) -> bool:
     """Whether an earlier row is of the very same files."""
-    return row is not None and isinstance(entry, SourceComplex) and row.get("stamp") == poses.fingerprint(entry)
+    return row is not None and isinstance(entry, SourceComplex) and row.get("fingerprint") == poses.fingerprint(entry)
 
 
 def _earlier_rows(out: Path, record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -217,7 +217,8 @@ def _earlier_rows(out: Path, record: Mapping[str, Any]) -> dict[str, dict[str, s
         return {}
     if _identity(earlier) != _identity(record):
         raise InputError(f"{out}: holds an evaluation with other settings or another checkpoint; choose another --out")
-    return {row["id"]: row for row in read_table(out / TABLE_FILE) if row["status"] == "ok"}
+    finished = [row for row in read_table(out / TABLE_FILE) if row["status"] == "ok"]
+    return {row["id"]: {"fingerprint": row.get("stamp", "")} | row for row in finished}  # "stamp" of earlier versions
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -20,7 +20,7 @@ COLUMNS: Final = (
     "id", "split", "cluster", "is_seen", "status", "message", "num_ligand_atoms", "num_torsions", "num_residues",
     "top1_rmsd", "top5_rmsd", "oracle_rmsd", "centroid_top1", "sample_lt2", "is_exact_rmsd", "pb_valid",
     "pb_failed_checks", "stereo_ok", "seconds", "cpu_seconds", "rmsds", "valid", "probs", "confidences",
-    "site_distances", "latent_code", "num_copies", "copy_rmsds", "copy_site_distances", "stamp",
+    "site_distances", "latent_code", "num_copies", "copy_rmsds", "copy_site_distances", "fingerprint",
 )  # fmt: skip
 """Columns of `per_complex.csv`. `pb_valid`, `pb_failed_checks` and `stereo_ok` are the best-ranked pose's; `rmsds`,
 `valid` (1 or 0), `probs` and `confidences` (of the confidence model alone) have every pose's, best-ranked first, so

@@ -19,7 +19,7 @@ from discodock.errors import InputError
 from discodock.images.networks.conditioning import ImageShape
 from discodock.images.png import read_image
 from discodock.latents.categorical import NULL_CODE
-from discodock.settings import Settings
+from discodock.settings import Seed, Settings
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
@@ -41,7 +41,7 @@ class ImageDataConfig(Settings):
     num_val: int = Field(512, ge=0, description="images kept from training for validation, the same in every run")
     flip: bool = Field(False, description="mirror half of the training images left to right")
     num_workers: int = Field(0, ge=0, description="loader processes; 0 loads in the training process")
-    seed: int = Field(0, description="seed of the order and of flips")
+    seed: Seed = Field(0, description="seed of the order and of flips")
 
 
 class ImageSource(ABC):

@@ -20,7 +20,7 @@ from discodock.latents.categorical import NULL_CODE, Draws
 from discodock.latents.code_sampling import CodeSampling
 from discodock.latents.quasi_random import low_discrepancy_uniforms
 from discodock.noise import Purpose, StreamNoise
-from discodock.settings import Settings
+from discodock.settings import Seed, Settings
 
 
 class GenerationConfig(Settings):
@@ -35,7 +35,7 @@ class GenerationConfig(Settings):
         False, description="draw codes of the prior from quasi-random numbers: fewer repeats than independent draws"
     )
     batch_size: int = Field(100, gt=0, description="images at a time; has no effect on the images")
-    seed: int = Field(0, ge=0, description="seed of codes and noise; every image has streams of its own")
+    seed: Seed = Field(0, description="seed of codes and noise; every image has streams of its own")
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ class Candidates:
         """What poses are ranked by, higher is better, shape (N,)."""
         if self.confidences is not None:
             return self.confidences.log_odds
-        return rank_scores(self.consensus, self.relaxed.contact_energy)
+        return rank_scores(self.consensus, self.relaxed.ranking_energy)
 
 
 def candidates_of(

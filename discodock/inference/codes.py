@@ -20,7 +20,7 @@ from discodock.latents.registry import CodeLayout
 from discodock.models.code_nodes import first_residue
 from discodock.noise import Purpose, StreamNoise
 
-LOCAL_SHARE: Final = 0.5
+LOCAL_FRACTION: Final = 0.5
 """Of the poses in a given site that have codes: poses of both kinds find more than those of either (experiments.md)."""
 
 GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
@@ -83,12 +83,12 @@ class PoseCodeSampler:
         uniforms = low_discrepancy_uniforms(seed, numbers, self.prior.layout.num_codes)
         codes = prior.sample(len(numbers), uniforms.to(start.device, start.dtype), sampling).codes
         # Some poses go without codes, as some did in training: they find what the prior does not think of.
-        codes = drop_codes(codes, has_codes(numbers, self._share(config), codes.device)[:, None])
+        codes = drop_codes(codes, has_codes(numbers, self._fraction(config), codes.device)[:, None])
         return PoseCodes(self.prior.layout.one_hot(codes, prior.masks), self._values(codes))
 
-    def _share(self, config: PoseCodeConfig) -> float:
-        default = 1.0 if self.network.whole_receptor else LOCAL_SHARE
-        return default if config.share is None else config.share
+    def _fraction(self, config: PoseCodeConfig) -> float:
+        default = 1.0 if self.network.whole_receptor else LOCAL_FRACTION
+        return default if config.fraction is None else config.fraction
 
     def _values(self, codes: Tensor) -> Tensor:
         """Codes with rows of residues replaced by the numbers of residues."""
@@ -103,16 +103,16 @@ class PoseCodeSampler:
         return torch.stack(columns, dim=1)
 
 
-def has_codes(numbers: Sequence[int], share: float, device: torch.device) -> Tensor:
+def has_codes(numbers: Sequence[int], fraction: float, device: torch.device) -> Tensor:
     """Which poses are drawn with codes, evenly spread over the numbers, bool, shape (len(numbers),).
 
     Args:
         numbers: numbers of the poses.
-        share: fraction of all poses.
+        fraction: fraction of all poses.
         device: device of the result.
     """
     turns = torch.tensor(list(numbers), dtype=torch.float64, device=device) * GOLDEN_RATIO
-    return turns.frac() < share
+    return turns.frac() < fraction
 
 
 def code_labels(

@@ -51,6 +51,8 @@ class ScoreColumn:
         tag: whether poses have it as an SD tag, where it is not empty.
         summary: whether `summary.csv` has it of the best pose.
         leads: whether it comes before those that do not, among SD tags and in `summary.csv`.
+        former: name in files of earlier versions, under which files have the values once more for a release, after all
+            other columns; empty if it has always been called this.
         report: place in a report: the table of poses, what is said of the selected pose alone, or none if empty.
     """
 
@@ -64,6 +66,7 @@ class ScoreColumn:
     tag: bool = True
     summary: bool = False
     leads: bool = False
+    former: str = ""
     report: Literal["table", "selected pose", ""] = "table"
 
     def cell(self, pose: DockedPose, run: RunFacts) -> object:
@@ -139,19 +142,20 @@ COLUMNS: Final[tuple[ScoreColumn, ...]] = (
     ScoreColumn(
         "strain",
         "Strain",
-        "Energy within the ligand above that of its best free conformer.",
+        "Intramolecular energy above that of the ligand's best unbound conformer.",
         lambda pose, run: pose.strain,
         unit="kcal/mol",
         decimals=3,
         direction="lower",
     ),
     ScoreColumn(
-        "relax_shift",
+        "relax_rmsd",
         "Shift",
         "RMSD that relaxation moved the pose by; zero without relaxation.",
-        lambda pose, run: pose.relax_shift,
+        lambda pose, run: pose.relax_rmsd,
         unit="Å",
         decimals=3,
+        former="relax_shift",
     ),
     ScoreColumn(
         "side_chain_shift",
@@ -291,12 +295,13 @@ COLUMNS: Final[tuple[ScoreColumn, ...]] = (
 
 def score_row(pose: DockedPose, run: RunFacts) -> dict[str, object]:
     """The row of a pose in `scores.csv`."""
-    return {column.name: column.cell(pose, run) for column in COLUMNS}
+    cells = {column.name: column.cell(pose, run) for column in COLUMNS}
+    return cells | {former: cells[name] for former, name in _former_names().items()}
 
 
 def score_names() -> list[str]:
     """Names of all columns, in the order of `scores.csv`."""
-    return [column.name for column in COLUMNS]
+    return [*(column.name for column in COLUMNS), *_former_names()]
 
 
 def summary_names() -> list[str]:
@@ -306,17 +311,27 @@ def summary_names() -> list[str]:
 
 def sd_tags(row: Mapping[str, object]) -> dict[str, object]:
     """SD tags of a pose, in their order, from its row of `scores.csv`."""
-    names = [column.name for column in _leading_first() if column.tag]
+    names = [*(column.name for column in _leading_first() if column.tag), *_former_names()]
     return {f"{TAG_PREFIX}{name}": row[name] for name in names if row[name] != ""}
 
 
 def find_column(name: str) -> ScoreColumn | None:
-    """The column of a name; None for one that is not of `scores.csv`, or of another version's."""
-    return next((column for column in COLUMNS if column.name == name), None)
+    """The column of a name, present or former; None for one that is not of `scores.csv`, or of another version's."""
+    return next((column for column in COLUMNS if name in (column.name, column.former)), None)
+
+
+def _former_names() -> dict[str, str]:
+    """Names of columns in earlier versions, and what they are called now."""
+    return {column.former: column.name for column in COLUMNS if column.former}
 
 
 def _leading_first() -> list[ScoreColumn]:
     return sorted(COLUMNS, key=lambda column: not column.leads)
+
+
+def _former_sentence() -> str:
+    pairs = ", ".join(f"`{former}` (now `{name}`)" for former, name in _former_names().items())
+    return f"Former names come once more after all others, until the next release: {pairs}."
 
 
 _PAGE_HEAD: Final = f"""\
@@ -325,10 +340,11 @@ _PAGE_HEAD: Final = f"""\
 
 What docking says of each pose, in the order of `scores.csv`. **None of these numbers is a binding affinity, and none of
 them compares ligands:** they order and judge the poses of one ligand. `p_rmsd_lt_2` is the probability that a pose is
-right, not that the ligand binds. The native pose is the one that a crystal structure would show.
+near-native, not that the ligand binds. The native pose is the one that a crystal structure would show.
 
 SD tags of `poses.sdf` have the same names after `{TAG_PREFIX}`, and are left out where the value is empty;
 `summary.csv` has the best pose of each ligand.
+{_former_sentence()}
 
 | column | title in reports | meaning | unit | better | also in |
 | --- | --- | --- | --- | --- | --- |

@@ -17,7 +17,7 @@ from discodock.diffusion.solvers import LowTemperature, SolverConfig
 from discodock.errors import ConfigError
 from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.latents.code_sampling import CodeSampling
-from discodock.settings import Settings, one_of
+from discodock.settings import Seed, Settings, one_of
 
 DEFAULT_STEPS: Final = 20
 
@@ -59,10 +59,12 @@ class SiteSearchConfig(Settings):
 class PoseCodeConfig(Settings):
     """How the codes of poses are drawn and followed."""
 
+    renamed = {"share": "fraction"}
+
     draw: CodeSampling | None = Field(
         None, description="temperature, top-k and top-p of the prior; none: as the checkpoint says"
     )
-    share: float | None = Field(
+    fraction: float | None = Field(
         None, ge=0, le=1, description="fraction of poses with codes; none: half, or all in networks of whole receptors"
     )
     guidance_weight: float = Field(
@@ -79,7 +81,7 @@ class DockingConfig(Settings):
     exhaustiveness: int = Field(
         2, ge=1, le=100, description="candidates sampled and relaxed for each pose that is kept; time grows with it"
     )
-    seed: int = Field(0, ge=0, description="seed of all random numbers; equal seeds give equal poses on equal hardware")
+    seed: Seed = Field(0, description="seed of all random numbers; equal seeds give equal poses on equal hardware")
     conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers that poses start from, in turn")
     batch_size: int | None = Field(
         None, ge=1, description="poses at a time on a core or GPU, which changes none; none: from the free memory"

@@ -34,7 +34,7 @@ from discodock.inference.result import DockingResult
 from discodock.inference.sample import SampledPoses, StepCallback, joined, sample_poses
 from discodock.inference.sites import MISSING_POCKET, DockingSite, choose_sites
 from discodock.inference.validity import with_validity
-from discodock.models.site.distinct import allot
+from discodock.models.site.distinct import allocate_samples
 
 
 class DockingPipeline:
@@ -110,7 +110,8 @@ class DockingPipeline:
         arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(network, receptor)
         with one_thread_each():
             sites = choose_sites(network, arrays, receptor, pocket, config)
-            pose_site = np.repeat(np.arange(len(sites)), allot(config.num_candidates, [site.prob for site in sites]))
+            counts = allocate_samples(config.num_candidates, [site.prob for site in sites])
+            pose_site = np.repeat(np.arange(len(sites)), counts)
             sampled = self._sample(arrays, sites, pose_site, config, on_step, threads)
             relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, config.relaxation, device, threads=threads)
         candidates = candidates_of(arrays, sites, pose_site, sampled, relaxed)
@@ -139,7 +140,7 @@ class DockingPipeline:
         threads = docking_threads(device, threads)
         with one_thread_each():
             relaxed = relax_poses(pos, ligand, receptor, arrays, unrelaxed, device, threads=threads)
-            relaxed = replace(relaxed, contact_energy=relaxed.vina_score)
+            relaxed = replace(relaxed, ranking_energy=relaxed.vina_score)
             confidences = score_confidence(self.network, given_poses(arrays, relaxed)).confidences
         if confidences is None:
             raise ConfigError(f"{self.network.path}: has no confidence model; give another checkpoint")

@@ -33,8 +33,8 @@ class DockedPose:
             mixture of the next two (without relaxation, of a softer Vina score). No affinity.
         consensus: density of the other samples around it, in (0, 1].
         vina_score: AutoDock Vina's score of it, kcal/mol; lower is better.
-        strain: intramolecular energy above that of its best free conformer, kcal/mol.
-        relax_shift: RMSD that relaxation moved it by, Å; zero without.
+        strain: intramolecular energy above that of its best unbound conformer, kcal/mol.
+        relax_rmsd: RMSD that relaxation moved it by, Å; zero without.
         site: site that it started from.
         codes: choices of its discrete codes, in words, such as ("atom=N12", "near=A:ASP86"); none without a prior.
         mode: the binding mode it is part of.
@@ -54,7 +54,7 @@ class DockedPose:
     consensus: float
     vina_score: float
     strain: float
-    relax_shift: float
+    relax_rmsd: float
     site: DockingSite
     codes: tuple[str, ...]
     mode: Mode
@@ -93,7 +93,7 @@ def _docked_pose(
         consensus=float(candidates.consensus[index]),
         vina_score=float(relaxed.vina_score[index]),
         strain=float(relaxed.strain[index]),
-        relax_shift=float(relaxed.shift[index]),
+        relax_rmsd=float(relaxed.shift[index]),
         site=site,
         codes=candidates.codes[index],
         mode=candidates.modes[index],

@@ -35,18 +35,18 @@ class Mode:
 
     Attributes:
         name: A for the largest, then B, …; `NO_MODE` for the rest.
-        share: fraction of all samples.
+        fraction: fraction of all samples.
         residue: a residue such as "A:ASP86" that most of them touch, chosen to tell the mode from others; may be empty.
     """
 
     name: str
-    share: float
+    fraction: float
     residue: str
 
     def describe(self) -> str:
         """A line such as "mode A, 62% of samples, near A:ASP86"."""
         name = self.name if self.name == NO_MODE else f"mode {self.name}"
-        return f"{name}, {self.share:.0%} of samples" + (f", near {self.residue}" if self.residue else "")
+        return f"{name}, {self.fraction:.0%} of samples" + (f", near {self.residue}" if self.residue else "")
 
 
 @dataclass(frozen=True)

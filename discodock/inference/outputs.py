@@ -100,7 +100,7 @@ def _site_record(site: DockingSite, result: DockingResult) -> dict[str, Any]:
 def _mode_record(mode: Mode, result: DockingResult) -> dict[str, Any]:
     num_poses = sum(pose.mode == mode for pose in result.poses)
     best = {"num_poses": num_poses, "best_rank": result.best_of(mode).rank}
-    return {"name": mode.name, "share": round(mode.share, 4), "place": mode.residue} | best
+    return {"name": mode.name, "share": round(mode.fraction, 4), "place": mode.residue} | best
 
 
 def mode_lines(run: Mapping[str, Any]) -> list[str]:

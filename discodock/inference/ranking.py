@@ -12,8 +12,8 @@ CONSENSUS_WIDTH: Final = 1.5
 MIN_RMSD: Final = 1.0
 """Å: a pose this near to a better one is kept only if there is nothing else to keep; Vina's `min_rmsd`."""
 
-CONTACT_WEIGHT: Final = 0.4
-"""Weight of the contact energy against the logarithm of the agreement; 0.1 to 2 rank about equally well."""
+ENERGY_WEIGHT: Final = 0.4
+"""Weight of `RelaxedPoses.ranking_energy` against the logarithm of the consensus; 0.1 to 2 rank about equally well."""
 
 
 def consensus(distances: np.ndarray) -> np.ndarray:
@@ -30,22 +30,22 @@ def consensus(distances: np.ndarray) -> np.ndarray:
     return np.exp(-(distances**2) / (2 * CONSENSUS_WIDTH**2)).mean(axis=1)
 
 
-def rank_scores(consensus: np.ndarray, contact_energies: np.ndarray) -> np.ndarray:
-    """What poses of one ligand are ranked by, ln(consensus) - 0.4 contact energy; higher is better, shape (N,).
+def rank_scores(consensus: np.ndarray, ranking_energies: np.ndarray) -> np.ndarray:
+    """What poses of one ligand are ranked by, ln(consensus) - 0.4 ranking energy; higher is better, shape (N,).
 
-    Neither an affinity nor a probability of being right, and not comparable between ligands. On 41 val complexes in
-    pocket mode with 20 poses each (seed 0, packaged checkpoint; 68 % with one below 2 Å), the pose ranked first was
+    Neither an affinity nor a probability of being near-native, and not comparable between ligands. On 41 val complexes
+    in pocket mode with 20 poses each (seed 0, packaged checkpoint; 68 % with one below 2 Å), the pose ranked first was
     below 2 Å for 49 % with fast relaxation, for 44 % without; any weight from 0.1 to 2 gave 49 to 51 %.
 
     In blind docking the samples are shared among sites by probability, so that the agreement over all samples counts a
     site's probability too: adding its logarithm changed the first pose's success by at most one of 64 val complexes,
-    while agreement among the samples of each site alone ranked right sites first for 55 % instead of 73 %.
+    while agreement among the samples of each site alone ranked the native site first for 55 % instead of 73 %.
 
     Args:
         consensus: consensus of the poses, shape (N,).
-        contact_energies: `RelaxedPoses.contact_energy`, kcal/mol, shape (N,).
+        ranking_energies: `RelaxedPoses.ranking_energy`, kcal/mol, shape (N,).
     """
-    return np.log(consensus) - CONTACT_WEIGHT * contact_energies
+    return np.log(consensus) - ENERGY_WEIGHT * ranking_energies
 
 
 def select_diverse(scores: np.ndarray, distances: np.ndarray, num: int) -> np.ndarray:

@@ -42,7 +42,7 @@ class Column:
 
 def describe_columns(rows: Sequence[Mapping[str, str]]) -> list[Column]:
     """The columns that have a value in some row, in the order of the file, without those that no report shows."""
-    names = [name for name in rows[0] if _is_shown(name) and any(row.get(name) for row in rows)]
+    names = [name for name in rows[0] if _is_shown(name, rows[0]) and any(row.get(name) for row in rows)]
     return [_describe(name, [row[name] for row in rows if row.get(name)]) for name in names]
 
 
@@ -55,9 +55,12 @@ def table_columns(columns: Sequence[Column], rows: Sequence[Mapping[str, str]]) 
     return [c for c in columns if not c.is_detail and (c.name == "mode" or tells_poses_apart(c))]
 
 
-def _is_shown(name: str) -> bool:
+def _is_shown(name: str, row: Mapping[str, str]) -> bool:
     known = find_column(name)
-    return known is None or known.report != ""
+    if known is None:
+        return True
+    is_said_already = name == known.former and known.name in row
+    return known.report != "" and not is_said_already
 
 
 def _describe(name: str, values: Sequence[str]) -> Column:

@@ -65,9 +65,9 @@ class ConfidenceTask(Task):
         for row in range(num_complexes):
             own = batch.pose_complex == row
             best.append(is_near_native[own][logit[own].argmax()].float())
-            share = pair_accuracy(logit[own], is_near_native[own])
-            if share is not None:
-                self.log("val/pairs", share, batch_size=1)
+            fraction = pair_accuracy(logit[own], is_near_native[own])
+            if fraction is not None:
+                self.log("val/pairs", fraction, batch_size=1)
         self.log("val/top1", torch.stack(best).mean(), batch_size=num_complexes)
         nats = F.binary_cross_entropy_with_logits(logit, is_near_native.float())
         self.log("val/nats", nats, batch_size=num_complexes)

@@ -21,8 +21,8 @@ class SiteTaskConfig(TaskConfig):
     """The site model and how it is trained."""
 
     model: SiteModelConfig = Field(default_factory=SiteModelConfig, description="network sizes")
-    width: float = Field(3.0, gt=0, description="a residue is right with weight exp(-d^2 / 2 width^2), Å")
-    reach: float = Field(12.0, gt=0, description="farthest right residue from the crystal centroid, Å")
+    width: float = Field(3.0, gt=0, description="a residue is a target with weight exp(-d^2 / 2 width^2), Å")
+    reach: float = Field(12.0, gt=0, description="farthest target residue from the crystal centroid, Å")
     offset_reach: float = Field(10.0, gt=0, description="farthest residue whose offset is trained, Å")
     offset_weight: float = Field(0.2, ge=0, description="weight of the offset's loss, per Å, against the cross-entropy")
     success_radius: float = Field(6.0, gt=0, description="a site this near to the crystal centroid is found, Å")
@@ -103,8 +103,8 @@ def site_targets(distance: Tensor, width: float, reach: float) -> Tensor:
         Probabilities, shape (B, N).
     """
     nearest = distance.amin(dim=1, keepdim=True)
-    is_right = (distance < reach) | (distance == nearest)
-    return torch.softmax((-0.5 * (distance / width) ** 2).masked_fill(~is_right, -torch.inf), dim=1)
+    is_near = (distance < reach) | (distance == nearest)
+    return torch.softmax((-0.5 * (distance / width) ** 2).masked_fill(~is_near, -torch.inf), dim=1)
 
 
 def site_distances(prediction: SitePrediction, ligand_center: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from discodock.noise import Purpose, stream_generator
-from discodock.settings import Settings
+from discodock.settings import Seed, Settings
 from discodock.training.optim import OptimizerConfig, ParameterGroup, adamw_with_schedule
 
 
@@ -20,9 +20,7 @@ class TaskConfig(Settings):
     """What every task has to be told."""
 
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
-    seed: int = Field(
-        0, ge=0, lt=1 << 32, description="seed of weights, draws and dropout, with step and process number"
-    )
+    seed: Seed = Field(0, description="seed of weights, draws and dropout, with step and process number")
 
 
 class Task(pl.LightningModule):

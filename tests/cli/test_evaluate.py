@@ -236,7 +236,7 @@ def test_rows_of_other_files_are_not_taken_over(cli, evaluate, two, tmp_path, so
     run(other)
     after = rows_of(out)
     assert after["2azr_982"] == before["2azr_982"], "the same files elsewhere"
-    assert after["1cbs_REA"]["stamp"] != before["1cbs_REA"]["stamp"]
+    assert after["1cbs_REA"]["fingerprint"] != before["1cbs_REA"]["fingerprint"]
     shutil.rmtree(other / "2azr_982")
     (other / "2azr_982").mkdir()
     (other / "2azr_982" / "ligand.sdf").write_bytes((two / "2azr_982" / "ligand.sdf").read_bytes())

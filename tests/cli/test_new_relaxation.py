@@ -35,7 +35,7 @@ def test_a_registered_method_is_known_to_dock_and_to_the_command_line(method, cl
     place = {"pocket_ligand": ligand, "checkpoint": checkpoint, "device": "cpu"}
     result = dock(protein, ligand, relax="shifted", **place, **OPTIONS)
     assert "poses were shifted" in result.warnings
-    shifts = [pose.relax_shift for pose in result.poses]
+    shifts = [pose.relax_rmsd for pose in result.poses]
     if method.applies_to == "all":
         assert shifts == pytest.approx([2.0, 2.0])
     else:  # beyond what fast relaxation moved them by
@@ -52,7 +52,7 @@ def test_a_registered_method_is_known_to_dock_and_to_the_command_line(method, cl
     code, _, err = cli("predict", *where, *fast, "--relax", "shifted", "--name", "a", "--out", tmp_path / "out")
     assert code == 0, err
     rows = read_table(tmp_path / "out" / "a" / "scores.csv")
-    assert [float(row["relax_shift"]) for row in rows] == pytest.approx(shifts, abs=1e-3)
+    assert [float(row["relax_rmsd"]) for row in rows] == pytest.approx(shifts, abs=1e-3)
     assert read_run(tmp_path / "out" / "a")["settings"]["relaxation"]["method"] == "shifted"
 
 

@@ -10,7 +10,7 @@ import pytest
 from discodock.data.datasets.complexes import ComplexesDataset
 from discodock.data.datasets.pdbbind import PDBBindDataset, read_clusters
 from discodock.data.datasets.registry import DATASETS
-from discodock.data.datasets.source import EXCLUDED, SourceComplex, Unusable, read_splits, split_of_name
+from discodock.data.datasets.source import EXCLUDED, SkippedComplex, SourceComplex, read_splits, split_of_name
 from discodock.data.datasets.split_table import read_split_table
 from discodock.errors import InputError
 
@@ -56,7 +56,7 @@ def test_shards_are_read_in_turn_with_their_index(tmp_path: Path) -> None:
     entries = list(dataset)
     assert [entry.id for entry in entries] == [NAMES[0], NAMES[3], NAMES[1], NAMES[4], NAMES[2]]
     assert [entry.split for entry in entries if isinstance(entry, SourceComplex)] == ["train", "val", "train", "train"]
-    unlisted = next(entry for entry in entries if isinstance(entry, Unusable))
+    unlisted = next(entry for entry in entries if isinstance(entry, SkippedComplex))
     assert unlisted.id == NAMES[4] and unlisted.stage == EXCLUDED and "index.csv" in unlisted.reason
     assert len(dataset) == 4
 
@@ -86,7 +86,7 @@ def test_complex_without_a_file_is_left_out_with_the_reason(tmp_path: Path) -> N
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "protein.pdb").write_text("x")
     (entry,) = ComplexesDataset(tmp_path)
-    assert isinstance(entry, Unusable) and "no ligand.sdf" in entry.reason and entry.split == "train"
+    assert isinstance(entry, SkippedComplex) and "no ligand.sdf" in entry.reason and entry.split == "train"
 
 
 @pytest.mark.parametrize("layout", DATASETS)

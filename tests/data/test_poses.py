@@ -28,7 +28,7 @@ def docked(num_atoms, num_poses, seed=0, *, has_poses=True):
     }
     arrays |= {f"receptor_{name}": np.zeros(10, np.uint8) for name in ("element", "residue_type", "atom_name")}
     if has_poses:
-        flat = {f"pose_{name}": rng.random(num_poses) for name in ("rmsd", "agreement", "contact_energy", "strain")}
+        flat = {f"pose_{name}": rng.random(num_poses) for name in ("rmsd", "agreement", "ranking_energy", "strain")}
         arrays |= {name: value.astype(np.float32) for name, value in flat.items()}
         arrays["pose_pos"] = rng.normal(size=(num_poses, num_atoms, 3)).astype(np.float32)
     return arrays
@@ -70,7 +70,7 @@ def test_facts_of_poses_travel_by_name_and_a_batch_has_those_of_all_its_complexe
     write_arrays(tmp_path / COMPLEX_DIR / "a.npz", more)
     whole = PoseDataset(store, ["a", "b"], None, seed=0)
     torch.testing.assert_close(collate_poses([whole[0]]).to("cpu").facts["toy"], torch.arange(5.0))
-    assert collate_poses([whole[0], whole[1]]).facts.keys() == {"agreement", "contact_energy", "strain"}
+    assert collate_poses([whole[0], whole[1]]).facts.keys() == {"agreement", "ranking_energy", "strain"}
 
 
 def test_a_store_without_poses_says_which_command_makes_them(store, tmp_path):

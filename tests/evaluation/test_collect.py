@@ -42,7 +42,7 @@ def test_every_pose_is_kept_with_its_rmsd_in_the_frame_of_the_crop(source, check
         assert arrays.keys() >= POSE_FIELDS.keys()
         assert arrays.keys() >= {
             "pose_agreement",
-            "pose_contact_energy",
+            "pose_ranking_energy",
             "pose_strain",
             "pose_vina_score",
             "pose_shift",

@@ -14,7 +14,7 @@ from tests.tiny import NOT_RELAXED
 
 
 def config(**changes):
-    codes = {"share": 1.0} | changes.pop("codes", {})
+    codes = {"fraction": 1.0} | changes.pop("codes", {})
     few = {"samples": 6, "exhaustiveness": 1, "solver": {"steps": 2}, "relaxation": NOT_RELAXED}
     return DockingConfig.model_validate(few | {"codes": codes} | changes)
 
@@ -79,7 +79,7 @@ def test_guidance_zero_is_the_identity_and_minus_one_ignores_the_codes(
 
 
 def test_poses_beyond_the_share_are_drawn_without_codes(coded_pipeline, receptor, ligand, pocket, result):
-    half = by_sample(coded_pipeline.dock(receptor, ligand, pocket, config(codes={"share": 0.5})))
+    half = by_sample(coded_pipeline.dock(receptor, ligand, pocket, config(codes={"fraction": 0.5})))
     no_codes = {"guidance_weight": -1.0, "draw": {"temperature": 1.0}}
     ignored = positions(coded_pipeline.dock(receptor, ligand, pocket, config(codes=no_codes)))
     coded = has_codes(range(6), 0.5, torch.device("cpu")).tolist()

@@ -21,6 +21,9 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 CONFIDENCES = ["confidence", "p_rmsd_lt_2", "expected_rmsd"]
 """Between Vina's rescore and the code in `scores.csv`, after the rank score elsewhere."""
 
+FORMER = "relax_shift"
+"""What `relax_rmsd` was called; files have it once more at the end."""
+
 TOY = ScoreColumn(
     "num_heavy", "Heavy atoms", "Heavy atoms of the pose.", lambda pose, run: len(pose.pos) + pose.rank / 3,
     unit="atoms", decimals=2, direction="higher", summary=True,
@@ -51,15 +54,15 @@ def test_every_column_says_what_it_is_once():
 
 
 def test_columns_that_programs_read_stay_where_they_are():
-    others = ["agreement", "vina_score", "strain", "relax_shift", "side_chain_shift", "vina_rescore"]
+    others = ["agreement", "vina_score", "strain", "relax_rmsd", "side_chain_shift", "vina_rescore"]
     rest = [
         "latent_code", "mode", "pocket_ok", "stereo_ok", "pb_valid", "pb_failed", "pb_failed_checks",
         "min_dist_protein",
     ]  # fmt: skip
     start = ["rank", "sample", "rank_score"]
-    assert score_names() == ["id", *start, *others, *CONFIDENCES, *rest, "seed", "seconds", "status", "message"]
+    assert score_names() == ["id", *start, *others, *CONFIDENCES, *rest, "seed", "seconds", "status", "message", FORMER]
     tags = sd_tags(dict.fromkeys(score_names(), 1))
-    assert list(tags) == [f"discodock_{name}" for name in (*start, *CONFIDENCES, *others, *rest, "seed")]
+    assert list(tags) == [f"discodock_{name}" for name in (*start, *CONFIDENCES, *others, *rest, "seed", FORMER)]
     assert summary_columns() == [
         "name", "status", "message", "num_poses", "rank_score", "p_rmsd_lt_2", "expected_rmsd", "vina_score",
         "latent_code", "pocket_ok", "stereo_ok", "pb_valid", "min_dist_protein", "seed", "seconds", "protein", "ligand",

@@ -165,8 +165,8 @@ def test_relaxation_is_on_unless_told_otherwise(pipeline, receptor, ligand, pock
     before, after = ({pose.sample: pose for pose in result.poses} for result in (plain, relaxed))
     for number, pose in after.items():
         moved = np.sqrt(((pose.pos - before[number].pos) ** 2).sum(axis=1).mean())
-        assert pose.relax_shift == pytest.approx(moved, abs=1e-3) and moved > 0
-        assert pose.vina_score < before[number].vina_score and before[number].relax_shift == 0
+        assert pose.relax_rmsd == pytest.approx(moved, abs=1e-3) and moved > 0
+        assert pose.vina_score < before[number].vina_score and before[number].relax_rmsd == 0
         row = next(row for row in relaxed.to_dicts() if row["sample"] == number)
         assert row["vina_score"] == round(pose.vina_score, 3) and row["strain"] == round(pose.strain, 3)
 

@@ -27,7 +27,7 @@ def test_poses_that_agree_are_one_mode_and_modes_are_named_by_size():
     modes = find_modes(on_a_line(0, 30, 31, 30.5, 0.4, 60), ["s"] * 6, nowhere(6))
     assert names(modes) == ["B", "A", "A", "A", "B", "C"]
     assert modes[1].describe() == "mode A, 50% of samples"
-    assert [mode.share for mode in modes[::5]] == [pytest.approx(1 / 3), pytest.approx(1 / 6)]
+    assert [mode.fraction for mode in modes[::5]] == [pytest.approx(1 / 3), pytest.approx(1 / 6)]
 
 
 def test_the_width_is_a_mean_distance_so_that_chains_do_not_join():
@@ -46,7 +46,7 @@ def test_sites_never_share_a_mode_and_the_order_of_samples_changes_names_alone(s
         assert len({site for site, mode in zip(sites, modes, strict=True) if mode.name == name}) == 1
     order = rng.permutation(40)
     moved = find_modes(on_a_line(*places[order]), sites[order].tolist(), nowhere(40), best=int(order.argmin()))
-    assert sorted(mode.share for mode in moved) == pytest.approx(sorted(mode.share for mode in modes))
+    assert sorted(mode.fraction for mode in moved) == pytest.approx(sorted(mode.fraction for mode in modes))
 
 
 def test_few_are_named_and_the_rest_is_one_last():
@@ -96,12 +96,12 @@ def test_residues_within_the_contact_distance_are_touched(receptor):
 def test_the_modes_of_a_result_are_of_its_final_poses(coded_pipeline, receptor, ligand, arrays):
     config = DockingConfig().with_options({"samples": 12, "exhaustiveness": 1, "steps": 2, "relax": "none"})
     result = coded_pipeline.dock(receptor, ligand, None, config)
-    assert sum(mode.share for mode in result.modes) == pytest.approx(1)
+    assert sum(mode.fraction for mode in result.modes) == pytest.approx(1)
     poses = np.stack([pose.pos for pose in result.poses])
     distances = pairwise_rmsd(poses, arrays["ligand_automorphisms"])
     for mode in result.modes:
         members = [number for number, pose in enumerate(result.poses) if pose.mode == mode]
-        assert len(members) == round(mode.share * 12) and result.best_of(mode) is result.poses[members[0]]
+        assert len(members) == round(mode.fraction * 12) and result.best_of(mode) is result.poses[members[0]]
         if mode.name != NO_MODE:
             assert distances[np.ix_(members, members)].mean() <= MODE_WIDTH
             assert len({result.poses[number].site.code for number in members}) == 1
@@ -111,4 +111,4 @@ def test_the_modes_of_a_result_are_of_its_final_poses(coded_pipeline, receptor, 
 def test_modes_of_which_no_pose_is_kept_have_no_name():
     modes = find_modes(on_a_line(0, 30, 31, 30.5, 0.4, 60), ["s"] * 6, nowhere(6), best=0, kept=[0, 5])
     assert names(modes) == ["A", NO_MODE, NO_MODE, NO_MODE, "A", "B"]
-    assert [mode.share for mode in modes[:2]] == [pytest.approx(1 / 3), pytest.approx(1 / 2)]
+    assert [mode.fraction for mode in modes[:2]] == [pytest.approx(1 / 3), pytest.approx(1 / 2)]

@@ -11,7 +11,7 @@ from discodock.geometry.cavities import residue_centroids
 from discodock.inference.config import DockingConfig
 from discodock.inference.pocket import Pocket
 from discodock.inference.sites import choose_sites
-from discodock.models.site.distinct import allot
+from discodock.models.site.distinct import allocate_samples
 from discodock.models.site.model import SiteModel
 from tests.tiny import NOT_RELAXED, SMALL
 
@@ -39,7 +39,7 @@ def poses_of(result, site):
 def test_samples_are_shared_among_distinct_sites_by_probability(result, receptor):
     probs = [site.prob for site in result.sites]
     assert 1 < len(probs) <= 5 and probs == sorted(probs, reverse=True) and sum(probs) <= 1 + 1e-6
-    assert [sum(pose.site is site for pose in result.poses) for site in result.sites] == allot(7, probs)
+    assert [sum(pose.site is site for pose in result.poses) for site in result.sites] == allocate_samples(7, probs)
     assert sorted(pose.sample for pose in result.poses) == list(range(7))
     labels = {residue.label for residue in receptor.residues}
     for row, pose in zip(result.to_dicts(), result.poses, strict=True):

@@ -58,7 +58,7 @@ def docked(prepared, tmp_path_factory):
         distance = np.where(np.arange(NUM_POSES) % 2, rng.uniform(5, 8, NUM_POSES), rng.uniform(0, 1, NUM_POSES))
         direction = rng.normal(size=(NUM_POSES, 3))
         shift = distance[:, None] * direction / np.linalg.norm(direction, axis=1, keepdims=True)
-        values = {"rmsd": distance, "agreement": np.exp(-distance / 8), "contact_energy": distance - 8,
+        values = {"rmsd": distance, "agreement": np.exp(-distance / 8), "ranking_energy": distance - 8,
                   "strain": distance, "toy": (distance < 2).astype(float)}  # fmt: skip
         arrays |= {f"pose_{name}": value.astype(np.float32) for name, value in values.items()}
         arrays["pose_pos"] = (arrays["ligand_pos"] + shift[:, None]).astype(np.float32)
@@ -140,7 +140,7 @@ def test_rankings_that_name_no_features_load_and_rank_as_ever(docked, monkeypatc
     assert model is not None
     for batch in whole_set(docked, "val"):
         known = evidence(batch, predict(model, batch))
-        energy, strain = batch.facts["contact_energy"].double(), batch.facts["strain"].double()
+        energy, strain = batch.facts["ranking_energy"].double(), batch.facts["strain"].double()
         gap, strain = (energy - energy.min()).clamp(max=5), (strain / known.num_atoms).clamp(max=1)
         table = torch.stack([known.success_logit.double(), gap, strain], dim=1)
         torch.testing.assert_close(model.ranking.table(known), table, rtol=0, atol=0)

@@ -12,8 +12,8 @@ from discodock.data.datasets.source import (
     DEFAULT_SPLIT,
     EXCLUDED,
     Dataset,
+    SkippedComplex,
     SourceComplex,
-    Unusable,
     read_csv,
     read_splits,
     split_of_name,
@@ -87,7 +87,7 @@ class ComplexesDataset(Dataset):
             return len(self.folders)
         return len(self.labels.split) if self.source.is_dir() else 0
 
-    def __iter__(self) -> Iterator[SourceComplex | Unusable]:
+    def __iter__(self) -> Iterator[SourceComplex | SkippedComplex]:
         """Complexes in a fixed order."""
         streams = [_read_archive(path) for path in self.archives] or [_read_folders(self.folders)]
         while streams:
@@ -98,15 +98,15 @@ class ComplexesDataset(Dataset):
                 else:
                     yield self._complex(*entry)
 
-    def _complex(self, complex_id: str, where: str, files: dict[str, bytes]) -> SourceComplex | Unusable:
+    def _complex(self, complex_id: str, where: str, files: dict[str, bytes]) -> SourceComplex | SkippedComplex:
         labels = self.labels.of(complex_id, Path(where).name)
         if labels is None:
-            return Unusable(complex_id, f"not listed in {self.labels.origin}", EXCLUDED)
+            return SkippedComplex(complex_id, f"not listed in {self.labels.origin}", EXCLUDED)
         protein = next((name for name in PROTEIN_FILES if name in files), None)
         ligands = tuple(name for name in LIGAND_FILES if name in files)
         if protein is None or not ligands:
             reason = f"no {'protein.pdb' if protein is None else 'ligand.sdf'} in {where}"
-            return Unusable(complex_id, reason, split=labels[0])
+            return SkippedComplex(complex_id, reason, split=labels[0])
         cofactors = next((name for name in COFACTOR_FILES if name in files), None)
         return SourceComplex(complex_id, *labels, where, protein, ligands, cofactors, files)
 

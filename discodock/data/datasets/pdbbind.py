@@ -8,8 +8,8 @@ from discodock.data.datasets.source import (
     DEFAULT_SPLIT,
     EXCLUDED,
     Dataset,
+    SkippedComplex,
     SourceComplex,
-    Unusable,
     read_csv,
     read_splits,
 )
@@ -53,25 +53,25 @@ class PDBBindDataset(Dataset):
         """Number of complexes found or listed."""
         return len(self.folder_by_id.keys() | self.split_by_id.keys())
 
-    def __iter__(self) -> Iterator[SourceComplex | Unusable]:
+    def __iter__(self) -> Iterator[SourceComplex | SkippedComplex]:
         """Complexes by id."""
         for complex_id in sorted(self.folder_by_id.keys() | self.split_by_id.keys()):
             yield self._complex(complex_id)
 
-    def _complex(self, complex_id: str) -> SourceComplex | Unusable:
+    def _complex(self, complex_id: str) -> SourceComplex | SkippedComplex:
         folder = self.folder_by_id.get(complex_id)
         if folder is None:
             reason = f"listed in {self.splits_from}, but there is no such folder in the source"
-            return Unusable(complex_id, reason, split=self.split_by_id[complex_id])
+            return SkippedComplex(complex_id, reason, split=self.split_by_id[complex_id])
         split = self.split_by_id.get(complex_id) if self.split_by_id else DEFAULT_SPLIT
         if split is None:
-            return Unusable(complex_id, f"in no split file of {self.splits_from}", EXCLUDED)
+            return SkippedComplex(complex_id, f"in no split file of {self.splits_from}", EXCLUDED)
         names = [complex_id + suffix for suffix in (*PROTEIN_SUFFIXES, *LIGAND_SUFFIXES)]
         files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
         protein = next((name for name in names[: len(PROTEIN_SUFFIXES)] if name in files), None)
         ligands = tuple(name for name in names[len(PROTEIN_SUFFIXES) :] if name in files)
         if protein is None:
-            return Unusable(complex_id, f"no {names[0]} or {names[1]} in {folder}", split=split)
+            return SkippedComplex(complex_id, f"no {names[0]} or {names[1]} in {folder}", split=split)
         files = {name: files[name] for name in (protein, *ligands)}
         cluster = self.cluster_by_id.get(complex_id, "")
         return SourceComplex(complex_id, split, cluster, str(folder), protein, ligands, None, files)

@@ -45,7 +45,7 @@ class SourceComplex:
 
 
 @dataclass(frozen=True)
-class Unusable:
+class SkippedComplex:
     """A complex the data set names but does not hand over.
 
     Attributes:
@@ -84,7 +84,7 @@ class Dataset(ABC):
         """Whether complexes of this layout are there, as far as names tell; no error if there is nothing at all."""
 
     @abstractmethod
-    def __iter__(self) -> Iterator[SourceComplex | Unusable]:
+    def __iter__(self) -> Iterator[SourceComplex | SkippedComplex]:
         """Complexes in a fixed order."""
 
     def __len__(self) -> int:

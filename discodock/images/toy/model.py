@@ -21,7 +21,7 @@ from discodock.latents.dropout import CodeDropout, drop_weights
 from discodock.latents.posterior import CodeDraw, CodePosterior
 from discodock.latents.registry import CodeLayout
 from discodock.latents.relaxation import TemperatureSchedule
-from discodock.settings import Settings
+from discodock.settings import Seed, Settings
 from discodock.training.optim import OptimizerConfig, ParameterGroup, adamw_with_schedule, moving_average
 
 
@@ -83,7 +83,7 @@ class ToyConfig(Settings):
         description="optimiser and schedule",
     )
     prior_steps: int = Field(400, ge=10, description="optimiser steps of the prior of the codes")
-    seed: int = Field(0, ge=0, description="seed of weights, data and noise")
+    seed: Seed = Field(0, description="seed of weights, data and noise")
 
 
 class Waves(nn.Module):

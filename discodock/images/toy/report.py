@@ -135,12 +135,12 @@ def joint_codes(model: ToyModel, points: Tensor, seed: int) -> Tensor:
 
 
 def quality(points: Tensor, mixture: Mixture) -> dict[str, float]:
-    """Fraction of points at no mode, and total variation between the modes' shares of the rest and equal shares."""
+    """Fraction of points at no mode, and total variation between the modes' fractions of the rest and equal ones."""
     distance = torch.cdist(points, mixture.means())
     near = distance.amin(dim=1) < MAX_MODE_DISTANCE * mixture.width
     counts = torch.bincount(distance.argmin(dim=1)[near], minlength=mixture.num_modes).double()
-    shares = counts / counts.sum().clamp(min=1)
-    imbalance = (shares - 1 / mixture.num_modes).abs().sum() / 2
+    fractions = counts / counts.sum().clamp(min=1)
+    imbalance = (fractions - 1 / mixture.num_modes).abs().sum() / 2
     return {"stray": float((~near).double().mean()), "imbalance": float(imbalance)}
 
 
@@ -176,7 +176,7 @@ def draw_codes(model: ToyModel, config: ToyConfig, path: Path, num: int = 3000) 
     right.imshow((table / table.sum(dim=1, keepdim=True))[:, order].numpy(), cmap="Greys", vmin=0, vmax=1)
     right.set_xlabel("code: the most frequent one of each mode, then the rest")
     right.set_ylabel("mode")
-    right.set_title("share of each mode's points", fontsize=10)
+    right.set_title("fraction of each mode's points", fontsize=10)
     _save(figure, path)
 
 

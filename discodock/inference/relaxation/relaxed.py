@@ -18,9 +18,9 @@ class RelaxedPoses:
     Attributes:
         pos: heavy atoms, Å, shape (N, L, 3).
         vina_score: AutoDock Vina's, kcal/mol, shape (N,); lower is better.
-        contact_energy: energy to rank by, kcal/mol, shape (N,): Vina's score, of poses that were not relaxed with
+        ranking_energy: energy to rank by, kcal/mol, shape (N,): Vina's score, of poses that were not relaxed with
             softened repulsion.
-        strain: intramolecular energy above that of its best free conformer, kcal/mol, shape (N,).
+        strain: intramolecular energy above that of its best unbound conformer, kcal/mol, shape (N,).
         shift: RMSD from the pose as sampled, Å, shape (N,).
         side_chains: receptor atoms that moved with each pose, None where nothing did; empty if it was rigid.
         warnings: requests that could not be met.
@@ -28,7 +28,7 @@ class RelaxedPoses:
 
     pos: np.ndarray
     vina_score: np.ndarray
-    contact_energy: np.ndarray
+    ranking_energy: np.ndarray
     strain: np.ndarray
     shift: np.ndarray
     side_chains: tuple[MovedAtoms | None, ...] = ()
@@ -46,7 +46,7 @@ class RelaxedPoses:
         return replace(self, side_chains=side_chains, **chosen)
 
 
-PER_POSE: Final = ("pos", "vina_score", "contact_energy", "strain", "shift")
+PER_POSE: Final = ("pos", "vina_score", "ranking_energy", "strain", "shift")
 """Fields of `RelaxedPoses` with an entry for each pose."""
 
 

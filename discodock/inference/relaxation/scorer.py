@@ -103,7 +103,7 @@ class PoseScorer:
         """
         found = self._score_as_is(pos, side_chains)
         shift = pose_shift(start, pos)
-        return replace(found, contact_energy=found.vina_score, shift=shift, side_chains=side_chains, warnings=warnings)
+        return replace(found, ranking_energy=found.vina_score, shift=shift, side_chains=side_chains, warnings=warnings)
 
     def _score_as_is(self, pos: np.ndarray, side_chains: Sequence[MovedAtoms | None]) -> RelaxedPoses:
         """Poses (N, L, 3) as they are, each in the receptor as its side chains are."""
@@ -126,7 +126,7 @@ class PoseScorer:
         return RelaxedPoses(
             pos=np.where(is_still, pos, moved.cpu().numpy().astype(np.float64) + center),
             vina_score=self._score(pocket, moved, VINA),
-            contact_energy=self._score(pocket, moved, weights),
+            ranking_energy=self._score(pocket, moved, weights),
             strain=energy.internal_energy(moved, torsion_change).cpu().numpy().astype(np.float64),
             shift=shift.cpu().numpy().astype(np.float64),
         )

@@ -27,16 +27,16 @@ class ApplicabilityDomain(nn.Module):
         """Relative distance of each aspect, shape (B,), from features (B, F); above 1 is outside."""
         return {name: aspect(features[name]) for name, aspect in self.aspects.items()}
 
-    def fit(self, seen: Mapping[str, Tensor], unseen: Mapping[str, Tensor], share: float = 0.98) -> None:
+    def fit(self, seen: Mapping[str, Tensor], unseen: Mapping[str, Tensor], fraction: float = 0.98) -> None:
         """Learn where the training data lie, and which distance still counts as near.
 
         Args:
             seen: features of training complexes, each (N, F).
             unseen: features of complexes of other families, which count as near but for the farthest, each (M, F).
-            share: fraction of these that are near.
+            fraction: fraction of these that are near.
         """
         for name, aspect in self.aspects.items():
-            cast(_MahalanobisDistance, aspect).fit(seen[name], unseen[name], share)
+            cast(_MahalanobisDistance, aspect).fit(seen[name], unseen[name], fraction)
 
 
 class _MahalanobisDistance(nn.Module):
@@ -54,7 +54,7 @@ class _MahalanobisDistance(nn.Module):
         return ((features - self.mean) @ self.whitening).norm(dim=-1)
 
     @torch.no_grad()
-    def fit(self, seen: Tensor, unseen: Tensor, share: float) -> None:
+    def fit(self, seen: Tensor, unseen: Tensor, fraction: float) -> None:
         mean = seen.double().mean(dim=0)
         covariance = torch.cov(seen.double().T)
         eye = torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
@@ -62,4 +62,4 @@ class _MahalanobisDistance(nn.Module):
         factor = torch.linalg.cholesky(torch.linalg.inv(covariance))
         self.mean.copy_(mean)
         self.whitening.copy_(factor)
-        self.whitening.div_(torch.quantile(self(unseen), share))
+        self.whitening.div_(torch.quantile(self(unseen), fraction))

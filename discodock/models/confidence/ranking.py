@@ -126,12 +126,12 @@ class PoseRanking(nn.Module):
         """
         if bool(is_near_native.all()) or not bool(is_near_native.any()):
             raise ValueError("poses that are all near-native or all decoys calibrate nothing")
-        share = pose_weight.double() / pose_weight.double().sum()
+        weight = pose_weight.double() / pose_weight.double().sum()
         known = features.double()
-        mean = share @ known
-        scale = (share @ (known - mean).square()).sqrt().clamp(min=1e-3)
+        mean = weight @ known
+        scale = (weight @ (known - mean).square()).sqrt().clamp(min=1e-3)
         inputs = torch.cat([(known - mean) / scale, torch.ones_like(known[:, :1])], dim=1)
-        found = _logistic(inputs, is_near_native.double(), share)
+        found = _logistic(inputs, is_near_native.double(), weight)
         self.mean.copy_(mean)
         self.scale.copy_(scale)
         self.weight.copy_(found[:-1])
@@ -152,7 +152,7 @@ def _logistic(inputs: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def _contact_gap(known: PoseEvidence) -> Tensor:
-    energy = known.fact("contact_energy")
+    energy = known.fact("ranking_energy")
     return energy - energy.min()
 
 
@@ -190,4 +190,4 @@ UNNAMED_FEATURES: Final = ("confidence", "contact_gap", "strain")
 """Features of rankings in checkpoints that do not name any, as all did at first: this order is theirs for good."""
 
 DEFAULT_FEATURES: Final = UNNAMED_FEATURES
-"""Features that a new ranking is fitted on; agreement, size and the contact energy itself made it worse."""
+"""Features that a new ranking is fitted on; agreement, size and the ranking energy itself made it worse."""

@@ -82,19 +82,19 @@ def distinct_sites(
     return sorted(sites, key=lambda site: -site.prob)
 
 
-def allot(num_samples: int, probs: list[float]) -> list[int]:
-    """Shares of a number of samples, proportional to probabilities, by largest remainders; earlier ones win ties.
+def allocate_samples(num_samples: int, probs: list[float]) -> list[int]:
+    """Parts of a number of samples, proportional to probabilities, by largest remainders; earlier ones win ties.
 
     Args:
         num_samples: number of samples to be shared out.
         probs: positive weights, of any sum.
 
     Returns:
-        Numbers that sum to `num_samples`, each within one of its exact share.
+        Numbers that sum to `num_samples`, each within one of its exact part.
     """
     exact = [num_samples * prob / sum(probs) for prob in probs]
-    shares = [int(share) for share in exact]
-    by_remainder = sorted(range(len(probs)), key=lambda index: shares[index] - exact[index])
-    for index in by_remainder[: num_samples - sum(shares)]:
-        shares[index] += 1
-    return shares
+    counts = [int(count) for count in exact]
+    by_remainder = sorted(range(len(probs)), key=lambda index: counts[index] - exact[index])
+    for index in by_remainder[: num_samples - sum(counts)]:
+        counts[index] += 1
+    return counts

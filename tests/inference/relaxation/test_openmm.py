@@ -90,7 +90,7 @@ def test_the_same_poses_twice_and_columns_of_what_came_out(small):
     found, again = small.relax(poses, OPENMM), small.relax(poses, OPENMM)
     assert (found.pos == again.pos).all()
     moved = np.sqrt(((found.pos - poses) ** 2).sum(axis=2).mean(axis=1))
-    assert found.shift == pytest.approx(moved, abs=1e-6) and (found.contact_energy == found.vina_score).all()
+    assert found.shift == pytest.approx(moved, abs=1e-6) and (found.ranking_energy == found.vina_score).all()
     assert (found.vina_score < -4).all() and np.isfinite(found.strain).all()
 
 

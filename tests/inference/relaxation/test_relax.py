@@ -70,7 +70,7 @@ def test_without_relaxation_poses_are_only_judged(small):
     poses = np.stack([small.pos, small.pos + 1.0])
     found = small.relax(poses, NOT_RELAXED)
     assert (found.pos == poses).all() and (found.shift == 0).all()
-    assert (found.contact_energy[1] != found.vina_score[1]) and np.isfinite(found.strain).all()
+    assert (found.ranking_energy[1] != found.vina_score[1]) and np.isfinite(found.strain).all()
 
 
 def test_crystal_poses_stay(cases):
@@ -105,7 +105,7 @@ def test_the_softer_energy_ranks_crystal_poses_above_shifted_ones(cases):
     for name, case in cases.items():
         directions = np.random.default_rng(0).normal(size=(20, 1, 3))
         shifted = case.pos + 3.0 * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-        energy = case.relax(np.concatenate([case.pos[None], shifted]), NOT_RELAXED).contact_energy
+        energy = case.relax(np.concatenate([case.pos[None], shifted]), NOT_RELAXED).ranking_energy
         assert (energy[0] < energy[1:]).mean() >= 0.9, name
 
 

@@ -18,7 +18,7 @@ def evidence(num=6, num_atoms=25, **facts) -> PoseEvidence:
     generator = torch.Generator().manual_seed(0)
     logit = torch.randn(num, generator=generator)
     random = {
-        "contact_energy": -10 * torch.rand(num, generator=generator),
+        "ranking_energy": -10 * torch.rand(num, generator=generator),
         "strain": 5 * torch.rand(num, generator=generator),
         "agreement": torch.rand(num, generator=generator) * (1 - 1 / num) + 1 / num,
     }
@@ -35,7 +35,7 @@ def test_unfitted_it_says_what_the_model_says():
 
 
 def test_contacts_count_from_the_best_pose_and_only_so_far():
-    energies = evidence(3, contact_energy=torch.tensor([-8.0, -7.5, 300.0]))
+    energies = evidence(3, ranking_energy=torch.tensor([-8.0, -7.5, 300.0]))
     assert column(energies, "contact_gap").tolist() == [0.0, 0.5, EVIDENCE["contact_gap"].largest] == [0.0, 0.5, 5.0]
     strained = evidence(3, strain=torch.tensor([0.0, 5.0, 1e4]), num_atoms=10)
     assert column(strained, "strain").tolist() == [0.0, 0.5, 1.0]
@@ -107,7 +107,7 @@ def test_what_is_far_from_the_training_data_is_outside_and_the_rest_is_not():
     mix = torch.randn(6, 6, generator=generator)
     seen, unseen, new = (torch.randn(n, 6, generator=generator) @ mix for n in (500, 400, 1000))
     domain = ApplicabilityDomain({"pocket": 6})
-    domain.fit({"pocket": seen}, {"pocket": unseen}, share=0.95)
+    domain.fit({"pocket": seen}, {"pocket": unseen}, fraction=0.95)
     inside = domain({"pocket": new})["pocket"] <= 1
     assert 0.9 < float(inside.double().mean()) < 0.99
     assert (domain({"pocket": new + 8 * mix[0]})["pocket"] > 1).float().mean() > 0.95

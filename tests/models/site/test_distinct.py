@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from discodock.models.site.distinct import allot, distinct_sites
+from discodock.models.site.distinct import allocate_samples, distinct_sites
 
 
 def test_residues_that_mean_one_place_are_one_site():
@@ -48,13 +48,13 @@ def test_excluded_residues_are_in_no_site():
     ],
 )
 def test_samples_are_shared_out_by_largest_remainder(num_samples, probs, expected):
-    assert allot(num_samples, probs) == expected
+    assert allocate_samples(num_samples, probs) == expected
 
 
 def test_shares_are_within_one_of_the_exact_ones():
     generator = torch.Generator().manual_seed(1)
     for num_samples in (1, 7, 40):
         probs = torch.rand(5, generator=generator).tolist()
-        shares = allot(num_samples, probs)
-        assert sum(shares) == num_samples
-        assert all(abs(share - num_samples * prob / sum(probs)) < 1 for share, prob in zip(shares, probs, strict=True))
+        counts = allocate_samples(num_samples, probs)
+        assert sum(counts) == num_samples
+        assert all(abs(count - num_samples * prob / sum(probs)) < 1 for count, prob in zip(counts, probs, strict=True))
