@@ -214,3 +214,22 @@ def test_curves_of_a_resumed_run_are_those_of_its_last_sessions(tmp_path, capsys
     draw_curves([str(tmp_path / "run"), "--out", str(tmp_path / "curves.png")])
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert "| 200 | 0.650 | 0.250 |" in capsys.readouterr().out
+
+
+def test_poses_are_compared_over_batch_sizes_threads_order_and_a_killed_run(tmp_path, monkeypatch, capsys):
+    from benchmarks import determinism
+
+    def docked(command, **_):
+        out = tmp_path / "out" / command[command.index("--out") + 1].rsplit("/", 1)[1]
+        (out / "2azr_982").mkdir(parents=True)
+        (out / "2azr_982" / "poses.sdf").write_bytes(b"other" if other in command else b"same")
+
+    kinds = [variant for variant in determinism.VARIANTS if not variant.is_killed]
+    monkeypatch.setattr(determinism, "VARIANTS", kinds)
+    monkeypatch.setattr(determinism.subprocess, "run", docked)
+    arguments = ["--out", str(tmp_path / "out"), "--complexes", str(COMPLEXES), "--limit", "1"]
+    other = "--none"
+    assert determinism.main(arguments) == 0 and "jobs in reverse: 1 of 1 equal" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "out")
+    other = "--threads"
+    assert determinism.main(arguments) == 1 and "threads 2: 0 of 1 equal 2azr_982" in capsys.readouterr().out

@@ -8,11 +8,12 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom
 
+from discodock.chem.conformers import scaled_effort
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.stereo import with_positions
 
 EMBED_SEED = 0x5EED
-HYDROGENS_TIMEOUT_S = 10
+EMBED_TRIES = 50
 
 
 def place_hydrogens(record: LigandRecord, poses: np.ndarray) -> np.ndarray:
@@ -82,11 +83,11 @@ def _embedded_positions(mol: Chem.Mol, full: np.ndarray) -> np.ndarray:
     copy = Chem.Mol(mol)
     params: Any = rdDistGeom.ETKDGv3()
     params.randomSeed = EMBED_SEED
-    params.timeout = HYDROGENS_TIMEOUT_S
     params.useRandomCoords = True
     with rdBase.BlockLogs():
         # implicit hydrogens come last, so that the first atoms are the molecule's own
         complete = Chem.AddHs(copy)
+        params.maxIterations = scaled_effort(EMBED_TRIES, complete.GetNumAtoms())
         if rdDistGeom.EmbedMolecule(complete, params) == 0:
             return np.asarray(complete.GetConformer().GetPositions())[: mol.GetNumAtoms()]
         return _positions_by_rdkit(mol, full[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 MAX_SYMMETRIES: Final = 20_000
 """Permutations looked at before giving up on an exhaustive search; drug-like molecules have fewer than a thousand."""
 
-TIME_LIMIT: Final = 10.0
-"""Seconds spent on finding the symmetries of one molecule."""
-
 
 @dataclass(frozen=True)
 class SymmetricRmsd:
@@ -27,7 +23,7 @@ class SymmetricRmsd:
 
     Attributes:
         values: RMSD of each pose, Å, shape (N,).
-        is_exact: whether all symmetries were tried; otherwise `values` are upper bounds over those found in time.
+        is_exact: whether all symmetries were tried; otherwise `values` are upper bounds over those tried.
     """
 
     values: np.ndarray
@@ -41,12 +37,11 @@ def symmetric_rmsd(
     adjacency: np.ndarray,
     *,
     max_symmetries: int = MAX_SYMMETRIES,
-    time_limit: float = TIME_LIMIT,
 ) -> SymmetricRmsd:
     """Heavy-atom RMSD without superposition, the smallest over the symmetries of the molecular graph.
 
     Symmetries keep elements and bonds but not bond orders, so that the two oxygens of a carboxylate are alike. The work
-    is spyrmsd's; a molecule with too many symmetries falls back to those that were found in time.
+    is spyrmsd's; a molecule with too many symmetries falls back to those found first.
 
     Args:
         reference: heavy atoms of the reference pose, Å, shape (L, 3).
@@ -54,7 +49,6 @@ def symmetric_rmsd(
         atomic_numbers: atomic number of each heavy atom, shape (L,).
         adjacency: 1 where two atoms are bonded, shape (L, L).
         max_symmetries: number of permutations above which the search is cut short.
-        time_limit: seconds after which the search is cut short.
 
     Raises:
         ValueError: the shapes do not fit.
@@ -62,7 +56,7 @@ def symmetric_rmsd(
     """
     if reference.shape != poses.shape[1:] or len(atomic_numbers) != len(reference):
         raise ValueError(f"reference {reference.shape}, poses {poses.shape} and {len(atomic_numbers)} atoms do not fit")
-    permutations, is_exact = _symmetries(atomic_numbers, adjacency, max_symmetries, time_limit)
+    permutations, is_exact = _symmetries(atomic_numbers, adjacency, max_symmetries)
     if not is_exact:
         return SymmetricRmsd(_smallest(reference, poses, permutations), is_exact=False)
     from spyrmsd import rmsd
@@ -91,20 +85,17 @@ def _smallest(reference: np.ndarray, poses: np.ndarray, permutations: np.ndarray
     return np.sqrt(np.min(squares, axis=0))
 
 
-def _symmetries(
-    atomic_numbers: np.ndarray, adjacency: np.ndarray, max_symmetries: int, time_limit: float
-) -> tuple[np.ndarray, bool]:
+def _symmetries(atomic_numbers: np.ndarray, adjacency: np.ndarray, max_symmetries: int) -> tuple[np.ndarray, bool]:
     """Permutations that map the graph onto itself, shape (S, L), identity first, and whether these are all."""
     import rustworkx
 
     graph = rustworkx.PyGraph(multigraph=False)
     graph.add_nodes_from([int(number) for number in atomic_numbers])
     graph.add_edges_from_no_data([(int(i), int(j)) for i, j in np.argwhere(np.triu(adjacency))])
-    deadline = time.monotonic() + time_limit
     found = [np.arange(len(atomic_numbers))]
     mappings = rustworkx.vf2_mapping(graph, graph, node_matcher=lambda a, b: a == b, subgraph=False)
     for count, mapping in enumerate(mappings, start=1):
-        if count > max_symmetries or time.monotonic() > deadline:
+        if count > max_symmetries:
             return np.stack(found), False
         found.append(np.array([mapping[i] for i in range(len(atomic_numbers))]))
     return np.stack(found), True

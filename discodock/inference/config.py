@@ -84,7 +84,10 @@ class DockingConfig(Settings):
     seed: Seed = Field(0, description="seed of all random numbers; equal seeds give equal poses on equal hardware")
     conformers: int = Field(10, ge=1, le=1000, description="RDKit conformers that poses start from, in turn")
     batch_size: int | None = Field(
-        None, ge=1, description="poses at a time on a core or GPU, which changes none; none: from the free memory"
+        None,
+        ge=1,
+        description="poses in memory at a time, in whole blocks (of at most 20 on a CPU, 512 on a GPU), which changes"
+        " none; none: as the free memory allows",
     )
     threads: int | None = Field(
         None,

@@ -31,7 +31,7 @@ from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.relaxation.relax import check_relaxation, relax_poses
 from discodock.inference.rescore import rescored
 from discodock.inference.result import DockingResult
-from discodock.inference.sample import SampledPoses, StepCallback, joined, sample_poses
+from discodock.inference.sample import SHORT_OF_MEMORY, SampledPoses, StepCallback, joined, sample_poses
 from discodock.inference.sites import MISSING_POCKET, DockingSite, choose_sites
 from discodock.inference.validity import with_validity
 from discodock.models.site.distinct import allocate_samples
@@ -107,8 +107,9 @@ class DockingPipeline:
         self.check_pocket(pocket)
         network, device = self.network, self.network.device
         threads = docking_threads(device, config.threads)  # before `one_thread_each`, after which torch would say one
-        arrays = docking_arrays(receptor, ligand, config) | embedding_arrays(network, receptor)
+        arrays = docking_arrays(receptor, ligand, config)
         with one_thread_each():
+            arrays |= embedding_arrays(network, receptor)
             sites = choose_sites(network, arrays, receptor, pocket, config)
             counts = allocate_samples(config.num_candidates, [site.prob for site in sites])
             pose_site = np.repeat(np.arange(len(sites)), counts)
@@ -243,6 +244,8 @@ def _warnings(
 ) -> tuple[str, ...]:
     """What a user should know of a result, one sentence each."""
     warnings = [*receptor.warnings, *ligand.warnings, *size_warnings(ligand, receptor), *chosen.relaxed.warnings]
+    if chosen.sampled.short_of_memory:
+        warnings.append(SHORT_OF_MEMORY)
     if chosen.confidences is not None:
         warnings += chosen.confidences.warnings()
     if not any(pose.checks.pocket_ok for pose in poses):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
@@ -17,7 +17,7 @@ from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
 from discodock.errors import InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.codes import PoseCodes, PoseCodeSampler
-from discodock.inference.compute.memory import poses_per_batch
+from discodock.inference.compute.memory import blocks_at_once, bytes_per_pose, poses_per_block
 from discodock.inference.compute.threads import interruptible, map_in_threads
 from discodock.inference.config import DockingConfig, pose_solver
 from discodock.inference.network import DockingNetwork
@@ -26,8 +26,13 @@ from discodock.noise import Purpose, StreamNoise
 
 NOT_FINITE: Final = "the sampler's poses are not finite; use more --steps, another --solver or another --checkpoint"
 
+SHORT_OF_MEMORY: Final = (
+    "so little memory was free that poses were drawn in smaller blocks than usual: with more, the same seed gives"
+    " slightly other ones"
+)
+
 StepCallback = Callable[[int], None]
-"""Called after every solver step of a batch with the number of poses that took it."""
+"""Called after every solver step of a block with the number of poses that took it."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,16 @@ class SampledPoses:
         pos: heavy atoms, Å, float64, shape (P, L, 3).
         code_values: choices of the codes of each pose, as in `PoseCodes`, int64, shape (P, num_codes); without a prior
             of codes there are none.
+        short_of_memory: whether a block had to be cut, which changes the poses by rounding.
     """
 
     pos: np.ndarray
     code_values: np.ndarray
+    short_of_memory: bool = False
 
     def __getitem__(self, idx: np.ndarray) -> SampledPoses:
         """The chosen poses."""
-        return SampledPoses(self.pos[idx], self.code_values[idx])
+        return replace(self, pos=self.pos[idx], code_values=self.code_values[idx])
 
 
 def sample_poses(
@@ -57,8 +64,9 @@ def sample_poses(
 ) -> list[SampledPoses]:
     """Draw codes and poses of one ligand; receptors are encoded once, and every pose has its own random stream.
 
-    A pose depends on the seed and its own number alone, not on the batch it is in (up to rounding), and so not on
-    threads, unless memory is so short that they make batches smaller.
+    A pose depends on the seed and its own number, and by rounding alone on the poses of its block. Blocks are cut in
+    the same way on every machine: neither threads nor `batch_size` nor the free memory change a bit of a pose, unless
+    not even one block fits, which the result says.
 
     Args:
         network: the network, from `load_network`.
@@ -66,7 +74,7 @@ def sample_poses(
             and the numbers of the poses to draw there, which name their random streams.
         config: settings of docking; those of sampling are used.
         on_step: progress callback; only one thread calls it at a time.
-        threads: batches denoised at the same time.
+        threads: blocks denoised at the same time, if they fit into the free memory and `batch_size`.
 
     Returns:
         For each site as many poses as it has numbers, in the frame of its arrays.
@@ -76,21 +84,30 @@ def sample_poses(
     """
     stop = Event()
     report = interruptible(_one_at_a_time(on_step), stop)
-    batches: list[tuple[int, _SiteSampler, range]] = []
+    blocks: list[tuple[int, _SiteSampler, range]] = []
+    largest, most_bytes = 1, 1
     for site, (arrays, numbers) in enumerate(sites):
         sampler = _SiteSampler(network, arrays, config, report)
-        size = config.batch_size or poses_per_batch(network, arrays, len(numbers), threads)
-        batches += [(site, sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
-    drawn = map_in_threads(lambda batch: batch[1].draw(batch[2]), batches, threads, stop)
+        size = poses_per_block(network, arrays, len(numbers))
+        blocks += [(site, sampler, numbers[first : first + size]) for first in range(0, len(numbers), size)]
+        largest, most_bytes = max(largest, size), max(most_bytes, size * bytes_per_pose(network, arrays))
+    if config.batch_size is not None:
+        threads = max(1, min(threads, config.batch_size // largest))
+    workers = blocks_at_once(network, most_bytes, threads)
+    drawn = map_in_threads(lambda block: block[1].draw(block[2]), blocks, workers, stop)
     by_site: list[list[SampledPoses]] = [[] for _ in sites]
-    for (site, _, _), part in zip(batches, drawn, strict=True):
+    for (site, _, _), part in zip(blocks, drawn, strict=True):
         by_site[site].append(part)
     return [joined(parts) for parts in by_site]
 
 
 def joined(parts: Sequence[SampledPoses]) -> SampledPoses:
     """All poses in a row."""
-    return SampledPoses(np.concatenate([p.pos for p in parts]), np.concatenate([p.code_values for p in parts]))
+    return SampledPoses(
+        np.concatenate([p.pos for p in parts]),
+        np.concatenate([p.code_values for p in parts]),
+        any(p.short_of_memory for p in parts),
+    )
 
 
 class _SiteSampler:
@@ -106,7 +123,7 @@ class _SiteSampler:
             self.codes = PoseCodeSampler(network, batch.receptor, batch.ligand, self.conformers) if has_prior else None
 
     def draw(self, numbers: range) -> SampledPoses:
-        """The poses of these numbers; they are halved until they fit into memory.
+        """The poses of these numbers; they are halved until they fit into memory, and the result says so.
 
         Raises:
             InputError: a single pose does not fit into memory, or poses are not finite.
@@ -116,16 +133,16 @@ class _SiteSampler:
                 codes = None if self.codes is None else self.codes.draw(numbers, self.config.seed, self.config.codes)
                 pos = self._denoise(numbers, codes)
         except RuntimeError as error:
-            half = _smaller_batch(error, len(numbers), self.network.device)
+            half = _smaller_block(error, len(numbers), self.network.device)
         else:
             if not np.isfinite(pos).all():
                 raise InputError(NOT_FINITE)
             code_values = np.zeros((len(pos), 0), dtype=np.int64) if codes is None else codes.code_values.cpu().numpy()
             return SampledPoses(pos.astype(np.float64), code_values)
-        return joined([self.draw(numbers[:half]), self.draw(numbers[half:])])
+        return replace(joined([self.draw(numbers[:half]), self.draw(numbers[half:])]), short_of_memory=True)
 
     def _denoise(self, numbers: range, codes: PoseCodes | None) -> np.ndarray:
-        """One batch of poses, shape (len(numbers), L, 3)."""
+        """One block of poses, shape (len(numbers), L, 3)."""
         network, context, num_poses = self.network, self.context, len(numbers)
         pose_complex = torch.zeros(num_poses, dtype=torch.int64, device=network.device)
         weights = None if codes is None else codes.weights
@@ -165,8 +182,8 @@ def _one_at_a_time(on_step: StepCallback | None) -> StepCallback:
     return report
 
 
-def _smaller_batch(error: RuntimeError, size: int, device: torch.device) -> int:
-    """Half the batch that ran out of memory; any other error goes on its way.
+def _smaller_block(error: RuntimeError, size: int, device: torch.device) -> int:
+    """Half the block that ran out of memory; any other error goes on its way.
 
     Raises:
         InputError: a single pose does not fit, or the poses are no longer numbers.

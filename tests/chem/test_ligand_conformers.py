@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 from rdkit import Chem
-from rdkit.Chem import rdMolTransforms
+from rdkit.Chem import rdDistGeom, rdMolTransforms
 from rdkit.Geometry import Point3D
 from scipy.spatial.transform import Rotation
 
-from discodock.chem.conformers import embeds_readily, generate_conformers
+from discodock.chem.conformers import (
+    FEWEST_TRIES,
+    FULL_EFFORT_ATOMS,
+    embeds_readily,
+    generate_conformers,
+    scaled_effort,
+)
 from discodock.chem.ligand import heavy_molecule, heavy_positions, read_ligand
 from discodock.chem.ligand_features import torsion_topology
 from discodock.chem.torsion_matching import match_conformers, matched_conformers
@@ -98,6 +104,32 @@ def test_impossible_stereo_is_an_input_error() -> None:
     assert not embeds_readily(impossible)
     with pytest.raises(InputError, match="no 3-D conformer"):
         generate_conformers(impossible, 1, 0)
+
+
+def test_no_embedding_ends_by_the_clock(monkeypatch) -> None:
+    """A slow machine and a fast one get the same conformers: tries are counted."""
+    seen = []
+    embed = rdDistGeom.EmbedMultipleConfs
+
+    def watching(mol, num, params):
+        seen.append((num, params.maxIterations, params.timeout))
+        return embed(mol, num, params)
+
+    monkeypatch.setattr(rdDistGeom, "EmbedMultipleConfs", watching)
+    with pytest.raises(InputError):
+        generate_conformers(Chem.MolFromSmiles("C[C@]12CC[C@@](C)(C1)C2"), 4, 0)
+    # a stage from random coordinates is given up with its first conformer
+    assert seen == [(4, 20, 0), (1, 100, 0), (1, 100, 0), (1, 100, 0)]
+
+
+def test_a_very_large_ligand_gets_fewer_different_conformers(monkeypatch) -> None:
+    assert scaled_effort(10, FULL_EFFORT_ATOMS, fewest=1) == 10
+    assert scaled_effort(100, 2 * FULL_EFFORT_ATOMS) == 12
+    assert scaled_effort(100, 100 * FULL_EFFORT_ATOMS) == FEWEST_TRIES
+    assert scaled_effort(2, 100 * FULL_EFFORT_ATOMS) == 2
+    monkeypatch.setattr("discodock.chem.conformers.FULL_EFFORT_ATOMS", 12)
+    conformers = generate_conformers(Chem.MolFromSmiles("CCCCCC"), 8, 0)  # 20 atoms: 8 * 0.6^3 = 1.7
+    assert len(np.unique(conformers[:, 0], axis=0)) == 2
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

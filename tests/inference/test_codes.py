@@ -53,8 +53,14 @@ def test_codes_point_into_the_crop(result, receptor, pocket):
         assert np.linalg.norm(receptor.pos[receptor.residue_idx == number] - pocket.center, axis=1).min() < 14
 
 
-def test_codes_and_poses_depend_on_the_seed_and_not_on_the_batch(coded_pipeline, receptor, ligand, pocket, result):
-    again = coded_pipeline.dock(receptor, ligand, pocket, config(batch_size=4))
+def test_codes_and_poses_depend_on_the_seed_and_not_on_the_batch(
+    coded_pipeline, receptor, ligand, pocket, result, monkeypatch
+):
+    again = coded_pipeline.dock(receptor, ligand, pocket, config(batch_size=1))
+    assert (positions(again) == positions(result)).all()
+    with monkeypatch.context() as patched:
+        patched.setattr("discodock.inference.compute.memory.CPU_BLOCK", 4)
+        again = coded_pipeline.dock(receptor, ligand, pocket, config())
     assert [pose.codes for pose in by_sample(again)] == [pose.codes for pose in by_sample(result)]
     assert np.abs(positions(again) - positions(result)).max() < 1e-3
     other = coded_pipeline.dock(receptor, ligand, pocket, config(seed=1))

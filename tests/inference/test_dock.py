@@ -14,10 +14,11 @@ from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.write import check_chemistry
 from discodock.errors import CheckpointError, ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
+from discodock.inference import sample
 from discodock.inference.config import DockingConfig
 from discodock.inference.pocket import Pocket
 from discodock.inference.relaxation.config import RelaxationConfig
-from discodock.inference.sample import _smaller_batch
+from discodock.inference.sample import SHORT_OF_MEMORY, _smaller_block
 from discodock.physics.config import OpenMMConfig
 from tests.tiny import NOT_RELAXED, SMALL
 
@@ -38,14 +39,54 @@ def by_sample(result):
     return np.stack([pose.pos for pose in sorted(result.poses, key=lambda pose: pose.sample)])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("solver", ["euler_maruyama", "low_temperature"])
-def test_poses_do_not_depend_on_the_batch_size_or_their_number(pipeline, receptor, ligand, pocket, seed, solver):
-    settings = {"seed": seed, "solver": {"steps": 3, "solver": solver}} | PLAIN
-    whole = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=5, **settings)))
-    single = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=1, **settings)))
-    fewer = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=2, samples=3, **settings)))
-    assert np.abs(whole - single).max() < 1e-3
+def test_no_bit_of_a_pose_depends_on_batch_size_threads_or_free_memory(
+    pipeline, receptor, ligand, pocket, solver, monkeypatch
+):
+    monkeypatch.setattr("discodock.inference.compute.memory.CPU_BLOCK", 3)
+    settings = {"samples": 7, "solver": {"steps": 3, "solver": solver}} | PLAIN
+
+    def dock(**changes):
+        return by_sample(pipeline.dock(receptor, ligand, pocket, config(**settings | changes)))
+
+    expected = dock()
+    for batch_size in (1, 3, 7):
+        assert (dock(batch_size=batch_size, threads=2) == expected).all()
+    for threads in (1, 2, 4):
+        assert (dock(threads=threads) == expected).all()
+    monkeypatch.setattr("discodock.inference.compute.memory.free_memory", lambda device: 1)
+    assert (dock(threads=4) == expected).all()
+
+
+@pytest.mark.parametrize("torch_threads", [1, 2, 4])
+def test_no_bit_of_a_pose_depends_on_the_threads_of_torch(pipeline, receptor, ligand, pocket, torch_threads):
+    expected = by_sample(pipeline.dock(receptor, ligand, pocket, config(samples=2)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(torch_threads)
+    try:
+        assert (by_sample(pipeline.dock(receptor, ligand, pocket, config(samples=2))) == expected).all()
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("batch_size, at_once", [(None, 4), (1, 1), (6, 2), (7, 2), (100, 4)])
+def test_the_batch_size_is_of_whole_blocks(pipeline, receptor, ligand, pocket, batch_size, at_once, monkeypatch):
+    monkeypatch.setattr("discodock.inference.compute.memory.CPU_BLOCK", 3)
+    seen, original = [], sample.map_in_threads
+
+    def watching(function, blocks, threads, stop):
+        seen.append(([len(numbers) for *_, numbers in blocks], threads))
+        return original(function, blocks, threads, stop)
+
+    monkeypatch.setattr(sample, "map_in_threads", watching)
+    pipeline.dock(receptor, ligand, pocket, config(samples=9, batch_size=batch_size, threads=4, **PLAIN))
+    assert seen == [([3, 3, 3], at_once)]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_poses_depend_on_how_many_are_drawn_by_rounding_alone(pipeline, receptor, ligand, pocket, seed):
+    whole = by_sample(pipeline.dock(receptor, ligand, pocket, config(seed=seed, **PLAIN)))
+    fewer = by_sample(pipeline.dock(receptor, ligand, pocket, config(seed=seed, samples=3, **PLAIN)))
     assert np.abs(whole[:3] - fewer).max() < 1e-3
 
 
@@ -112,8 +153,8 @@ def test_a_receptor_smaller_than_any_in_training_is_told_of(pipeline, receptor, 
     assert any(f"a receptor of {len(receptor.residues)} residues" in warning for warning in result.warnings)
 
 
-def test_running_out_of_memory_halves_the_batch_and_changes_nothing(pipeline, receptor, ligand, pocket, monkeypatch):
-    expected = by_sample(pipeline.dock(receptor, ligand, pocket, config(**PLAIN)))
+def test_running_out_of_memory_halves_the_block_and_says_so(pipeline, receptor, ligand, pocket, monkeypatch):
+    whole = pipeline.dock(receptor, ligand, pocket, config(**PLAIN))
     forward, sizes = pipeline.network.score_model.forward, []
 
     def small_memory(context, pos, pose_complex, t, codes):
@@ -123,16 +164,17 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(pipeline, re
         return forward(context, pos, pose_complex, t, codes)
 
     monkeypatch.setattr(pipeline.network.score_model, "forward", small_memory)
-    found = by_sample(pipeline.dock(receptor, ligand, pocket, config(batch_size=5, **PLAIN)))
+    halved = pipeline.dock(receptor, ligand, pocket, config(**PLAIN))
     assert sizes[:2] == [5, 3] and set(sizes[2:]) == {2, 1}
-    assert np.abs(found - expected).max() < 1e-3
+    assert np.abs(by_sample(halved) - by_sample(whole)).max() < 1e-3
+    assert SHORT_OF_MEMORY in halved.warnings and SHORT_OF_MEMORY not in whole.warnings
 
 
 def test_a_pose_that_never_fits_is_an_input_error_and_other_errors_pass(pipeline):
     with pytest.raises(InputError, match="a single pose"):
-        _smaller_batch(RuntimeError("out of memory"), 1, pipeline.network.device)
+        _smaller_block(RuntimeError("out of memory"), 1, pipeline.network.device)
     with pytest.raises(RuntimeError, match="shapes"):
-        _smaller_batch(RuntimeError("shapes do not fit"), 4, pipeline.network.device)
+        _smaller_block(RuntimeError("shapes do not fit"), 4, pipeline.network.device)
 
 
 def test_a_sampler_that_leaves_the_numbers_is_refused(pipeline, receptor, ligand, pocket, monkeypatch):
@@ -212,10 +254,11 @@ def test_docking_takes_its_own_number_of_threads_and_gives_them_back(pipeline, r
 
 def test_threads_change_no_pose(pipeline, receptor, ligand, pocket, monkeypatch):
     def dock(threads):
-        several = config(samples=7, batch_size=2, threads=threads)
+        several = config(samples=7, threads=threads)
         return pipeline.dock(receptor, ligand, pocket, several, on_step=steps.append)
 
     steps: list[int] = []
+    monkeypatch.setattr("discodock.inference.compute.memory.CPU_BLOCK", 2)
     monkeypatch.setattr("discodock.inference.relaxation.scorer.POSES_RELAXED_AT_ONCE", 3)
     alone = dock(1)
     num_alone, names = sum(steps), set()

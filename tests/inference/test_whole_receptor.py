@@ -114,8 +114,10 @@ def test_codes_point_at_any_atom_or_residue_and_are_drawn_as_the_checkpoint_says
     assert all(len(pair) == 2 for pair in codes(result)) and drawn <= atoms | residues
     assert drawn & atoms and drawn & residues
     halves = DockingConfig.model_validate(VALUES | {"batch_size": 3})
-    assert codes(pipeline.dock(receptor, ligand, None, halves)) == codes(result)
-    same = DockingConfig.model_validate(VALUES | {"codes": {"draw": {"temperature": 0.25}}})
-    assert codes(pipeline.dock(receptor, ligand, None, same)) == codes(result)
+    same = pipeline.dock(receptor, ligand, None, halves)
+    assert codes(same) == codes(result)
+    assert [pose.pos.tobytes() for pose in same.poses] == [pose.pos.tobytes() for pose in result.poses]
+    default = DockingConfig.model_validate(VALUES | {"codes": {"draw": {"temperature": 0.25}}})
+    assert codes(pipeline.dock(receptor, ligand, None, default)) == codes(result)
     other = DockingConfig.model_validate(VALUES | {"codes": {"draw": {"temperature": 30.0}}})
     assert codes(pipeline.dock(receptor, ligand, None, other)) != codes(result)
