@@ -16,8 +16,14 @@ from torch import Tensor, nn
 
 from discodock.errors import CheckpointError
 from discodock.files import write_atomically
+from discodock.input_files import InputKind, open_regular, parse_json
 
 logger = logging.getLogger(__name__)
+
+CHECKPOINT: Final = InputKind("checkpoint", "give the path of a .safetensors file", CheckpointError)
+
+PLAUSIBLE: Final = 128
+"""Sizes of networks that are not doubted, whatever the weights are."""
 
 FORMER_WEIGHT_NAMES: Final = ((re.compile(r"(\.heads\.\d+\.)first_look$"), r"\1distance_bias"),)
 """Names of parameters in files of earlier versions, as patterns, and what they are called now."""
@@ -110,22 +116,42 @@ def read_checkpoint_file(path: Path, expected: dict[str, tuple[str, str]]) -> Ch
     Raises:
         CheckpointError: missing, damaged, or not the expected kind of file.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; give the path of a .safetensors file")
+    with open_regular(path, CHECKPOINT) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {_name_now(name): file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
+        with safe_open(path, framework="pt") as tensors:
+            metadata = tensors.metadata() or {}
+            weights = {_name_now(name): tensors.get_tensor(name) for name in tensors.keys()}
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}); fetch or write it again") from error
     for entry, (value, complaint) in expected.items():
         if metadata.get(entry) != value:
             raise CheckpointError(f"{path}: {complaint.format(metadata.get(entry))}")
     try:
-        config, info = dict(json.loads(metadata["config"])), dict(json.loads(metadata["info"]))
+        config, info = dict(parse_json(metadata["config"])), dict(parse_json(metadata["info"]))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: its configuration is damaged; fetch or write the checkpoint again") from error
-    return CheckpointFile(weights, config, info, hashlib.sha256(path.read_bytes()).hexdigest())
+    if (size := _implausible_size(config, weights)) is not None:
+        raise CheckpointError(f"{path}: its configuration is damaged: {size} does not fit its weights; fetch it again")
+    return CheckpointFile(weights, config, info, digest)
+
+
+def _implausible_size(config: dict[str, Any], weights: dict[str, Tensor]) -> str | None:
+    """A number of channels or layers far beyond any in the weights, which would take all memory; None if all are fine.
+
+    Args:
+        config: settings of all parts, as plain data.
+        weights: weights by name.
+    """
+    largest = max([PLAUSIBLE, len(weights), *(max(each.shape, default=0) for each in weights.values())])
+    pending = [config]
+    while pending:
+        for key, value in pending.pop().items():
+            if isinstance(value, dict):
+                pending.append(value)
+            elif isinstance(value, int) and key.startswith("num_") and value > largest:
+                return f"{key} {value}"
+    return None
 
 
 def _name_now(name: str) -> str:

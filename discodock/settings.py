@@ -17,6 +17,9 @@ MAX_SEED: Final = 2**32 - 1
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 """The type of every setting that is a seed: what NumPy and Lightning take, so that none fails halfway through a run."""
 
+MAX_SHOWN: Final = 80
+"""Characters of a wrong value in a message."""
+
 
 class Settings(BaseModel):
     """Frozen, typed settings that refuse unknown keys; subclasses sit beside what they configure."""
@@ -90,6 +93,11 @@ def one_of(known: Callable[[], Collection[str]], texts: Callable[[], Mapping[str
     return OneOf(known, texts)
 
 
+def shortened(text: str) -> str:
+    """A text for a message, its end left out if it is long."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
 def _first_problem(error: ValidationError, cls: type[BaseModel]) -> str:
     """One line on the first problem of a failed validation, and how many more there are."""
     problems = error.errors()
@@ -98,9 +106,9 @@ def _first_problem(error: ValidationError, cls: type[BaseModel]) -> str:
     key = ".".join(path)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {_nearest(path, block)}{more}"
+        return f"unknown key {shortened(repr(key))}; {_nearest(path, block)}{more}"
     message = problem["msg"].removeprefix("Value error, ")
-    given = "" if problem["type"] in ("missing", "value_error") else f", not {problem['input']!r}"
+    given = "" if problem["type"] in ("missing", "value_error") else f", not {shortened(repr(problem['input']))}"
     return f"{key}: {message}{given}{more}" if key else f"{message}{more}"
 
 

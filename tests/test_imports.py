@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "discodock"
-LEAVES = {"config", "errors", "files", "noise", "schema", "settings", "tensors", "checkpoint_file"}
+LEAVES = {"config", "errors", "files", "input_files", "noise", "schema", "settings", "tensors", "checkpoint_file"}
 ARROWS = {
     "geometry": set(),
     "distributions": set(),

@@ -6,15 +6,14 @@ then. RDKit is imported where a record is parsed, so that `--help` stays instant
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from discodock.errors import InputError
+from discodock.input_files import InputKind, read_text
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -85,23 +84,10 @@ def load_text(path: Path) -> str:
     """Text of a ligand file, gunzipped if it is gzip, whatever its name says.
 
     Raises:
-        InputError: missing, unreadable, empty, truncated gzip, or binary.
+        InputError: missing, unreadable, empty, too large, truncated gzip, or binary.
     """
-    try:
-        if not path.exists():
-            raise InputError(f"{path}: no such ligand file; check the path")
-        if not path.is_file():
-            raise InputError(f"{path}: is a folder, not a ligand file; name the file in it")
-        data = path.read_bytes()
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(f"{path}: truncated or damaged gzip file; copy or download it again") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
-    if b"\x00" in data:
-        raise InputError(f"{path}: binary data, not a ligand file; give {known_formats()}")
-    text = data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    kind = InputKind("ligand file", f"check the path, and give {known_formats()}")
+    text = read_text(path, kind)
     if not text.strip():
         raise InputError(f"{path}: the ligand file is empty; write it again")
     return text

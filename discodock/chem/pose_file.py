@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from pathlib import Path
+from typing import Final
 
 from rdkit import Chem, rdBase
 
 from discodock.errors import InputError
+from discodock.input_files import InputKind, read_text
+
+POSES: Final = InputKind("file of poses", "write it again")
 
 
 def read_poses(path: Path) -> list[Chem.Mol]:
@@ -20,11 +22,7 @@ def read_poses(path: Path) -> list[Chem.Mol]:
     Raises:
         InputError: the file cannot be read, holds no record, or one of them is damaged.
     """
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8", errors="replace")
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}); write it again") from None
+    text = read_text(path, POSES)
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs():
         supplier.SetData(text, sanitize=False, removeHs=False, strictParsing=False)

@@ -1,25 +1,34 @@
 """Reading the text of a structure file (PDB or mmCIF, plain or gzipped) into gemmi, refusing damaged ones by name."""
 
-import gzip
 import math
-import zlib
+import re
 from pathlib import Path
+from typing import Final
 
 import gemmi
 
 from discodock.chem.residues import parent_amino_acid
 from discodock.errors import InputError
+from discodock.input_files import InputKind, read_text
+
+STRUCTURE: Final = InputKind(remedy="give a PDB or mmCIF text file (or one packed with gzip)")
+
+MAX_ATOMS: Final = 300_000
+"""Most atoms of the first model, hydrogens included: a whole ribosome has fewer, reading them takes half a minute."""
 
 _ATOM_RECORDS = ("ATOM  ", "HETATM")
+_ATOM_LINE: Final = re.compile(r"^(?:ATOM  |HETATM)", re.MULTILINE)
+_END_OF_MODEL: Final = re.compile(r"^END(?:MDL)?\s*$", re.MULTILINE)
 
 
 def read_structure(path: Path) -> gemmi.Structure:
     """Read a PDB or mmCIF file, gzipped or not, judged by its content rather than its name.
 
     Raises:
-        InputError: the file is missing, empty, binary, truncated, of another format, or has unusable coordinates.
+        InputError: the file is missing, empty, binary, truncated, of another format, too large, or has unusable
+            coordinates.
     """
-    text = read_text(path)
+    text = read_text(path, STRUCTURE)
     if not text.strip():
         raise InputError(f"{path}: the file is empty; give a PDB or mmCIF file")
     if _looks_like_mmcif(text):
@@ -30,26 +39,12 @@ def read_structure(path: Path) -> gemmi.Structure:
     return _parse_pdb(text, path)
 
 
-def read_text(path: Path) -> str:
-    """Text of a file, unzipped when its content says gzip, without the byte-order mark that Windows editors write.
-
-    Raises:
-        InputError: the file cannot be read, is a truncated gzip file, or is binary.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError, zlib.error):
-            raise InputError(f"{path}: damaged or truncated gzip file; copy or download it again") from None
-    if b"\0" in data:
-        raise InputError(f"{path}: binary file; give a PDB or mmCIF text file (or one packed with gzip)")
-    return data.decode("utf-8-sig", errors="replace")
+def _check_size(num_atoms: int, path: Path) -> None:
+    """Refuse structures that would take minutes to read."""
+    if num_atoms > MAX_ATOMS:
+        raise InputError(
+            f"{path}: {num_atoms} atoms, at most {MAX_ATOMS} can be read; cut out the chains around the pocket"
+        )
 
 
 def _looks_like_mmcif(text: str) -> bool:
@@ -82,6 +77,7 @@ def _parse_mmcif(text: str, path: Path) -> gemmi.Structure:
         raise InputError(f"{path}: truncated or malformed mmCIF ({reason}); download it again") from None
     if structure is None:
         raise InputError(f"{path}: mmCIF file without atoms (_atom_site); give a file with coordinates")
+    _check_size(structure[0].count_atom_sites() if len(structure) else 0, path)
     bad = next((atom for atom in structure[0].all() if not _is_finite(atom.atom.pos)), None) if len(structure) else None
     if bad is not None:
         raise InputError(f"{path}: atom {bad} has no usable coordinates; repair or remove it")
@@ -98,6 +94,8 @@ def _is_finite(pos: gemmi.Position) -> bool:
 
 def _parse_pdb(text: str, path: Path) -> gemmi.Structure:
     """Parse PDB text; gemmi reads unreadable coordinates as zero, so the columns are checked first."""
+    first_model = _END_OF_MODEL.split(text, maxsplit=1)[0]
+    _check_size(sum(1 for _ in _ATOM_LINE.finditer(first_model)), path)
     num_atoms = 0
     lines = text.splitlines()
     for number, line in enumerate(lines, start=1):
@@ -111,6 +109,7 @@ def _parse_pdb(text: str, path: Path) -> gemmi.Structure:
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: malformed PDB file ({reason}); repair it or download it again") from None
+    _check_size(structure[0].count_atom_sites() if len(structure) else 0, path)
     structure.merge_chain_parts()  # hetero groups stand after all chains in PDB files, with their chain in mmCIF
     return structure
 

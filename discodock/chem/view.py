@@ -13,8 +13,10 @@ from rdkit import Chem, rdBase
 from scipy.spatial import cKDTree
 
 from discodock.chem.complex_file import LIGAND_NAME
-from discodock.chem.structure_file import read_structure, read_text
+from discodock.chem.pose_file import POSES
+from discodock.chem.structure_file import read_structure
 from discodock.errors import InputError
+from discodock.input_files import read_text
 
 CONTACT_DISTANCE: Final = 4.5
 """Å between heavy atoms of a residue and of a pose within which the residue counts as near."""
@@ -86,7 +88,7 @@ def read_poses(path: Path) -> list[ViewedPose]:
         InputError: the file cannot be read, or a record of it is damaged.
     """
     poses = []
-    records = [record for record in read_text(path).split("$$$$\n") if record.strip()]
+    records = [record for record in read_text(path, POSES).split("$$$$\n") if record.strip()]
     for number, record in enumerate(records, start=1):
         block, end, _ = record.partition(_RECORD_END)
         with rdBase.BlockLogs():

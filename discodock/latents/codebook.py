@@ -19,7 +19,7 @@ class Codebook(CodeSpace):
     """
 
     kind: Literal["codebook"] = "codebook"
-    codebook_size: int = Field(default=64, ge=2, description="number of entries")
+    codebook_size: int = Field(default=64, ge=2, le=65536, description="number of entries")
 
     @property
     def node_set(self) -> None:

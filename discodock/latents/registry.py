@@ -44,7 +44,7 @@ class CodeLayout(Settings):
     and weights (B, N_i), masks (B, N_i) or (N_i,). Hard codes are one int64 tensor of shape (B, num_codes).
     """
 
-    spaces: tuple[AnyCodeSpace, ...] = Field(min_length=1, description="the codes, first drawn first")
+    spaces: tuple[AnyCodeSpace, ...] = Field(min_length=1, max_length=64, description="the codes, first drawn first")
 
     @property
     def num_codes(self) -> int:

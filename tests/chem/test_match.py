@@ -92,5 +92,5 @@ def test_files_of_poses_are_read_in_order_and_damage_is_named(ligand, tmp_path):
     path.write_text("")
     with pytest.raises(InputError, match="no pose"):
         read_poses(path)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file of poses"):
         read_poses(tmp_path / "missing.sdf")

@@ -298,7 +298,7 @@ def test_bad_files_are_refused_by_name(name: str, tmp_path: Path) -> None:
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_receptor(tmp_path / "none.pdb")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder"):
         read_receptor(tmp_path)
 
 

@@ -14,7 +14,7 @@ from discodock.data.datasets.source import (
     Dataset,
     SkippedComplex,
     SourceComplex,
-    read_csv,
+    read_labels,
     read_splits,
     split_of_name,
 )
@@ -129,10 +129,11 @@ def _read_labels(folder: Path, splits: Path | None) -> _Labels:
     path = folder / INDEX_FILE
     rows: list[dict[str, str]] = []
     if path.is_file():
-        rows = read_csv(path)
-        if rows and "id" not in rows[0]:
+        table = read_labels(path)
+        if table.rows and "id" not in table.columns:
             raise InputError(f"{path}: no column `id`; give columns id, split, cluster")
-    cluster = {row["id"]: row.get("cluster") or "" for row in rows}
+        rows = [row.cells for row in table.rows]
+    cluster = {row["id"]: row.get("cluster", "") for row in rows}
     if splits is not None:
         return _Labels(read_splits(splits), cluster, str(splits))
     return _Labels({row["id"]: row.get("split") or DEFAULT_SPLIT for row in rows}, cluster, INDEX_FILE)

@@ -10,7 +10,7 @@ from discodock.data.datasets.source import (
     Dataset,
     SkippedComplex,
     SourceComplex,
-    read_csv,
+    read_labels,
     read_splits,
 )
 from discodock.errors import InputError
@@ -95,7 +95,7 @@ def read_clusters(splits: Path) -> dict[str, str]:
     path = splits / CLUSTER_FILE
     if not path.is_file():
         return {}
-    rows = read_csv(path)
-    if rows and not {"id", "cluster"} <= rows[0].keys():
+    table = read_labels(path)
+    if table.rows and not {"id", "cluster"} <= set(table.columns):
         raise InputError(f"{path}: needs columns id and cluster")
-    return {row["id"]: row["cluster"] for row in rows}
+    return {row.cells["id"]: row.cells["cluster"] for row in table.rows}

@@ -1,6 +1,5 @@
 """What a data set is, and what it hands over: the files of each complex, its split and its family."""
 
-import csv
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +7,12 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from discodock.errors import InputError
+from discodock.input_files import InputKind, Table, read_csv, read_text
+
+TABLE: Final = InputKind("file", "give a CSV table")
+SPLIT_LIST: Final = InputKind("list of ids", "give one id a line")
+STRUCTURE_FILE: Final = InputKind("file of a complex", "copy it again")
+"""What is read of a data set; structures are taken as they are, `chem` reads them."""
 
 DEFAULT_SPLIT: Final = "train"
 """Split of a complex when nothing says where it belongs."""
@@ -99,20 +104,13 @@ class Dataset(ABC):
         """Leave out what certainly is in another split, if that saves reading it."""
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV table with a header, in UTF-8, with or without a byte-order mark.
+def read_labels(path: Path) -> Table:
+    """A table of labels of complexes, such as their splits; see `input_files.read_csv`.
 
     Raises:
         InputError: it cannot be read.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            return list(csv.DictReader(lines))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
-    except (OSError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: cannot be read as a CSV table ({reason}); write it again") from None
+    return read_csv(path, TABLE)
 
 
 def split_of_name(name: str) -> str | None:
@@ -139,7 +137,7 @@ def read_splits(folder: Path) -> dict[str, str]:
         split = split_of_name(path.name) if path.is_file() and path.suffix in ("", ".txt", ".lst", ".csv") else None
         if split is None:
             continue
-        for line in path.read_text(encoding="utf-8", errors="replace").split():
+        for line in read_text(path, SPLIT_LIST).split():
             known = split_by_id.setdefault(line.strip().strip(","), split)
             if known != split:
                 raise InputError(f"{path}: {line} is listed under {known} as well as {split}; keep it in one split")

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from discodock.data.datasets.pdbbind import read_clusters
-from discodock.data.datasets.source import read_csv, read_splits
+from discodock.data.datasets.source import read_labels, read_splits
 from discodock.errors import InputError
 
 
@@ -43,7 +43,8 @@ def read_split_table(path: Path) -> SplitTable:
         return SplitTable(read_splits(path), read_clusters(path))
     if not path.exists():
         raise InputError(f"{path}: no such file; give a CSV table with columns id, split and cluster")
-    rows = read_csv(path)
-    if not rows or not {"id", "split"} <= rows[0].keys():
+    table = read_labels(path)
+    if not table.rows or not {"id", "split"} <= set(table.columns):
         raise InputError(f"{path}: needs columns id and split, and cluster where families are known")
-    return SplitTable({row["id"]: row["split"] for row in rows}, {row["id"]: row.get("cluster") or "" for row in rows})
+    rows = [row.cells for row in table.rows]
+    return SplitTable({row["id"]: row["split"] for row in rows}, {row["id"]: row.get("cluster", "") for row in rows})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +12,10 @@ from discodock.chem.ligand import LigandRecord, iter_ligands
 from discodock.errors import InputError
 from discodock.inference.config import DEFAULT_RADIUS
 from discodock.inference.pocket import PocketSpec, pocket_spec
+from discodock.input_files import InputKind, TableRow, read_csv
 
 REQUIRED_COLUMNS: Final = ("name", "protein", "ligand")
+TABLE_OF_JOBS: Final = InputKind("table of jobs", "give a CSV table of jobs")
 POCKET_COLUMNS: Final = ("pocket_ligand", "pocket_center", "pocket_residues", "pocket_radius")
 MAX_NAME_BYTES: Final = 200
 """File systems take names of 255 bytes, and drafts and numbers need some of them."""
@@ -91,7 +92,8 @@ def read_jobs(
     Columns are name, protein, ligand and optionally pocket_ligand, pocket_center ("x y z"), pocket_residues
     ("A:12 A:15"), pocket_radius and template_smiles; further ones that do not begin with "pocket" are ignored.
     A row whose ligand or pocket cannot be used, or that lacks a value, becomes a job with a `problem`, so that the
-    others can run; one without a name is called after its number.
+    others can run; one without a name is called after its number. Values may be separated by commas, semicolons or
+    tabs, and names of columns written in any case, with blanks for underscores.
 
     Args:
         table: the CSV file.
@@ -103,13 +105,16 @@ def read_jobs(
         InputError: the table itself cannot be used.
     """
     jobs: list[Job] = []
-    for number, row in enumerate(_read_rows(table), start=1):
+    for number, each in enumerate(_read_rows(table), start=1):
+        row = each.cells
         name = folder_name(row["name"] or f"row_{number}")
         protein = Path(_resolve(row["protein"], table)) if row["protein"] else Path()
         empty = next((column for column in REQUIRED_COLUMNS if not row[column]), None)
         try:
             if empty is not None:
                 raise InputError(f"{table}: row {number} has no {empty}; fill it in or delete the row")
+            if each.surplus:
+                raise InputError(f"{table}: row {number} has too many values ({each.surplus!r}); put them in quotes")
             pocket = _row_pocket(row, table, default_pocket, default_radius)
             template = row.get("template_smiles") or template_smiles
             jobs += jobs_of_ligand(protein, _resolve(row["ligand"], table), pocket, name=name, template_smiles=template)
@@ -149,26 +154,17 @@ def folder_name(name: str) -> str:
     return f"{short}_ligand" if short.lower() in RESERVED_NAMES else short
 
 
-def _read_rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            rows = [{key: (value or "").strip() for key, value in row.items() if key is not None} for row in reader]
-            columns = list(reader.fieldnames or ())
-    except FileNotFoundError:
-        raise InputError(f"{table}: no such file; give a CSV table of jobs") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: cannot be read as a CSV table ({type(error).__name__})") from error
-    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+def _read_rows(path: Path) -> tuple[TableRow, ...]:
+    table = read_csv(path, TABLE_OF_JOBS)
+    missing = [column for column in REQUIRED_COLUMNS if column not in table.columns]
     if missing:
-        raise InputError(f"{table}: lacks column {', '.join(missing)}; needed are {', '.join(REQUIRED_COLUMNS)}")
-    unknown = [column for column in columns if column.startswith("pocket") and column not in POCKET_COLUMNS]
+        raise InputError(f"{path}: lacks column {', '.join(missing)}; needed are {', '.join(REQUIRED_COLUMNS)}")
+    unknown = [column for column in table.columns if column.startswith("pocket") and column not in POCKET_COLUMNS]
     if unknown:
-        raise InputError(f"{table}: unknown column {unknown[0]!r}; pocket columns are {', '.join(POCKET_COLUMNS)}")
-    rows = [row for row in rows if any(row.values())]
-    if not rows:
-        raise InputError(f"{table}: has no rows; give one job a row")
-    return rows
+        raise InputError(f"{path}: unknown column {unknown[0]!r}; pocket columns are {', '.join(POCKET_COLUMNS)}")
+    if not table.rows:
+        raise InputError(f"{path}: has no rows; give one job a row")
+    return table.rows
 
 
 def _row_pocket(

@@ -32,12 +32,12 @@ class CodeEncoderConfig(PoseNetworkConfig):
     """Sizes of the code encoder, smaller than the score model."""
 
     kind: Literal["all_atom"] = "all_atom"
-    num_scalars: int = Field(32, gt=0, description="scalar (0e) channels of every node")
-    num_vectors: int = Field(8, gt=0, description="vector (1o) channels of every node")
-    num_layers: int = Field(2, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")
-    num_receptor_layers: int = Field(1, ge=0, description="rounds of receptor convolutions")
-    num_ligand_layers: int = Field(2, ge=0, description="rounds over the molecular graph")
-    code_reach: float = Field(16.0, gt=0, description="farthest distance resolved between pointed nodes, Å")
+    num_scalars: int = Field(32, gt=0, le=1024, description="scalar (0e) channels of every node")
+    num_vectors: int = Field(8, gt=0, le=256, description="vector (1o) channels of every node")
+    num_layers: int = Field(2, gt=0, le=64, description="rounds of ligand-ligand and receptor-ligand convolutions")
+    num_receptor_layers: int = Field(1, ge=0, le=64, description="rounds of receptor convolutions")
+    num_ligand_layers: int = Field(2, ge=0, le=64, description="rounds over the molecular graph")
+    code_reach: float = Field(16.0, gt=0, le=1000, description="farthest distance resolved between pointed nodes, Å")
 
     embedding_size: ClassVar[int] = 0
     """It reads no embeddings of residues."""

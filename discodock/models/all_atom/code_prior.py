@@ -32,12 +32,12 @@ class CodePriorConfig(Settings):
     """Sizes of the pose-code prior; its encoders have those of the score model."""
 
     kind: Literal["all_atom"] = "all_atom"
-    num_channels: int = Field(64, gt=0, description="channels of the tokens, a multiple of the heads")
-    num_heads: int = Field(4, gt=0, description="attention heads")
-    num_context_rounds: int = Field(2, ge=0, description="rounds of attention between atoms and residues, per complex")
-    num_code_rounds: int = Field(2, ge=0, description="further rounds that know the earlier codes, per draw")
-    num_basis: int = Field(16, gt=1, description="radial basis functions of distances between residues")
-    reach: float = Field(24.0, gt=0, description="farthest distance resolved between residues, Å")
+    num_channels: int = Field(64, gt=0, le=4096, description="channels of the tokens, a multiple of the heads")
+    num_heads: int = Field(4, gt=0, le=128, description="attention heads")
+    num_context_rounds: int = Field(2, ge=0, le=64, description="rounds between atoms and residues, per complex")
+    num_code_rounds: int = Field(2, ge=0, le=64, description="further rounds that know the earlier codes, per draw")
+    num_basis: int = Field(16, gt=1, le=1024, description="radial basis functions of distances between residues")
+    reach: float = Field(24.0, gt=0, le=1000, description="farthest distance resolved between residues, Å")
     dropout: float = Field(
         0.1, ge=0, lt=1, description="dropout of the encoders' features and of every update of the tokens"
     )

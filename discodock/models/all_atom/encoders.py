@@ -21,12 +21,12 @@ from discodock.settings import Settings
 class EncoderConfig(Settings):
     """Sizes of the encoders, and of the all-atom networks around them."""
 
-    num_scalars: int = Field(64, gt=0, description="scalar (0e) channels of every node")
-    num_vectors: int = Field(16, gt=0, description="vector (1o) channels of every node")
-    num_receptor_layers: int = Field(2, ge=0, description="rounds of all-atom receptor convolutions, once per complex")
-    num_ligand_layers: int = Field(3, ge=0, description="rounds over the molecular graph, once per complex")
-    num_basis: int = Field(16, gt=1, description="radial basis functions per edge")
-    receptor_cutoff: float = Field(4.5, gt=0, description="edges between receptor atoms, Å")
+    num_scalars: int = Field(64, gt=0, le=1024, description="scalar (0e) channels of every node")
+    num_vectors: int = Field(16, gt=0, le=256, description="vector (1o) channels of every node")
+    num_receptor_layers: int = Field(2, ge=0, le=64, description="all-atom rounds over the receptor, once per complex")
+    num_ligand_layers: int = Field(3, ge=0, le=64, description="rounds over the molecular graph, once per complex")
+    num_basis: int = Field(16, gt=1, le=1024, description="radial basis functions per edge")
+    receptor_cutoff: float = Field(4.5, gt=0, le=100, description="edges between receptor atoms, Å")
     layer_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of what every round adds to the features")
     convolution: Literal["fused", "e3nn"] = Field("fused", description="tensor product: fast path or e3nn reference")
 
@@ -34,9 +34,9 @@ class EncoderConfig(Settings):
 class PoseNetworkConfig(EncoderConfig):
     """Sizes that the score model and the code encoder have in common."""
 
-    num_layers: int = Field(4, gt=0, description="rounds of ligand-ligand and receptor-ligand convolutions")
-    ligand_cutoff: float = Field(6.0, gt=0, description="ligand-ligand edges, Å")
-    contact_cutoff: float = Field(6.0, gt=0, description="receptor-ligand edges, Å")
+    num_layers: int = Field(4, gt=0, le=64, description="rounds of ligand-ligand and receptor-ligand convolutions")
+    ligand_cutoff: float = Field(6.0, gt=0, le=100, description="ligand-ligand edges, Å")
+    contact_cutoff: float = Field(6.0, gt=0, le=100, description="receptor-ligand edges, Å")
 
 
 class ReceptorEncoder(nn.Module):

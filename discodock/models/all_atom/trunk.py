@@ -25,7 +25,7 @@ from discodock.nn.scatter import scatter_mean
 class PoseTrunkConfig(PoseNetworkConfig):
     """Sizes of a pose trunk."""
 
-    num_time: int = Field(32, gt=0, description="channels of the time embedding")
+    num_time: int = Field(32, gt=0, le=1024, description="channels of the time embedding")
 
 
 @dataclass(frozen=True)

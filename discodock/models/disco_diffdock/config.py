@@ -15,15 +15,15 @@ COPIES: Final = 12
 class ResidueNetworkConfig(Settings):
     """Sizes that the score model and the code encoder of DisCo-DiffDock have in common."""
 
-    num_scalars: int = Field(24, gt=0, description="scalar (0e, 0o) channels of every node: the paper's n_s")
-    num_vectors: int = Field(6, gt=0, description="vector (1o, 1e) channels of every node: the paper's n_v")
-    num_layers: int = Field(5, gt=0, description="rounds of convolutions")
-    num_basis: int = Field(32, gt=1, description="radial basis functions per edge")
-    ligand_cutoff: float = Field(5.0, gt=0, description="ligand-ligand edges, Å")
-    receptor_cutoff: float = Field(15.0, gt=0, description="longest residue-residue edge, Å")
-    receptor_neighbors: int = Field(24, gt=0, description="residue-residue edges that end at a residue")
+    num_scalars: int = Field(24, gt=0, le=1024, description="scalar (0e, 0o) channels of every node: the paper's n_s")
+    num_vectors: int = Field(6, gt=0, le=256, description="vector (1o, 1e) channels of every node: the paper's n_v")
+    num_layers: int = Field(5, gt=0, le=64, description="rounds of convolutions")
+    num_basis: int = Field(32, gt=1, le=1024, description="radial basis functions per edge")
+    ligand_cutoff: float = Field(5.0, gt=0, le=100, description="ligand-ligand edges, Å")
+    receptor_cutoff: float = Field(15.0, gt=0, le=100, description="longest residue-residue edge, Å")
+    receptor_neighbors: int = Field(24, gt=0, le=1000, description="residue-residue edges that end at a residue")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of the hidden layers of edge networks")
-    embedding_size: int = Field(0, ge=0, description="channels of the ESM-2 embeddings; 0 does without, 1280 for 650M")
+    embedding_size: int = Field(0, ge=0, le=16384, description="channels of the ESM-2 embeddings; 0: none, 1280: 650M")
     convolution: Literal["factorised", "e3nn"] = Field("factorised", description="tensor product: fast path or e3nn")
 
 
@@ -31,11 +31,11 @@ class ResidueScoreModelConfig(ResidueNetworkConfig):
     """Sizes of the score model of DisCo-DiffDock-S; the defaults are the paper's."""
 
     kind: Literal["residue"] = "residue"
-    num_time: int = Field(32, gt=0, description="channels of the time embedding")
-    cross_cutoff: float = Field(20.0, gt=0, description="ligand-receptor edges at no noise, Å")
-    cross_cutoff_slope: float = Field(3.0, ge=0, description="growth of these edges per Å of translation noise")
-    tr_sigma_min: float = Field(0.1, gt=0, description="translation noise at t = 0, Å, as in the process")
-    tr_sigma_max: float = Field(19.0, gt=0, description="translation noise at t = 1, Å, as in the process")
+    num_time: int = Field(32, gt=0, le=1024, description="channels of the time embedding")
+    cross_cutoff: float = Field(20.0, gt=0, le=200, description="ligand-receptor edges at no noise, Å")
+    cross_cutoff_slope: float = Field(3.0, ge=0, le=100, description="growth of these edges per Å of translation noise")
+    tr_sigma_min: float = Field(0.1, gt=0, le=1000, description="translation noise at t = 0, Å, as in the process")
+    tr_sigma_max: float = Field(19.0, gt=0, le=1000, description="translation noise at t = 1, Å, as in the process")
 
     @property
     def translation_sigmas(self) -> tuple[float, float]:
@@ -58,14 +58,14 @@ class ResidueCodeEncoderConfig(ResidueNetworkConfig):
     """Sizes of the code encoder of DisCo-DiffDock-S; the defaults are the paper's."""
 
     kind: Literal["residue"] = "residue"
-    num_vectors: int = Field(4, gt=0, description="vector (1o, 1e) channels of every node")
-    num_layers: int = Field(3, gt=0, description="rounds of convolutions")
-    cross_cutoff: float = Field(30.0, gt=0, description="ligand-receptor edges, Å")
-    num_hidden: int = Field(128, gt=0, description="width of the networks that give the logits")
+    num_vectors: int = Field(4, gt=0, le=256, description="vector (1o, 1e) channels of every node")
+    num_layers: int = Field(3, gt=0, le=64, description="rounds of convolutions")
+    cross_cutoff: float = Field(30.0, gt=0, le=200, description="ligand-receptor edges, Å")
+    num_hidden: int = Field(128, gt=0, le=4096, description="width of the networks that give the logits")
 
 
 class ResidueCodePriorConfig(Settings):
     """Sizes of the prior of DisCo-DiffDock-S that its score model does not give."""
 
     kind: Literal["residue"] = "residue"
-    num_hidden: int = Field(128, gt=0, description="width of the networks that give the logits")
+    num_hidden: int = Field(128, gt=0, le=4096, description="width of the networks that give the logits")

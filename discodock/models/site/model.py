@@ -27,10 +27,10 @@ SITE_LAYOUT = CodeLayout(spaces=(Pointer(nodes="receptor_residues"),))
 class SiteModelConfig(EncoderConfig):
     """Sizes of the site model."""
 
-    num_layers: int = Field(3, gt=0, description="rounds of convolutions between residues")
-    num_ligand_layers: int = Field(2, ge=0, description="rounds over the molecular graph")
-    residue_cutoff: float = Field(15.0, gt=0, description="edges between residue centroids, Å")
-    max_neighbors: int = Field(24, gt=0, description="most edges of a residue")
+    num_layers: int = Field(3, gt=0, le=64, description="rounds of convolutions between residues")
+    num_ligand_layers: int = Field(2, ge=0, le=64, description="rounds over the molecular graph")
+    residue_cutoff: float = Field(15.0, gt=0, le=100, description="edges between residue centroids, Å")
+    max_neighbors: int = Field(24, gt=0, le=1000, description="most edges of a residue")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of the residues' input features")
 
 
