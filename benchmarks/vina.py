@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from discodock.chem.autodock import VinaPoses, dock_with_vina
+from benchmarks.vina_docking import dock_with_vina
+from discodock.chem.autodock import VinaPoses
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.write import pose_mol, write_poses
 from discodock.data.crystal import CrystalComplex, list_complexes, read_complex

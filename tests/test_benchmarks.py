@@ -14,6 +14,10 @@ from benchmarks.cross import first_fit
 from benchmarks.cross import main as cross
 from benchmarks.curves import main as draw_curves
 from benchmarks.curves import read_curves, smoothed
+from discodock.chem.conformers import generate_conformers
+from discodock.chem.ligand import heavy_positions, read_ligand
+from discodock.chem.read_receptor import read_receptor
+from discodock.chem.write import pose_mol
 from discodock.data.crystal import list_complexes, read_complex
 from discodock.inference.outputs import read_table
 from tests.tiny import COMPLEXES, SMALL, write_tiny_checkpoint
@@ -49,6 +53,23 @@ def test_vina_docks_the_same_complexes_and_is_judged_alike(compare, tmp_path, ca
         assert "top1_lt2_pb_valid" in metrics
     assert "| AutoDock Vina | 2 | 0 |" in capsys.readouterr().out
     assert compare("--seed", "1") == 2 and "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["2azr_982", "6rzx_KPQ"])
+def test_vina_docks_from_a_conformer_of_its_own(name):
+    pytest.importorskip("vina")
+    from benchmarks.vina_docking import dock_with_vina
+
+    ligand, receptor = read_ligand(COMPLEXES / name / "ligand.sdf"), read_receptor(COMPLEXES / name / "protein.pdb")
+    crystal = heavy_positions(ligand.mol)
+    start = pose_mol(ligand, generate_conformers(ligand.mol, 1, 0)[0])
+    settings = {"exhaustiveness": 1, "num_poses": 3, "seed": 0}
+    found = dock_with_vina(start, receptor, crystal.mean(axis=0), np.full(3, 18.0), **settings)
+    assert 1 <= len(found.pos) == len(found.scores) <= 3 and (np.diff(found.scores) >= 0).all()
+    assert np.linalg.norm(found.pos[0].mean(axis=0) - crystal.mean(axis=0)) < 9.0
+    bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in ligand.mol.GetBonds()]
+    lengths = [[np.linalg.norm(pos[i] - pos[j]) for i, j in bonds] for pos in (found.pos[0], heavy_positions(start))]
+    assert lengths[0] == pytest.approx(lengths[1], abs=0.01)
 
 
 def test_the_worth_of_confidence_is_measured_without_looking_at_the_family_judged(tmp_path, monkeypatch, capsys):

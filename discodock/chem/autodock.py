@@ -1,4 +1,4 @@
-"""AutoDock Vina (PyPI `vina`) on one receptor and one ligand: docking, and local optimisation of given poses."""
+"""AutoDock Vina (PyPI `vina`) on one receptor and one ligand: local optimisation of given poses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from rdkit import Chem
 from scipy.spatial import cKDTree
 
 from discodock.chem.ligand import LigandRecord
-from discodock.chem.pdbqt import NO_VINA, LigandPdbqt, ligand_pdbqt, receptor_pdbqt
+from discodock.chem.pdbqt import NO_VINA, ligand_pdbqt, receptor_pdbqt
 from discodock.chem.receptor import Receptor
 from discodock.chem.write import pose_mol
 from discodock.errors import InputError
@@ -27,8 +26,6 @@ MARGIN: Final = 5.0
 SPACING: Final = 0.375  # Å, of Vina's grid
 MAX_EDGE: Final = 32.0
 """Å, of a box that holds several given poses; those farther apart get boxes of their own."""
-
-ENERGY_RANGE: Final = 1e3  # kcal/mol above the best: no pose is held back
 
 
 @dataclass(frozen=True)
@@ -60,56 +57,28 @@ def optimise_poses(pos: np.ndarray, ligand: LigandRecord, receptor: Receptor, *,
     for group in _boxes(pos):
         center, size = _lattice_box(pos[group])
         gaps, _ = cKDTree(pos[group].reshape(-1, 3)).query(receptor.pos)
-        engine = _engine(receptor, gaps <= CUTOFF + MARGIN, seed)
+        engine = start_engine(receptor, gaps <= CUTOFF + MARGIN, seed)
         for number, index in enumerate(group):
             prepared = ligand_pdbqt(pose_mol(ligand, pos[index]), is_rigid=True)
             engine.set_ligand_from_string(prepared.text)
             if number == 0:
-                _compute_maps(engine, center, size)
+                compute_maps(engine, center, size)
             scores[index] = float(engine.optimize()[0])
             found[index] = prepared.positions(_current_pose(engine))
     return VinaPoses(found, scores)
 
 
-def dock_with_vina(
-    start: Chem.Mol,
-    receptor: Receptor,
-    center: np.ndarray,
-    size: np.ndarray,
-    *,
-    exhaustiveness: int,
-    num_poses: int,
-    seed: int,
-) -> VinaPoses:
-    """Dock by Vina itself, on one CPU; best-ranked first.
+def start_engine(receptor: Receptor, near: np.ndarray, seed: int) -> Vina:
+    """Vina with some of a receptor's atoms, on one CPU.
 
     Args:
-        start: ligand with a conformer of its own; position and torsions are Vina's to find, rings stay.
-        receptor: the receptor, as read from its file.
-        center: centre of the search box, Å, shape (3,).
-        size: edges of the search box, Å, shape (3,).
-        exhaustiveness: number of independent runs.
-        num_poses: most poses to return.
+        receptor: receptor, as read from its file.
+        near: atoms that the ligand can feel, bool, shape (R,); Vina takes its time for each.
         seed: seed of Vina.
 
     Raises:
-        InputError: Vina is missing, cannot use the ligand, or finds no pose.
+        InputError: Vina is missing, or no atom is near.
     """
-    prepared: LigandPdbqt = ligand_pdbqt(start)
-    engine = _engine(receptor, (np.abs(receptor.pos - center) <= size / 2 + CUTOFF).all(axis=1), seed)
-    engine.set_ligand_from_string(prepared.text)
-    _compute_maps(engine, center, size)
-    engine.dock(exhaustiveness=exhaustiveness, n_poses=num_poses)
-    text = engine.poses(n_poses=num_poses, energy_range=ENERGY_RANGE)
-    models = [model for model in text.split("MODEL")[1:] if "ATOM" in model]
-    if not models:
-        raise InputError("AutoDock Vina finds no pose; is the box too small?")
-    scores = np.asarray(engine.energies(n_poses=num_poses, energy_range=ENERGY_RANGE))[:, 0]
-    return VinaPoses(np.stack([prepared.positions(model) for model in models]), scores[: len(models)])
-
-
-def _engine(receptor: Receptor, near: np.ndarray, seed: int) -> Vina:
-    """Vina with some of the receptor's atoms, those that the ligand can feel; it takes its time for each."""
     try:
         from vina import Vina
     except ImportError:
@@ -124,7 +93,14 @@ def _engine(receptor: Receptor, near: np.ndarray, seed: int) -> Vina:
     return engine
 
 
-def _compute_maps(engine: Vina, center: np.ndarray, size: np.ndarray) -> None:
+def compute_maps(engine: Vina, center: np.ndarray, size: np.ndarray) -> None:
+    """Compute Vina's grids for the ligand that it was given.
+
+    Args:
+        engine: Vina with a receptor and a ligand.
+        center: centre of the box, Å, shape (3,).
+        size: edges of the box, Å, shape (3,).
+    """
     engine.compute_vina_maps(center=[float(x) for x in center], box_size=[float(x) for x in size], spacing=SPACING)
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from discodock.chem.autodock import _boxes, dock_with_vina, optimise_poses
-from discodock.chem.conformers import generate_conformers
+from discodock.chem.autodock import _boxes, optimise_poses
 from discodock.chem.ligand import heavy_positions, read_ligand
 from discodock.chem.pdbqt import ligand_pdbqt, receptor_pdbqt
 from discodock.chem.read_receptor import read_receptor
@@ -95,19 +94,6 @@ def test_optimisation_brings_a_displaced_crystal_pose_back(pair):
     assert all(check_chemistry(ligand.mol, pose_mol(ligand, pos)) is None for pos in found.pos)
     alone = optimise_poses(poses[1:2], ligand, receptor)
     assert alone.scores == pytest.approx(found.scores[1:2], abs=2e-3) and np.abs(alone.pos - found.pos[1]).max() < 0.02
-
-
-def test_vina_docks_from_a_conformer_of_its_own(pair):
-    ligand, receptor = pair
-    crystal = heavy_positions(ligand.mol)
-    start = pose_mol(ligand, generate_conformers(ligand.mol, 1, 0)[0])
-    settings = {"exhaustiveness": 1, "num_poses": 3, "seed": 0}
-    found = dock_with_vina(start, receptor, crystal.mean(axis=0), np.full(3, 18.0), **settings)
-    assert 1 <= len(found.pos) == len(found.scores) <= 3 and (np.diff(found.scores) >= 0).all()
-    assert np.linalg.norm(found.pos[0].mean(axis=0) - crystal.mean(axis=0)) < 9.0
-    bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in ligand.mol.GetBonds()]
-    lengths = [[np.linalg.norm(pos[i] - pos[j]) for i, j in bonds] for pos in (found.pos[0], heavy_positions(start))]
-    assert lengths[0] == pytest.approx(lengths[1], abs=0.01)
 
 
 def test_poses_far_apart_get_boxes_of_their_own():
