@@ -91,6 +91,19 @@ class Confidences:
 
 
 @dataclass(frozen=True)
+class ChosenFrom:
+    """What stays known of all candidates after some were chosen.
+
+    Attributes:
+        num_candidates: number of all candidates.
+        consensus: consensus of the chosen poses with all of them, shape (N,).
+    """
+
+    num_candidates: int
+    consensus: np.ndarray
+
+
+@dataclass(frozen=True)
 class Candidates:
     """N poses of one ligand; an index cuts all that is known of them at once.
 
@@ -105,7 +118,7 @@ class Candidates:
         pointed: names of the residues that the codes of each pose point at.
         confidences: confidence of the poses; None before `score_confidence` or without a confidence model.
         modes: binding mode of each pose; empty before `select`.
-        consensus_with_all: consensus of poses that were chosen with all candidates, shape (N,); None if these are all.
+        chosen_from: candidates that these were chosen from; None if these are all.
     """
 
     arrays: Arrays
@@ -118,7 +131,7 @@ class Candidates:
     pointed: tuple[tuple[str, ...], ...]
     confidences: Confidences | None = None
     modes: tuple[Mode, ...] = ()
-    consensus_with_all: np.ndarray | None = None
+    chosen_from: ChosenFrom | None = None
 
     def __len__(self) -> int:
         """N."""
@@ -136,8 +149,13 @@ class Candidates:
             pointed=tuple(self.pointed[i] for i in idx),
             confidences=None if self.confidences is None else self.confidences[idx],
             modes=tuple(self.modes[i] for i in idx) if self.modes else (),
-            consensus_with_all=self.consensus[idx],
+            chosen_from=ChosenFrom(self.num_all, self.consensus[idx]),
         )
+
+    @property
+    def num_all(self) -> int:
+        """Number of all candidates, among which these may have been chosen."""
+        return len(self) if self.chosen_from is None else self.chosen_from.num_candidates
 
     @cached_property
     def distances(self) -> np.ndarray:
@@ -147,7 +165,7 @@ class Candidates:
     @cached_property
     def consensus(self) -> np.ndarray:
         """How densely all candidates lie around each pose, see `ranking.consensus`, shape (N,)."""
-        return consensus(self.distances) if self.consensus_with_all is None else self.consensus_with_all
+        return consensus(self.distances) if self.chosen_from is None else self.chosen_from.consensus
 
     @property
     def facts(self) -> dict[str, np.ndarray]:

@@ -51,6 +51,7 @@ def score_confidence(network: DockingNetwork, candidates: Candidates) -> Candida
             success_logit=found.success_logit,
             facts={name: _tensor(values) for name, values in candidates.facts.items()},
             num_atoms=len(candidates.arrays["ligand_pos"]),
+            num_candidates=candidates.num_all,
         )
         site_prob = np.array([site.prob for site in candidates.sites])[pose_site]
         prob = torch.sigmoid(model.ranking(model.ranking.table(known)))

@@ -15,8 +15,6 @@ import numpy as np
 
 from discodock.chem.ligand import LigandRecord, read_ligand
 from discodock.chem.receptor import Receptor
-from discodock.data.batch import Arrays
-from discodock.data.crop import crop_site, move_origin
 from discodock.errors import ConfigError, InputError
 from discodock.inference.candidates import Candidates, candidates_of, given_poses, select, with_code_words
 from discodock.inference.compute.device import choose_device
@@ -31,8 +29,8 @@ from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.relaxation.relax import check_relaxation, relax_poses
 from discodock.inference.rescore import rescored
 from discodock.inference.result import DockingResult
-from discodock.inference.sample import SHORT_OF_MEMORY, SampledPoses, StepCallback, joined, sample_poses
-from discodock.inference.sites import MISSING_POCKET, DockingSite, choose_sites
+from discodock.inference.sample import SHORT_OF_MEMORY, StepCallback, sample_at_sites
+from discodock.inference.sites import MISSING_POCKET, choose_sites
 from discodock.inference.validity import with_validity
 from discodock.models.site.distinct import allocate_samples
 
@@ -112,10 +110,10 @@ class DockingPipeline:
             arrays |= embedding_arrays(network, receptor)
             sites = choose_sites(network, arrays, receptor, pocket, config)
             counts = allocate_samples(config.num_candidates, [site.prob for site in sites])
-            pose_site = np.repeat(np.arange(len(sites)), counts)
-            sampled = self._sample(arrays, sites, pose_site, config, on_step, threads)
+            centers = [site.pocket.center for site in sites]
+            sampled = sample_at_sites(network, arrays, centers, counts, config, on_step=on_step, threads=threads)
             relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, config.relaxation, device, threads=threads)
-        candidates = candidates_of(arrays, sites, pose_site, sampled, relaxed)
+        candidates = candidates_of(arrays, sites, np.repeat(np.arange(len(sites)), counts), sampled, relaxed)
         layout = None if network.code_prior is None else network.code_prior.layout
         return candidates if layout is None else with_code_words(candidates, layout, ligand, receptor)
 
@@ -155,28 +153,6 @@ class DockingPipeline:
         """
         if pocket is None and not self.network.supports_blind_docking:
             raise InputError(MISSING_POCKET)
-
-    def _sample(
-        self,
-        arrays: Arrays,
-        sites: Sequence[DockingSite],
-        pose_site: np.ndarray,
-        config: DockingConfig,
-        on_step: StepCallback | None,
-        threads: int,
-    ) -> SampledPoses:
-        """Poses (N, L, 3), Å, and their codes, in the order of `pose_site`, the ascending index of the site of each."""
-        conformers = arrays["ligand_conformer_pos"].astype(np.float32)  # free of any site until a pose is drawn
-        whole = self.network.whole_receptor
-        used = np.unique(pose_site)
-        centers = [sites[index].pocket.center for index in used]
-        cropped_sites = []
-        for index, center in zip(used, centers, strict=True):
-            cropped = move_origin(arrays, center) if whole else crop_site(arrays, center)
-            first, last = np.flatnonzero(pose_site == index)[[0, -1]]
-            cropped_sites.append((cropped | {"ligand_conformer_pos": conformers}, range(int(first), int(last) + 1)))
-        parts = sample_poses(self.network, cropped_sites, config, on_step, threads)
-        return joined([replace(part, pos=part.pos + center) for part, center in zip(parts, centers, strict=True)])
 
     def _finish(
         self, chosen: Candidates, receptor: Receptor, ligand: LigandRecord, relaxation: RelaxationConfig

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from discodock.data.batch import Arrays, collate
+from discodock.data.crop import crop_site, move_origin
 from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
 from discodock.errors import InputError
 from discodock.geometry.pose import PoseTangent
@@ -53,6 +54,45 @@ class SampledPoses:
     def __getitem__(self, idx: np.ndarray) -> SampledPoses:
         """The chosen poses."""
         return replace(self, pos=self.pos[idx], code_values=self.code_values[idx])
+
+
+def sample_at_sites(
+    network: DockingNetwork,
+    arrays: Arrays,
+    centers: Sequence[np.ndarray],
+    counts: Sequence[int],
+    config: DockingConfig,
+    *,
+    on_step: StepCallback | None = None,
+    threads: int = 1,
+) -> SampledPoses:
+    """Draw poses of one ligand at the sites of a receptor, numbered from the first site to the last.
+
+    Args:
+        network: the network, from `load_network`.
+        arrays: whole receptor and ligand, with conformers in `ligand_conformer_pos`.
+        centers: centre of each site, Å, shape (3,).
+        counts: number of poses at each site; none may lie at some.
+        config: settings of docking; those of sampling are used.
+        on_step: progress callback.
+        threads: batches denoised at the same time.
+
+    Returns:
+        Poses in the receptor's frame, site after site.
+
+    Raises:
+        InputError: a single pose does not fit into memory, or poses are not finite.
+    """
+    conformers = arrays["ligand_conformer_pos"].astype(np.float32)  # free of any site until a pose is drawn
+    cropped, used, first = [], [], 0
+    for center, count in zip(centers, counts, strict=True):
+        if count > 0:
+            local = move_origin(arrays, center) if network.whole_receptor else crop_site(arrays, center)
+            cropped.append((local | {"ligand_conformer_pos": conformers}, range(first, first + count)))
+            used.append(center)
+        first += count
+    parts = sample_poses(network, cropped, config, on_step, threads)
+    return joined([replace(part, pos=part.pos + center) for part, center in zip(parts, used, strict=True)])
 
 
 def sample_poses(

@@ -336,7 +336,7 @@ def test_poses_are_drawn_and_relaxed_with_as_many_threads_as_torch_has(pipeline,
 
         return call
 
-    for name in ("sample_poses", "relax_poses"):
+    for name in ("sample_at_sites", "relax_poses"):
         monkeypatch.setattr(module, name, noted(getattr(module, name)))
     before = torch.get_num_threads()
     torch.set_num_threads(2)

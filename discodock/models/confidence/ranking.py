@@ -34,11 +34,13 @@ class PoseEvidence:
         success_logit: log-odds of an RMSD below 2 Å by the confidence model, shape (N,).
         facts: facts that docking computed of each pose, by name, such as `RelaxedPoses.facts`; shape (N,) each.
         num_atoms: number of heavy atoms of the ligand.
+        num_candidates: number of poses that the agreement was counted over; None if it was over these N.
     """
 
     success_logit: Tensor
     facts: Mapping[str, Tensor]
     num_atoms: int
+    num_candidates: int | None = None
 
     def fact(self, name: str) -> Tensor:
         """One of `facts`, float64, shape (N,).
@@ -152,6 +154,7 @@ def _logistic(inputs: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def _contact_gap(known: PoseEvidence) -> Tensor:
+    """From the best of the poses that are ranked together; after relaxation of the chosen alone, the best of these."""
     energy = known.fact("ranking_energy")
     return energy - energy.min()
 
@@ -163,7 +166,7 @@ def _strain_per_atom(known: PoseEvidence) -> Tensor:
 def _log_agreement(known: PoseEvidence) -> Tensor:
     """Without a pose's own vote."""
     agreement = known.fact("agreement")
-    num = len(agreement)
+    num = len(agreement) if known.num_candidates is None else known.num_candidates
     return ((num * agreement - 1) / max(num - 1, 1) + AGREEMENT_FLOOR).log()
 
 

@@ -44,7 +44,11 @@ def test_contacts_count_from_the_best_pose_and_only_so_far():
 def test_agreement_counts_without_a_pose_s_own_vote():
     votes = torch.tensor([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
     others = torch.tensor([0.25, 0.25, 0.0], dtype=torch.float64)
-    torch.testing.assert_close(column(evidence(3, agreement=votes.mean(dim=1)), "agreement"), (others + 0.03).log())
+    known, expected = evidence(3, agreement=votes.mean(dim=1)), (others + 0.03).log()
+    torch.testing.assert_close(column(known, "agreement"), expected)
+    first_two = {name: fact[:2] for name, fact in known.facts.items()}
+    chosen = PoseEvidence(known.success_logit[:2], first_two, known.num_atoms, num_candidates=3)
+    torch.testing.assert_close(column(chosen, "agreement"), expected[:2])
 
 
 @pytest.mark.parametrize("name", EVIDENCE)
