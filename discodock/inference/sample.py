@@ -75,7 +75,7 @@ def sample_at_sites(
         counts: number of poses at each site; none may lie at some.
         config: settings of docking; those of sampling are used.
         on_step: progress callback.
-        threads: batches denoised at the same time.
+        threads: blocks denoised at the same time, if they fit into the free memory and `batch_size`.
 
     Returns:
         Poses in the receptor's frame, site after site.
