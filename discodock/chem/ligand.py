@@ -12,22 +12,25 @@ from rdkit import Chem, rdBase
 
 from discodock.chem.ligand_formats import (
     FORMATS,
-    RawLigand,
     detect_format,
     has_ligand_suffix,
     known_formats,
     load_text,
-    parse_smiles,
     suffix_format,
 )
+from discodock.chem.open_stereo import atom_label, form_groups, undefined_stereo
 from discodock.chem.pdb_template import apply_template
+from discodock.chem.raw_ligand import RawLigand
 from discodock.chem.sanitise import largest_fragment, sanitise
-from discodock.chem.stereo import undefined_stereo
+from discodock.chem.smiles_file import parse_smiles
 from discodock.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 MAX_HEAVY_ATOMS = 150
+MAX_CHARGE = 4
+"""Elementary charges of one atom, either sign, beyond which a file is in error."""
+
 FLAT_Z = 1e-3  # Å: coordinates this close to z = 0 are a drawing
 SHOWN_CHARACTERS = 60  # of a SMILES string in messages
 MIN_BOND, MAX_BOND = 0.5, 4.0  # Å: outside, the coordinates are no structure
@@ -164,10 +167,11 @@ def _finish_or_error(
         mol, has_3d, more = _finish(raw.mol, template)
     except InputError as error:
         return InputError(f"{where}: {error}")
-    for note in (*notes, *more):
-        logger.warning("%s: %s", where, note)
+    warnings = (*notes, *raw.notes, *more)
+    for warning in warnings:
+        logger.warning("%s: %s", where, warning)
     mol.SetProp("_Name", name)
-    return LigandRecord(name, mol, has_3d, where, (*notes, *more))
+    return LigandRecord(name, mol, has_3d, where, warnings)
 
 
 def _finish(mol: Chem.Mol, template: Chem.Mol | None) -> tuple[Chem.Mol, bool, tuple[str, ...]]:
@@ -184,7 +188,9 @@ def _finish(mol: Chem.Mol, template: Chem.Mol | None) -> tuple[Chem.Mol, bool, t
     mol, repairs = sanitise(mol)
     has_3d = _is_3d(mol)
     _assign_stereo(mol, has_3d)
-    notes = [*dropped, *repairs]
+    notes = [*dropped, *repairs, *form_groups(mol)]
+    if radicals := [atom_label(atom) for atom in mol.GetAtoms() if atom.GetNumRadicalElectrons()]:
+        notes.append(f"radicals, docked as they are: {', '.join(radicals)}; add the hydrogens if none are meant")
     if mol.GetNumConformers() and not has_3d:
         notes.append("no 3-D coordinates: stereo is taken from the drawing, the 3-D structure is built afresh")
     if is_open := undefined_stereo(mol):
@@ -198,6 +204,8 @@ def _check_atoms(mol: Chem.Mol) -> None:
     for atom in mol.GetAtoms():
         if atom.GetAtomicNum() == 0 or atom.HasQuery():
             raise InputError(f"atom {atom.GetIdx() + 1} is a query or dummy atom; replace it by an element")
+        if abs(atom.GetFormalCharge()) > MAX_CHARGE:
+            raise InputError(f"{atom_label(atom)} has a charge of {atom.GetFormalCharge():+d}; correct it")
     if any(bond.HasQuery() for bond in mol.GetBonds()):
         raise InputError("a query bond (any, single or double); draw a definite bond order")
     if mol.GetNumConformers() and not np.isfinite(mol.GetConformer().GetPositions()).all():

@@ -10,43 +10,23 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
+from discodock.chem.mol2 import MOL2_START, parse_mol2_file
+from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, rdkit_reason
+from discodock.chem.smiles_file import is_smiles_file, parse_smiles_file
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
-
-if TYPE_CHECKING:
-    from rdkit import Chem
-
-ATOM_NAME = "name"
-"""Atom property with the name of an atom in MOL2 and PDB; SDF carries it as RDKit's `atom.prop.name` tag."""
 
 _HEAD: Final = 20_000
 """Characters at the beginning of a file that show what it is."""
 
 _COUNTS_LINE = re.compile(r"^.{39}V[23]000", re.MULTILINE)
-_MOL2_START = "@<TRIPOS>MOLECULE"
-_NOT_A_NUMBER = re.compile(r"(?i)(?<![\w.])[-+]?(nan|inf(inity)?)(?![\w.])")
 _UNSUPPORTED = (
     (re.compile(r"^(ROOT|TORSDOF)\b", re.MULTILINE), "PDBQT, which has no bond orders"),
     (re.compile(r"^(data_|_atom_site\.)", re.MULTILINE), "CIF, which is read for proteins only"),
     (re.compile(r"^\s*<(\?xml|html|!DOCTYPE)", re.IGNORECASE), "a web page or XML"),
 )
-
-
-@dataclass(frozen=True)
-class RawLigand:
-    """One record of a file, before sanitisation.
-
-    Attributes:
-        title: name in the record, may be empty.
-        mol: molecule as drawn, unsanitised, hydrogens kept; None if it could not be parsed.
-        problem: reason why `mol` is None, one line; empty otherwise.
-    """
-
-    title: str
-    mol: Chem.Mol | None
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +100,7 @@ def detect_format(text: str, path: Path) -> str:
     promised = suffix_format(path)
     if promised is not None and FORMATS[promised].trusts_name(text):
         return promised
-    if parse_smiles(text.split()[0]).mol is not None:  # a list of SMILES shows no sign of what it is
+    if is_smiles_file(text):
         return "smi"
     if promised is not None:
         raise InputError(f"{path}: holds no {promised.upper()} record; check that it is a complete ligand file")
@@ -130,27 +110,6 @@ def detect_format(text: str, path: Path) -> str:
 def _unsupported(text: str) -> str | None:
     """What a text is that looks like no format here, in words; None if that is not known either."""
     return next((what for pattern, what in _UNSUPPORTED if pattern.search(text[:_HEAD])), None)
-
-
-def parse_smiles(line: str) -> RawLigand:
-    """A SMILES string, a name may follow after white space."""
-    from rdkit import Chem, rdBase
-
-    smiles, *title = line.split(maxsplit=1)
-    params: Any = Chem.SmilesParserParams()
-    params.sanitize = False
-    params.removeHs = False
-    with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
-        mol = Chem.MolFromSmiles(smiles, params)
-    return RawLigand("".join(title).strip(), mol, "" if mol else f"not a valid SMILES{_reason(log.messages)}")
-
-
-def _parse_smiles_file(text: str) -> Iterator[RawLigand]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if len(lines) > 1 and re.match(r"(?i)(canonical_?)?smiles\b", lines[0]):
-        lines = lines[1:]
-    for line in lines:
-        yield parse_smiles(line)
 
 
 def _is_sdf(text: str) -> bool:
@@ -177,11 +136,11 @@ def _parse_sdf(record: str) -> RawLigand:
                 mol = next(supplier, None)
     if mol is not None:
         return RawLigand(title, mol)
-    if _NOT_A_NUMBER.search(record.partition("M  END")[0]):
+    if NOT_A_NUMBER.search(record.partition("M  END")[0]):
         return RawLigand(title, None, "coordinates that are not numbers (NaN or infinite)")
     if "\nM  END" not in record:
         return RawLigand(title, None, "truncated SDF record, no 'M  END' line")
-    return RawLigand(title, None, f"damaged SDF record{_reason(log.messages)}")
+    return RawLigand(title, None, f"damaged SDF record{rdkit_reason(log.messages)}")
 
 
 def _without_query_columns(record: str) -> str:
@@ -202,29 +161,7 @@ def _without_query_columns(record: str) -> str:
 
 
 def _is_mol2(text: str) -> bool:
-    return _MOL2_START in text[:_HEAD]
-
-
-def _parse_mol2_file(text: str) -> Iterator[RawLigand]:
-    parts = re.split(rf"^(?={re.escape(_MOL2_START)})", text, flags=re.MULTILINE)
-    return (_parse_mol2(part) for part in parts if part.startswith(_MOL2_START))
-
-
-def _parse_mol2(block: str) -> RawLigand:
-    from rdkit import rdBase
-
-    from discodock.chem.mol2 import parse_mol2
-
-    title = (block.splitlines() + ["", ""])[1].strip()
-    with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
-        mol = parse_mol2(block)
-    if mol is not None:
-        for atom in mol.GetAtoms():
-            atom.SetProp(ATOM_NAME, atom.GetProp("_TriposAtomName"))
-        return RawLigand(title, mol)
-    if _NOT_A_NUMBER.search(block):
-        return RawLigand(title, None, "coordinates that are not numbers (NaN or infinite)")
-    return RawLigand(title, None, f"truncated or damaged MOL2 record{_reason(log.messages)}")
+    return MOL2_START in text[:_HEAD]
 
 
 def _is_pdb(text: str) -> bool:
@@ -242,22 +179,15 @@ def _parse_pdb(text: str) -> RawLigand:
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         mol = Chem.MolFromPDBBlock(text, sanitize=False, removeHs=False)
     if mol is None or mol.GetNumAtoms() == 0:
-        problem = "coordinates that are not numbers" if _NOT_A_NUMBER.search(text) else "truncated or damaged PDB file"
-        return RawLigand("", None, f"{problem}{_reason(log.messages)}")
+        problem = "coordinates that are not numbers" if NOT_A_NUMBER.search(text) else "truncated or damaged PDB file"
+        return RawLigand("", None, f"{problem}{rdkit_reason(log.messages)}")
     for atom in mol.GetAtoms():
         atom.SetProp(ATOM_NAME, atom.GetPDBResidueInfo().GetName().strip())
     return RawLigand(mol.GetAtomWithIdx(0).GetPDBResidueInfo().GetResidueName().strip(), mol)
 
 
-def _reason(messages: str) -> str:
-    """The first message RDKit logged, as ' (message)', without its time stamp; empty if it was silent."""
-    lines = [re.sub(r"^\[[\d:]+\]\s*", "", line).strip() for line in messages.splitlines()]
-    first = next((line for line in lines if line), "")
-    return f" ({first})" if first else ""
-
-
 FORMATS: Final[dict[str, LigandFormat]] = {
-    "mol2": LigandFormat("MOL2", (".mol2",), _is_mol2, _parse_mol2_file),
+    "mol2": LigandFormat("MOL2", (".mol2",), _is_mol2, parse_mol2_file),
     "sdf": LigandFormat(
         "SDF",
         (".sdf", ".sd", ".mol", ".mdl"),
@@ -268,9 +198,9 @@ FORMATS: Final[dict[str, LigandFormat]] = {
     "pdb": LigandFormat("PDB (with a template)", (".pdb", ".ent"), _is_pdb, _parse_pdb_file, has_bond_orders=False),
     "smi": LigandFormat(
         "SMILES",
-        (".smi", ".smiles", ".ism", ".can"),
+        (".smi", ".smiles", ".cxsmiles", ".ism", ".can", ".csv", ".tsv"),
         lambda text: False,
-        _parse_smiles_file,
+        parse_smiles_file,
         trusts_name=lambda text: True,
     ),
 }

@@ -41,35 +41,3 @@ def perceived_stereo(reference: Chem.Mol, mol: Chem.Mol) -> str:
 def labelled_stereo(mol: Chem.Mol) -> str:
     """Canonical isomeric SMILES of the molecule's own stereo labels."""
     return str(Chem.MolToSmiles(Chem.Mol(mol), isomericSmiles=True))
-
-
-def undefined_stereo(mol: Chem.Mol) -> tuple[str, ...]:
-    """Stereocentres and double bonds that the molecule leaves open, as 'atom 5 (C)' or 'bond 3=4', counted from 1."""
-    found = []
-    for info in Chem.FindPotentialStereo(Chem.Mol(mol), cleanIt=False):
-        if info.specified == Chem.StereoSpecified.Specified:
-            continue
-        if info.type == Chem.StereoType.Atom_Tetrahedral:
-            if mol.GetAtomWithIdx(info.centeredOn).GetAtomicNum() == 7:
-                continue  # bridgehead amines follow their ring
-            found.append(f"atom {info.centeredOn + 1} ({mol.GetAtomWithIdx(info.centeredOn).GetSymbol()})")
-        elif info.type == Chem.StereoType.Bond_Double:
-            bond = mol.GetBondWithIdx(info.centeredOn)
-            if _is_bare_imine(bond) or _is_cumulated(bond):
-                continue
-            found.append(f"bond {bond.GetBeginAtomIdx() + 1}={bond.GetEndAtomIdx() + 1}")
-    return tuple(found)
-
-
-def _is_cumulated(bond: Chem.Bond) -> bool:
-    """Whether an end is linear, with a second double bond (allenes, azides, isocyanates): it has no two sides."""
-    return any(
-        atom.GetAtomicNum() in (6, 7) and sum(b.GetBondType() == Chem.BondType.DOUBLE for b in atom.GetBonds()) > 1
-        for atom in (bond.GetBeginAtom(), bond.GetEndAtom())
-    )
-
-
-def _is_bare_imine(bond: Chem.Bond) -> bool:
-    """Whether one end is =NH with an implicit hydrogen, whose side nobody draws."""
-    ends = (bond.GetBeginAtom(), bond.GetEndAtom())
-    return any(atom.GetDegree() == 1 and atom.GetAtomicNum() == 7 for atom in ends)

@@ -12,7 +12,7 @@ from rdkit import Chem, rdBase
 
 from discodock.chem.hydrogens import place_hydrogens
 from discodock.chem.ligand import LigandRecord, heavy_indices
-from discodock.chem.ligand_formats import ATOM_NAME
+from discodock.chem.raw_ligand import ATOM_NAME
 from discodock.chem.stereo import labelled_stereo, perceived_stereo, with_positions
 from discodock.errors import InputError
 from discodock.files import write_atomically
