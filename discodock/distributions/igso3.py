@@ -19,6 +19,7 @@ models on SO(3) for rotational alignment"; the kernel as in Corso et al. 2023, a
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -53,7 +54,7 @@ def log_prob(rotvec: Tensor, sigma: Tensor) -> Tensor:
 
 def angle_prob(angle: Tensor, sigma: Tensor) -> Tensor:
     """Density of the rotation angle on [0, pi], (1 - cos w) / pi f(w), 1/rad; `angle` and `sigma` broadcast."""
-    return (2 / math.pi) * torch.sin(angle / 2).square() * torch.exp(_log_density(angle, sigma))
+    return _haar(angle) * torch.exp(_log_density(angle, sigma))
 
 
 def score(rotvec: Tensor, sigma: Tensor) -> Tensor:
@@ -108,22 +109,40 @@ def score_norm(sigma: Tensor) -> Tensor:
     return torch.lerp(table[cell], table[cell + 1], part).exp() / sigma.square()
 
 
+def _haar(angle: Tensor) -> Tensor:
+    """Density of the angle of uniformly distributed rotations, (1 - cos w) / pi, 1/rad."""
+    return (2 / math.pi) * torch.sin(angle / 2).square()
+
+
 def _log_density(angle: Tensor, sigma: Tensor) -> Tensor:
-    small, large = sigma.clamp(max=_SWITCH), sigma.clamp(min=_SWITCH)
-    log_scale = small.square() / 8 + math.log(math.sqrt(8 * math.pi)) - 3 * torch.log(small)
-    ratio, _ = _windings(angle, small)
-    windings = log_scale - (angle / small).square() / 2 - torch.log(torch.sinc(angle / (2 * math.pi))) + ratio.log()
-    density, _ = _series(angle, large)
-    return torch.where(sigma < _SWITCH, windings, density.log())
+    return _by_width(angle, sigma)[0]
 
 
 def _radial_score(angle: Tensor, sigma: Tensor) -> Tensor:
     """(d log f / dw) / w, finite at w = 0."""
-    small, large = sigma.clamp(max=_SWITCH), sigma.clamp(min=_SWITCH)
-    ratio, slope = _windings(angle, small)
-    windings = -1 / small.square() + _cotangent_term(angle) + slope / ratio
-    density, slope = _series(angle, large)
-    return torch.where(sigma < _SWITCH, windings, slope / density)
+    return _by_width(angle, sigma)[1]
+
+
+def _by_width(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """The logarithm of f, and (d log f / dw) / w; both ways, each clamped to where it is exact, so that none gives NaN."""
+    narrow = _narrow(angle, sigma.clamp(max=_SWITCH))
+    wide = _wide(angle, sigma.clamp(min=_SWITCH))
+    is_narrow = sigma < _SWITCH
+    return torch.where(is_narrow, narrow[0], wide[0]), torch.where(is_narrow, narrow[1], wide[1])
+
+
+def _narrow(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """The logarithm of f, and (d log f / dw) / w by the windings."""
+    log_scale = sigma.square() / 8 + math.log(math.sqrt(8 * math.pi)) - 3 * torch.log(sigma)
+    ratio, slope = _windings(angle, sigma)
+    log_density = log_scale - (angle / sigma).square() / 2 - torch.log(torch.sinc(angle / (2 * math.pi))) + ratio.log()
+    return log_density, -1 / sigma.square() + _cotangent_term(angle) + slope / ratio
+
+
+def _wide(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """The logarithm of f, and (d log f / dw) / w by the series."""
+    density, slope = _series(angle, sigma)
+    return density.log(), slope / density
 
 
 def _windings(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,12 +224,19 @@ def _angle_table() -> Tensor:
 
 @lru_cache(maxsize=1)
 def _norm_table() -> Tensor:
-    """log(sigma^2 E |score|^2), float64, shape (_NUM_NORM_SIGMAS,)."""
+    """log(sigma^2 E |score|^2), float64, shape (_NUM_NORM_SIGMAS,); each width one way alone, as every start waits."""
     sigma = log_grid(*_TABLE_RANGE, _NUM_NORM_SIGMAS)[:, None]
+    num_narrow = int((sigma < _SWITCH).sum())
+    return torch.cat((_log_norm(sigma[:num_narrow], _narrow), _log_norm(sigma[num_narrow:], _wide)))
+
+
+def _log_norm(sigma: Tensor, formula: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+    """log(sigma^2 E |score|^2), shape (N,), of widths (N, 1) for which a formula is exact."""
     upper = (10 * sigma).clamp(max=math.pi)
     angle = upper * torch.linspace(0, 1, _NUM_CELLS + 1, dtype=torch.float64)
-    squared = (angle * _radial_score(angle, sigma)).square()
-    integral = cumulative_simpson(squared * angle_prob(angle, sigma), 2 * upper / _NUM_CELLS)[:, -1]
+    log_density, slope = formula(angle, sigma)
+    prob = _haar(angle) * torch.exp(log_density)
+    integral = cumulative_simpson((angle * slope).square() * prob, 2 * upper / _NUM_CELLS)[:, -1]
     return torch.log(integral * sigma.squeeze(-1).square())
 
 

@@ -11,6 +11,7 @@ Source: Jing et al. 2022, "Torsional diffusion", arXiv 2206.01729, section 3.3; 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -38,21 +39,12 @@ def log_prob(angle: Tensor, sigma: Tensor) -> Tensor:
         angle: any real angle in radians, shape (...).
         sigma: standard deviation before wrapping in radians, positive, broadcastable with `angle`.
     """
-    angle, sigma = torch.broadcast_tensors(wrap(angle), sigma)
-    small, large = sigma.clamp(max=_SWITCH), sigma.clamp(min=_SWITCH)
-    windings = torch.logsumexp(_exponents(angle, small), dim=-1) - torch.log(small) - 0.5 * math.log(2 * math.pi)
-    density, _ = _fourier(angle, large)
-    return torch.where(sigma < _SWITCH, windings, density.log() - math.log(2 * math.pi))
+    return _by_width(angle, sigma)[0]
 
 
 def score(angle: Tensor, sigma: Tensor) -> Tensor:
     """Derivative of `log_prob` by the angle, 1/rad; odd and 2 pi-periodic; shapes as there."""
-    angle, sigma = torch.broadcast_tensors(wrap(angle), sigma)
-    small, large = sigma.clamp(max=_SWITCH), sigma.clamp(min=_SWITCH)
-    weight = torch.softmax(_exponents(angle, small), dim=-1)
-    windings = -(weight * _images(angle)).sum(-1) / small.square()
-    density, slope = _fourier(angle, large)
-    return torch.where(sigma < _SWITCH, windings, slope / density)
+    return _by_width(angle, sigma)[1]
 
 
 def sample(sigma: Tensor, *, generator: torch.Generator) -> Tensor:
@@ -71,6 +63,29 @@ def score_norm(sigma: Tensor) -> Tensor:
     table = _norm_table_as(sigma.dtype, sigma.device)
     cell, part = log_position(sigma.clamp(*_TABLE_RANGE), *_TABLE_RANGE, _NUM_SIGMAS)
     return torch.lerp(table[cell], table[cell + 1], part).exp() / sigma.square()
+
+
+def _by_width(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """The logarithm of p, and its derivative; both ways, each clamped to where it is exact, so that none gives NaN."""
+    angle, sigma = torch.broadcast_tensors(wrap(angle), sigma)
+    narrow = _narrow(angle, sigma.clamp(max=_SWITCH))
+    wide = _wide(angle, sigma.clamp(min=_SWITCH))
+    is_narrow = sigma < _SWITCH
+    return torch.where(is_narrow, narrow[0], wide[0]), torch.where(is_narrow, narrow[1], wide[1])
+
+
+def _narrow(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """The logarithm of p, and its derivative by the windings, for angles in [-pi, pi)."""
+    exponents = _exponents(angle, sigma)
+    log_density = torch.logsumexp(exponents, dim=-1) - torch.log(sigma) - 0.5 * math.log(2 * math.pi)
+    weight = torch.softmax(exponents, dim=-1)
+    return log_density, -(weight * _images(angle)).sum(-1) / sigma.square()
+
+
+def _wide(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """The logarithm of p, and its derivative by the Fourier series."""
+    density, slope = _fourier(angle, sigma)
+    return density.log() - math.log(2 * math.pi), slope / density
 
 
 def _images(angle: Tensor) -> Tensor:
@@ -92,12 +107,19 @@ def _fourier(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=1)
 def _norm_table() -> Tensor:
-    """log(sigma^2 E score^2), float64, shape (_NUM_SIGMAS,); half the circle by the midpoint rule (periodic, even)."""
+    """log(sigma^2 E score^2), float64, shape (_NUM_SIGMAS,); each width one way alone, as every start waits for it."""
     sigma = log_grid(*_TABLE_RANGE, _NUM_SIGMAS)[:, None]
+    num_narrow = int((sigma < _SWITCH).sum())
+    return torch.cat((_log_norm(sigma[:num_narrow], _narrow), _log_norm(sigma[num_narrow:], _wide)))
+
+
+def _log_norm(sigma: Tensor, formula: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+    """log(sigma^2 E score^2), shape (N,), of widths (N, 1); half the circle by the midpoint rule (periodic, even)."""
     upper = (10 * sigma).clamp(max=math.pi)
     node = (torch.arange(_NUM_NODES, dtype=torch.float64) + 0.5) / _NUM_NODES
-    angle = upper * node
-    integrand = score(angle, sigma).square() * log_prob(angle, sigma).exp()
+    angle, width = torch.broadcast_tensors(wrap(upper * node), sigma)
+    log_density, slope = formula(angle, width)
+    integrand = slope.square() * log_density.exp()
     return torch.log(2 * integrand.mean(-1) * upper.squeeze(-1) * sigma.squeeze(-1).square())
 
 
