@@ -124,7 +124,7 @@ def _radial_score(angle: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _by_width(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """The logarithm of f, and (d log f / dw) / w; both ways, each clamped to where it is exact, so that none gives NaN."""
+    """Both ways, each clamped to where it is exact, so that none gives NaN: log f and (d log f / dw) / w."""
     narrow = _narrow(angle, sigma.clamp(max=_SWITCH))
     wide = _wide(angle, sigma.clamp(min=_SWITCH))
     is_narrow = sigma < _SWITCH

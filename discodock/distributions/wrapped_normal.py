@@ -66,7 +66,7 @@ def score_norm(sigma: Tensor) -> Tensor:
 
 
 def _by_width(angle: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """The logarithm of p, and its derivative; both ways, each clamped to where it is exact, so that none gives NaN."""
+    """Both ways, each clamped to where it is exact, so that none gives NaN: log p and its derivative."""
     angle, sigma = torch.broadcast_tensors(wrap(angle), sigma)
     narrow = _narrow(angle, sigma.clamp(max=_SWITCH))
     wide = _wide(angle, sigma.clamp(min=_SWITCH))
