@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from discodock.data.batch import Arrays
 from discodock.data.crop import crop_site, move_origin, receptor_center
 from discodock.data.embeddings import EmbeddingStore
+from discodock.data.kept import KeptComplexes
 from discodock.data.store import PreparedStore
 
 
@@ -52,7 +53,7 @@ class CroppedComplexDataset(Dataset[Arrays]):
         return jittered(cropped, self.receptor_jitter, generator) if self.receptor_jitter > 0 else cropped
 
 
-class WholeComplexDataset(Dataset[Arrays]):
+class WholeComplexDataset(KeptComplexes):
     """Prepared complexes with their whole receptor, whose centre is the origin; decoded ones are kept in memory.
 
     Args:
@@ -62,22 +63,19 @@ class WholeComplexDataset(Dataset[Arrays]):
     """
 
     def __init__(self, store: PreparedStore, ids: Sequence[str], embeddings: EmbeddingStore | None) -> None:
-        self.store, self.ids, self.embeddings = store, list(ids), embeddings
-        self._loaded: dict[str, Arrays] = {}
+        super().__init__(store, ids)
+        self.embeddings = embeddings
 
-    def __len__(self) -> int:
-        """Number of complexes."""
-        return len(self.ids)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
-        """The complex; the draw in a key `(idx, draw)` makes no difference."""
-        complex_id = self.ids[key if isinstance(key, int) else key[0]]
-        if complex_id not in self._loaded:
-            arrays = self.store.load(complex_id)
-            self._loaded[complex_id] = move_origin(arrays, receptor_center(arrays))
+    def kept(self, complex_id: str) -> Arrays:
+        """A complex, with the embeddings of its residues."""
+        arrays = super().kept(complex_id)
         if self.embeddings is None:
-            return self._loaded[complex_id]
-        return self._loaded[complex_id] | {"residue_embedding": self.embeddings.load(complex_id)}
+            return arrays
+        return arrays | {"residue_embedding": self.embeddings.load(complex_id)}
+
+    def made(self, complex_id: str, arrays: Arrays) -> Arrays:
+        """The complex in the frame of its receptor."""
+        return move_origin(arrays, receptor_center(arrays))
 
 
 def random_offset(generator: np.random.Generator, largest: float) -> np.ndarray:

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from discodock.data.batch import Arrays, ComplexBatch, collate
 from discodock.data.cropped import jittered
+from discodock.data.kept import KeptComplexes
 from discodock.data.module import StoreConfig, StoreDataModule, spread_over_clusters
 from discodock.data.store import PreparedStore
 from discodock.errors import PreparedDataError
@@ -58,7 +59,7 @@ class PoseBatch(TensorRecord):
     facts: dict[str, Tensor]
 
 
-class PoseDataset(Dataset[Arrays]):
+class PoseDataset(KeptComplexes):
     """Docked complexes; decoded ones are kept in memory.
 
     Args:
@@ -80,18 +81,13 @@ class PoseDataset(Dataset[Arrays]):
         seed: int,
         receptor_jitter: float = 0.0,
     ) -> None:
-        self.store, self.ids, self.poses_per_complex, self.seed = store, list(ids), poses_per_complex, seed
-        self.receptor_jitter = receptor_jitter
-        self._loaded: dict[str, Arrays] = {}
-
-    def __len__(self) -> int:
-        """Number of complexes."""
-        return len(self.ids)
+        super().__init__(store, ids)
+        self.poses_per_complex, self.seed, self.receptor_jitter = poses_per_complex, seed, receptor_jitter
 
     def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
         """A complex with `ATOM_ERROR` added; a key `(idx, draw)` says which of its random draws."""
         idx, draw = (key, 0) if isinstance(key, int) else key
-        arrays = self._load(self.ids[idx])
+        arrays = self.kept(self.ids[idx])
         generator = np.random.default_rng([self.seed, idx, draw])
         if self.receptor_jitter > 0:
             arrays = jittered(arrays, self.receptor_jitter, generator)
@@ -101,14 +97,16 @@ class PoseDataset(Dataset[Arrays]):
         chosen = generator.choice(num_poses, self.poses_per_complex, replace=False)
         return {name: value[chosen] if name.startswith("pose_") else value for name, value in arrays.items()}
 
-    def _load(self, complex_id: str) -> Arrays:
-        if complex_id not in self._loaded:
-            arrays = self.store.load(complex_id)
-            if not POSE_FIELDS.keys() <= arrays.keys():
-                raise PreparedDataError(f"{self.store.root}: no poses of {complex_id}; run `discodock prepare poses`")
-            now = {FORMER_POSE_FIELDS.get(name, name): value for name, value in arrays.items()}
-            self._loaded[complex_id] = now | {ATOM_ERROR: atom_errors(arrays)}
-        return self._loaded[complex_id]
+    def made(self, complex_id: str, arrays: Arrays) -> Arrays:
+        """A complex with `ATOM_ERROR` added, its fields under their present names.
+
+        Raises:
+            PreparedDataError: it has no poses.
+        """
+        if not POSE_FIELDS.keys() <= arrays.keys():
+            raise PreparedDataError(f"{self.store.root}: no poses of {complex_id}; run `discodock prepare poses`")
+        now = {FORMER_POSE_FIELDS.get(name, name): value for name, value in arrays.items()}
+        return now | {ATOM_ERROR: atom_errors(arrays)}
 
 
 def atom_errors(arrays: Arrays) -> np.ndarray:

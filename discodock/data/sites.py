@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch.utils.data import Dataset
-
 from discodock.data.batch import Arrays
+from discodock.data.kept import KeptComplexes
 from discodock.data.module import StoreConfig, StoreDataModule
 from discodock.data.residues import EncodeReceptor, SiteBatch, collate_residues, residue_arrays
 from discodock.data.store import PreparedStore
 
 
-class SiteDataset(Dataset[Arrays]):
-    """Whole receptors as residues, with their ligands; what is computed once is kept in memory."""
+class SiteDataset(KeptComplexes):
+    """Whole receptors as residues, with their ligands; what is computed once is kept in memory.
+
+    Args:
+        store: store of the complexes.
+        ids: names of the complexes to take.
+        encode: encoder of receptors, whose features residues get.
+    """
 
     def __init__(self, store: PreparedStore, ids: Sequence[str], encode: EncodeReceptor) -> None:
-        self.store, self.ids, self.encode = store, list(ids), encode
-        self._loaded: dict[str, Arrays] = {}
+        super().__init__(store, ids)
+        self.encode = encode
 
-    def __len__(self) -> int:
-        """Number of complexes."""
-        return len(self.ids)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> Arrays:
-        """Residues and ligand of a complex; the draw in a key `(idx, draw)` makes no difference."""
-        complex_id = self.ids[key if isinstance(key, int) else key[0]]
-        if complex_id not in self._loaded:
-            arrays = self.store.load(complex_id)
-            ligand = {name: value for name, value in arrays.items() if name.startswith("ligand_")}
-            self._loaded[complex_id] = residue_arrays(arrays, self.encode) | ligand
-        return self._loaded[complex_id]
+    def made(self, complex_id: str, arrays: Arrays) -> Arrays:
+        """Residues and ligand of a complex."""
+        ligand = {name: value for name, value in arrays.items() if name.startswith("ligand_")}
+        return residue_arrays(arrays, self.encode) | ligand
 
 
 class SiteDataModule(StoreDataModule):

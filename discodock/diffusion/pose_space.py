@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -62,70 +63,50 @@ def conformers_in_turn(conformers: Tensor, pose_complex: Tensor, numbers: Sequen
     return conformers[pose_complex, [number % conformers.shape[1] for number in numbers]]
 
 
-def draw_poses(
-    network: Callable[[Tensor, Tensor], PoseTangent],
-    process: PoseProcess,
-    topology: LigandTopology,
-    conformer_pos: Tensor,
-    noise: NoiseLike,
-    *,
-    config: SolverConfig,
-    path: PosePath | None = None,
-    on_step: Callable[[int, Tensor], None] | None = None,
-) -> Tensor:
-    """Draw poses around the origin: from the prior, and from there to the data.
+@dataclass(frozen=True)
+class ReverseProcess:
+    """The way of P poses from the prior to the data, by the scores of a network.
 
-    Args:
+    Attributes:
         network: unit-scale outputs for (positions (P, L, 3), times (P,), or (P, 3) along a path).
-        process: process that the network was trained for.
+        process: process that the network was trained for, which scales outputs to scores and knows the noise.
         topology: rotatable bonds and padding of the poses.
-        conformer_pos: conformers to start from in Å, shape (P, L, 3); see `conformers_in_turn`.
-        noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
-        config: solver, steps and time grid.
+        config: solver, steps and time grid; a Karras grid spaces the translation noise.
         path: times of the components, for networks with `component_times`; None for one time that all share.
-        on_step: callback for (steps done, positions) after each step.
-
-    Returns:
-        Positions in Å, shape (P, L, 3).
-    """
-    center = conformer_pos.new_zeros(len(conformer_pos), 3)
-    tor_start = 1.0 if path is None else path.tor.start
-    start = process.prior_sample(conformer_pos, topology, center, noise, tor_start=tor_start)
-    return denoise_poses(network, process, topology, start, noise, config=config, path=path, on_step=on_step)
-
-
-def denoise_poses(
-    network: Callable[[Tensor, Tensor], PoseTangent],
-    process: PoseProcess,
-    topology: LigandTopology,
-    pos: Tensor,
-    noise: NoiseLike,
-    *,
-    config: SolverConfig,
-    path: PosePath | None = None,
-    on_step: Callable[[int, Tensor], None] | None = None,
-) -> Tensor:
-    """Walk poses from the prior to the data.
-
-    Args:
-        network: unit-scale outputs for (positions (P, L, 3), times (P,), or (P, 3) along a path).
-        process: diffusion process, which scales outputs to scores and knows the noise.
-        topology: rotatable bonds and padding of the poses.
-        pos: poses from `PoseProcess.prior_sample` in Å, shape (P, L, 3).
-        noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
-        config: solver, steps, time grid; a Karras grid spaces the translation noise.
-        path: times of the components, for networks with `component_times`; None for one time that all share.
-        on_step: callback for (steps done, positions) after each step.
-
-    Returns:
-        Denoised positions in Å, shape (P, L, 3).
     """
 
-    def score_fn(state: Tensor, t: float) -> PoseTangent:
-        times = state.new_full((state.shape[0],), t)
-        if path is not None:
-            times = path.times(times)
-        return process.to_score(network(state, times), times)
+    network: Callable[[Tensor, Tensor], PoseTangent]
+    process: PoseProcess
+    topology: LigandTopology
+    config: SolverConfig
+    path: PosePath | None = None
 
-    times = config.times(process.config.tr)
-    return solve(score_fn, PoseSpace(process, topology, path), pos, times, noise, config=config, on_step=on_step)
+    def draw(
+        self, conformer_pos: Tensor, noise: NoiseLike, on_step: Callable[[int, Tensor], None] | None = None
+    ) -> Tensor:
+        """Draw poses around the origin: from the prior, and from there to the data.
+
+        Args:
+            conformer_pos: conformers to start from in Å, shape (P, L, 3); see `conformers_in_turn`.
+            noise: generator or noise source; `StreamNoise` makes poses independent of their batch.
+            on_step: callback for (steps done, positions) after each step.
+
+        Returns:
+            Positions in Å, shape (P, L, 3).
+        """
+        center = conformer_pos.new_zeros(len(conformer_pos), 3)
+        tor_start = 1.0 if self.path is None else self.path.tor.start
+        start = self.process.prior_sample(conformer_pos, self.topology, center, noise, tor_start=tor_start)
+        return self.denoise(start, noise, on_step)
+
+    def denoise(self, pos: Tensor, noise: NoiseLike, on_step: Callable[[int, Tensor], None] | None = None) -> Tensor:
+        """The same from given poses of the prior, of `PoseProcess.prior_sample`, Å, shape (P, L, 3)."""
+        times = self.config.times(self.process.config.tr)
+        space = PoseSpace(self.process, self.topology, self.path)
+        return solve(self._score, space, pos, times, noise, config=self.config, on_step=on_step)
+
+    def _score(self, pos: Tensor, t: float) -> PoseTangent:
+        times = pos.new_full((len(pos),), t)
+        if self.path is not None:
+            times = self.path.times(times)
+        return self.process.to_score(self.network(pos, times), times)

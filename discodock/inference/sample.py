@@ -14,7 +14,7 @@ from torch import Tensor
 
 from discodock.data.batch import Arrays, collate
 from discodock.data.crop import crop_site, move_origin
-from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
+from discodock.diffusion.pose_space import ReverseProcess, conformers_in_turn
 from discodock.errors import InputError
 from discodock.geometry.pose import PoseTangent
 from discodock.inference.codes import PoseCodes, PoseCodeSampler
@@ -198,16 +198,10 @@ class _SiteSampler:
         def report(_step: int, _pos: Tensor) -> None:
             self.on_step(num_poses)
 
-        pos = draw_poses(
-            unit_score,
-            network.process,
-            context.ligand.topology.select(pose_complex),
-            conformers_in_turn(self.conformers, pose_complex, numbers),
-            StreamNoise(self.config.seed, numbers, Purpose.POSES),
-            config=pose_solver(self.config.solver),
-            on_step=report,
-        )
-        return pos.cpu().numpy()
+        topology = context.ligand.topology.select(pose_complex)
+        reverse = ReverseProcess(unit_score, network.process, topology, pose_solver(self.config.solver))
+        start = conformers_in_turn(self.conformers, pose_complex, numbers)
+        return reverse.draw(start, StreamNoise(self.config.seed, numbers, Purpose.POSES), report).cpu().numpy()
 
 
 def _one_at_a_time(on_step: StepCallback | None) -> StepCallback:

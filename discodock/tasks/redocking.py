@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from discodock.data.batch import ComplexBatch, repeat_complexes
-from discodock.diffusion.pose_space import conformers_in_turn, draw_poses
+from discodock.diffusion.pose_space import ReverseProcess, conformers_in_turn
 from discodock.diffusion.process import PoseProcess
 from discodock.diffusion.solvers import SolverConfig
 from discodock.geometry.rmsd import symmetric_rmsd
@@ -70,12 +70,11 @@ def sample_poses(
     pose_complex = repeat_complexes(batch, config.num_samples)
     numbers = range(len(pose_complex))
     context = model.encode(batch.receptor, batch.ligand)
-    return draw_poses(
+    reverse = ReverseProcess(
         lambda pos, t: model(context, pos, pose_complex, t, codes),
         process,
         batch.ligand.topology.select(pose_complex),
-        conformers_in_turn(batch.conformer_pos, pose_complex, numbers),
-        StreamNoise(seed, numbers, Purpose.POSES),
-        config=config.solver,
-        on_step=on_step,
+        config.solver,
     )
+    start = conformers_in_turn(batch.conformer_pos, pose_complex, numbers)
+    return reverse.draw(start, StreamNoise(seed, numbers, Purpose.POSES), on_step)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from discodock.diffusion.path import ComponentPath, PathSchedule, PosePath
-from discodock.diffusion.pose_space import PoseSpace, denoise_poses
+from discodock.diffusion.pose_space import PoseSpace, ReverseProcess
 from discodock.diffusion.schedule import NoiseSchedule
 from discodock.diffusion.solvers import SOLVERS, LowTemperature, SolverConfig
 from discodock.noise import Purpose, StreamNoise
@@ -40,7 +40,7 @@ def test_a_perfect_network_redocks_along_any_path(name: str, path: PosePath) -> 
     noise = StreamNoise(2, range(40), Purpose.POSES)
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), noise, tor_start=path.tor.start)
     config = SolverConfig(solver=name)
-    end = denoise_poses(exact_network(example, 0.0), PROCESS, topology, start, noise, config=config, path=path)
+    end = ReverseProcess(exact_network(example, 0.0), PROCESS, topology, config, path).denoise(start, noise)
     assert ((end - pos).square().sum(-1).mean(-1).sqrt() < 0.5).double().mean() >= 0.95
 
 
@@ -52,7 +52,7 @@ def test_torsions_have_the_width_of_the_data_at_the_end_of_a_path_of_their_own(n
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), generator)
     config = SolverConfig(solver=name, steps=40, temperatures=(LowTemperature(sampling=1.0, psi=0.3),))
     network = exact_network(example, width)
-    end = denoise_poses(network, PROCESS, topology, start, generator, config=config, path=EARLY_TORSIONS)
+    end = ReverseProcess(network, PROCESS, topology, config, EARLY_TORSIONS).denoise(start, generator)
     found, expected = example.coordinates(end), math.hypot(width, 0.05)
     assert found.tr.square().mean().sqrt().item() == pytest.approx(expected, rel=0.07)
     assert found.tor.square().mean().sqrt().item() == pytest.approx(expected, rel=0.07)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from discodock.diffusion.pose_space import PoseSpace, conformers_in_turn, denoise_poses, draw_poses
+from discodock.diffusion.pose_space import PoseSpace, ReverseProcess, conformers_in_turn
 from discodock.diffusion.process import PoseProcess, PoseProcessConfig
 from discodock.diffusion.schedule import NoiseSchedule, uniform_times
 from discodock.diffusion.solvers import DIFFDOCK_L_TEMPERATURES, SOLVERS, LowTemperature, SolverConfig, solve
@@ -46,7 +46,7 @@ def test_a_perfect_network_redocks(name: str, seed: int) -> None:
     noise = StreamNoise(seed, range(40), Purpose.POSES)
     start = PROCESS.prior_sample(pos, topology, center, noise)
     config = SolverConfig(solver=name)
-    end = denoise_poses(exact_network(example, 0.0), PROCESS, topology, start, noise, config=config)
+    end = ReverseProcess(exact_network(example, 0.0), PROCESS, topology, config).denoise(start, noise)
     rmsd = (end - pos).square().sum(-1).mean(-1).sqrt()
     assert (start - pos).square().sum(-1).mean(-1).sqrt().median() > 3
     assert (rmsd < 0.5).double().mean() >= 0.95
@@ -58,7 +58,7 @@ def test_published_temperatures_redock() -> None:
     noise = StreamNoise(0, range(40), Purpose.POSES)
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), noise)
     config = SolverConfig(solver="low_temperature", temperatures=DIFFDOCK_L_TEMPERATURES)
-    end = denoise_poses(exact_network(example, 0.0), PROCESS, topology, start, noise, config=config)
+    end = ReverseProcess(exact_network(example, 0.0), PROCESS, topology, config).denoise(start, noise)
     assert ((end - pos).square().sum(-1).mean(-1).sqrt() < 0.5).double().mean() >= 0.95
 
 
@@ -71,7 +71,7 @@ def test_poses_have_the_width_of_the_data(name: str, size: int) -> None:
     generator = torch.Generator().manual_seed(0)
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), generator)
     config = SolverConfig(solver=name, steps=40, temperatures=(LowTemperature(sampling=1.0, psi=0.3),))
-    end = denoise_poses(exact_network(example, width), PROCESS, topology, start, generator, config=config)
+    end = ReverseProcess(exact_network(example, width), PROCESS, topology, config).denoise(start, generator)
     found, expected = example.coordinates(end), math.hypot(width, 0.05)
     assert found.tr.square().mean().sqrt().item() == pytest.approx(expected, rel=0.07)
     curved = found.rot if size == 3 else found.tor
@@ -117,7 +117,7 @@ def test_poses_do_not_depend_on_the_batch_or_its_padding(name: str, seed: int) -
 
     def draw(pos: Tensor, topology: LigandTopology, numbers: list[int]) -> Tensor:
         noise = StreamNoise(seed, numbers, Purpose.POSES)
-        return draw_poses(shape_network(topology), PROCESS, topology, pos, noise, config=config)
+        return ReverseProcess(shape_network(topology), PROCESS, topology, config).draw(pos, noise)
 
     together = draw(pos, topology, list(range(len(pos))))
     assert torch.equal(together, draw(pos, topology, list(range(len(pos)))))
@@ -146,8 +146,8 @@ def test_karras_grid_and_callback_reach_the_solver() -> None:
         return perfect(pos, t)
 
     config = SolverConfig(solver="dpm_solver_pp", steps=5, rho=3.0)
-    denoise_poses(
-        network, PROCESS, topology, pos, torch.Generator(), config=config, on_step=lambda step, state: seen.append(step)
+    ReverseProcess(network, PROCESS, topology, config).denoise(
+        pos, torch.Generator(), on_step=lambda step, state: seen.append(step)
     )
     assert seen == [1, 2, 3, 4, 5]
     assert times == pytest.approx(config.times(PROCESS.config.tr)[:-1].tolist())
@@ -167,5 +167,5 @@ def test_nothing_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch
     losses = PROCESS.losses(noisy.score, noisy.score, topology, t)
     start = PROCESS.prior_sample(pos, topology, pos.mean(1), torch.Generator())
     config = SolverConfig(solver=name, steps=3)
-    end = denoise_poses(lambda pos, t: noisy.score, PROCESS, topology, start, torch.Generator(), config=config)
+    end = ReverseProcess(lambda pos, t: noisy.score, PROCESS, topology, config).denoise(start, torch.Generator())
     assert end.device.type == losses.tor.device.type == "meta" and end.shape == pos.shape
