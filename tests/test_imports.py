@@ -25,11 +25,12 @@ ARROWS = {
     "tasks": {"models", "diffusion", "latents", "data", "training", "geometry", "graphs"},
     "inference": {"models", "diffusion", "latents", "data", "chem", "physics", "geometry", "graphs"},
     "evaluation": {"inference", "data", "chem", "geometry"},
-    "report": {"inference", "chem"},
+    "screening": {"inference", "data", "chem"},
+    "report": {"inference", "chem", "screening"},
     "images": {"latents", "training", "diffusion"},
-    "cli": {"tasks", "inference", "evaluation", "data", "images", "report"},
+    "cli": {"tasks", "inference", "evaluation", "data", "images", "report", "screening"},
     "weights": set(),
-    "__init__": {"inference", "report"},
+    "__init__": {"inference", "report", "screening"},
 }
 """Who may import whom, by sub-package; the leaves anyone may. The docstring of every sub-package says the same."""
 

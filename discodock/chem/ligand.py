@@ -129,6 +129,29 @@ def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> I
         yield _finish_or_error(raw, name, where, template, notes)
 
 
+def read_record(text: str, file_format: str, *, name: str, where: str) -> LigandRecord:
+    """Read one record that was told apart already, such as one of a library.
+
+    Args:
+        text: text of the record.
+        file_format: name of its format in `ligand_formats.FORMATS`, one with bond orders.
+        name: name of the ligand.
+        where: origin of the record, for messages.
+
+    Raises:
+        InputError: it cannot be used, or is not one record.
+    """
+    if not FORMATS[file_format].has_bond_orders:
+        raise InputError(f"{where}: has no bond orders; give it as {known_formats(without_template=True)}")
+    raws = list(FORMATS[file_format].parse(text))
+    if len(raws) != 1:
+        raise InputError(f"{where}: {len(raws)} ligands where one is expected; write the record again")
+    record = _finish_or_error(raws[0], name, where, None)
+    if isinstance(record, InputError):
+        raise record
+    return record
+
+
 def _names_file(text: str) -> bool:
     """Whether a string is meant as a file: it exists, or ends like a ligand file."""
     try:

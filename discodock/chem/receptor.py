@@ -1,9 +1,12 @@
 """What a receptor is: residues, heavy atoms in file order, and what was changed in what the file says."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
+
+RECEPTORS_KEPT: Final = 4
+"""Receptors whose features and types are kept, so that one that many ligands are docked into has them made once."""
 
 ResidueKind = Literal["amino_acid", "metal", "cofactor", "nucleic", "other"]
 
@@ -57,9 +60,9 @@ class MovedAtoms:
     pos: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Receptor:
-    """Heavy atoms of a protein and of what belongs to it, in file order.
+    """Heavy atoms of a protein and of what belongs to it, in file order; equal to itself alone, so that it is a key.
 
     Attributes:
         source: file it was read from.

@@ -1,10 +1,12 @@
 """Receptor fields of a prepared complex."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from discodock.chem.receptor import Receptor, Residue
+from discodock.chem.receptor import RECEPTORS_KEPT, Receptor, Residue
 from discodock.schema import AMINO_ACIDS, ATOM_NAMES, ELEMENTS, OTHER, RESIDUE_TYPES
 
 _ELEMENT_IDX: Final = {name: index for index, name in enumerate(ELEMENTS)}
@@ -19,6 +21,11 @@ def receptor_arrays(receptor: Receptor) -> dict[str, np.ndarray]:
     Args:
         receptor: the receptor, R heavy atoms.
     """
+    return dict(_arrays(receptor))
+
+
+@lru_cache(maxsize=RECEPTORS_KEPT)
+def _arrays(receptor: Receptor) -> Mapping[str, np.ndarray]:
     residue_type = np.array([residue_type_idx(residue) for residue in receptor.residues], dtype=np.uint8)
     is_amino_acid = np.array([residue.kind == "amino_acid" for residue in receptor.residues])[receptor.residue_idx]
     names = [_ATOM_NAME_IDX.get(name, _ATOM_NAME_IDX[OTHER]) for name in receptor.atom_name]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any, Final
 
 from discodock.chem.raw_ligand import RawLigand, rdkit_reason
+from discodock.errors import InputError
 
 _LINE: Final = re.compile(r"(?P<smiles>[^\s,;]+)(?P<extension>\s+\|[^|]*\|)?(?P<rest>.*)", re.DOTALL)
 _EXTENSION: Final = re.compile(r"\|[^|]*\|")
@@ -39,6 +41,34 @@ class _Layout:
     name: int | None = 1
 
 
+@dataclass(frozen=True)
+class SmilesColumns:
+    """Titles of the columns of a table, in any case; None for a column that is found by its usual titles.
+
+    Attributes:
+        smiles: title of the column with the SMILES.
+        name: title of the column with the names.
+    """
+
+    smiles: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class SmilesLine:
+    """One line of a list of SMILES.
+
+    Attributes:
+        title: name of the ligand, may be empty.
+        smiles: SMILES or CXSMILES, not parsed.
+        problem: reason why there is none; empty otherwise.
+    """
+
+    title: str
+    smiles: str
+    problem: str = ""
+
+
 def parse_smiles(line: str) -> RawLigand:
     """A SMILES string or CXSMILES; a name may follow after white space, or as the next of several columns."""
     from rdkit import Chem, rdBase
@@ -61,23 +91,76 @@ def is_smiles_file(text: str) -> bool:
 
 def parse_smiles_file(text: str) -> Iterator[RawLigand]:
     """The lines of a list of SMILES; empty lines and those that begin with # are left out."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    layout = _header_layout(lines[0]) if lines else None
-    lines = [line for line in lines[layout is not None :] if not line.startswith("#")]
-    layout = layout or _layout_of_lines(lines)
-    for line in lines:
-        yield parse_smiles(line) if layout == _Layout() else _parse_columns(line, layout)
+    for line in split_smiles_lines(text.splitlines()):
+        raw = RawLigand("", None, line.problem) if line.problem else parse_smiles(line.smiles)
+        yield replace(raw, title=line.title)
 
 
-def _parse_columns(line: str, layout: _Layout) -> RawLigand:
+def split_smiles_lines(lines: Iterable[str], columns: SmilesColumns | None = None) -> Iterator[SmilesLine]:
+    """The lines of a list of SMILES, of any length, told apart but not parsed.
+
+    Args:
+        lines: lines of the list, its header first if it has one.
+        columns: titles of the columns; None finds them by their usual titles, or by what is in them.
+
+    Raises:
+        InputError: there is no column of a title that is given.
+    """
+    filled = (line.rstrip("\r\n") for line in lines if line.strip())
+    head = list(islice(filled, _PROBED_LINES + 1))
+    if not head:
+        return
+    layout = _header_layout(head[0]) if columns is None else _told_layout(head[0], columns)
+    first = [line for line in head[layout is not None :] if not line.startswith("#")]
+    layout = layout or _layout_of_lines(first)
+    for line in chain(first, (line for line in filled if not line.startswith("#"))):
+        yield _plain_line(line) if layout == _Layout() else _line_of_columns(line, layout)
+
+
+def find_columns(titles: Sequence[str], columns: SmilesColumns | None = None) -> tuple[int, int | None]:
+    """Numbers, from 0, of the columns with SMILES and with names; None if none has names.
+
+    Args:
+        titles: titles of all columns.
+        columns: titles of the two; None finds them by their usual titles.
+
+    Raises:
+        InputError: there is no column with SMILES, or none of a title that is given.
+    """
+    columns = columns or SmilesColumns()
+    smiles = _column(titles, columns.smiles, _SMILES_TITLES)
+    if smiles is None:
+        raise InputError(f"no column is called smiles; name it by --smiles-column (there are {', '.join(titles)})")
+    return smiles, _column(titles, columns.name, _NAME_TITLES, but=smiles)
+
+
+def _column(titles: Sequence[str], told: str | None, usual: re.Pattern[str], but: int | None = None) -> int | None:
+    if told is None:
+        return _first_column(titles, usual, but)
+    plain = [title.strip().lower() for title in titles]
+    if told.strip().lower() not in plain:
+        raise InputError(f"there is no column {told!r}; there are {', '.join(titles)}")
+    return plain.index(told.strip().lower())
+
+
+def _told_layout(line: str, columns: SmilesColumns) -> _Layout:
+    separator = next((each for each in _SEPARATORS if each in line), " ")
+    return _Layout(separator, *find_columns(_cells(line.lstrip("#"), separator), columns))
+
+
+def _plain_line(line: str) -> SmilesLine:
+    smiles, extension, rest = _split(line.strip())
+    return SmilesLine(_title(rest), f"{smiles} {extension}".strip())
+
+
+def _line_of_columns(line: str, layout: _Layout) -> SmilesLine:
     cells = _cells(line, layout.separator)
-    if layout.smiles >= len(cells):
-        return RawLigand("", None, f"no SMILES in column {layout.smiles + 1}")
     title = cells[layout.name] if layout.name is not None and layout.name < len(cells) else ""
+    if layout.smiles >= len(cells) or not cells[layout.smiles]:
+        return SmilesLine(title, "", f"no SMILES in column {layout.smiles + 1}")
     after = "".join(cells[layout.smiles + 1 : layout.smiles + 2])  # a CXSMILES' extension may be a column of its own
     extension = after if _EXTENSION.fullmatch(after) else ""
-    raw = parse_smiles(f"{cells[layout.smiles]} {extension}")
-    return replace(raw, title=raw.title if title == extension else title)
+    return SmilesLine("" if title == extension else title, f"{cells[layout.smiles]} {extension}".strip())
 
 
 def _split(line: str) -> tuple[str, str, str]:

@@ -7,6 +7,7 @@ hydrogen on NE2); of everything else in a receptor the hydrogen bonding is guess
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import gemmi
@@ -15,7 +16,7 @@ from rdkit import Chem
 from scipy.spatial import cKDTree
 
 from discodock.chem.ligand import heavy_molecule
-from discodock.chem.receptor import Receptor
+from discodock.chem.receptor import RECEPTORS_KEPT, Receptor
 from discodock.chem.residues import is_standard_atom
 
 RADII: Final = {
@@ -141,6 +142,7 @@ def internal_pairs(mol: Chem.Mol, mask_rotate: np.ndarray) -> np.ndarray:
     return np.stack([first, second])[:, moves & (hops > 3)].astype(np.int64)
 
 
+@lru_cache(maxsize=RECEPTORS_KEPT)
 def receptor_vina_types(receptor: Receptor) -> VinaTypes:
     """Types of a receptor's atoms: amino acids from tables, anything else from how its heavy atoms are bonded."""
     residues = receptor.residues

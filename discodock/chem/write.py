@@ -60,13 +60,22 @@ def write_poses(
     Raises:
         InputError: the file cannot be written.
     """
-    mols = [_tagged(mol, pose_tags) for mol, pose_tags in zip(pose_mols(record, poses), tags, strict=True)]
-    text = sdf_text(mols)
+    text = poses_text(pose_mols(record, poses), tags)
     _write_text(path, text)
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs():
         supplier.SetData(text, removeHs=False)
         return [check_chemistry(record.mol, written) for written in supplier]
+
+
+def poses_text(mols: Sequence[Chem.Mol], tags: Sequence[Mapping[str, Tag]]) -> str:
+    """SDF text of poses, which stay as they are.
+
+    Args:
+        mols: molecules in their poses, as `pose_mols` makes them.
+        tags: SD tags of each pose, as in `write_poses`.
+    """
+    return sdf_text([_tagged(Chem.Mol(mol), pose_tags) for mol, pose_tags in zip(mols, tags, strict=True)])
 
 
 def sdf_text(mols: Sequence[Chem.Mol]) -> str:

@@ -2,5 +2,5 @@
 
 Start with `main.py`. Nobody imports this package.
 
-May import: data, evaluation, images, inference, report, tasks.
+May import: data, evaluation, images, inference, report, screening, tasks.
 """

@@ -71,10 +71,10 @@ def _run_alone(function: Callable[[T], R], task: T, on_crash: Callable[[T], R]) 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # spawn: forking a process that has run torch or RDKit threads can deadlock
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Leave Ctrl-C to the parent, which stops handing out tasks, and end when the parent is gone, even by a kill.
 
     Warnings about single files would tear the parent's progress bar: workers report what matters in their results.

@@ -53,6 +53,10 @@ class SiteSearchConfig(Settings):
     """How sites are drawn when no pocket is given."""
 
     max_sites: int = Field(5, ge=1, description="most distinct sites that share the samples, by probability")
+    name_pocket: bool = Field(
+        True,
+        description="name a residue of a given pocket in latent_code, by the site model; changes no pose",
+    )
     code: CodeSampling = Field(CodeSampling(top_p=0.95), description="temperature, top-k and top-p of the site code")
 
 

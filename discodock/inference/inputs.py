@@ -31,16 +31,22 @@ TRAINED_RESIDUES: Final = 54
 
 def read_docking_receptor(
     protein: Path,
-    ligand: LigandRecord,
+    ligand: LigandRecord | None,
     spec: PocketSpec | None,
     config: ReceptorConfig,
 ) -> Receptor:
     """The receptor without copies of the ligand to be docked and of the pocket's reference ligand.
 
+    Args:
+        protein: structure file.
+        ligand: ligand to be docked; None for a receptor that many are docked into.
+        spec: pocket to dock into; None for blind docking.
+        config: residues to keep and drop.
+
     Raises:
         InputError: a file cannot be used.
     """
-    references: list[ReferenceLigand] = [ligand.mol]
+    references: list[ReferenceLigand] = [] if ligand is None else [ligand.mol]
     if spec is not None and spec.ligand is not None:
         references.append(reference_positions(spec.ligand))
     return read_receptor(

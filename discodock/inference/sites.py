@@ -66,7 +66,8 @@ def choose_sites(
         InputError: no pocket is given, and the network neither has a site model nor searches whole receptors.
     """
     model = network.site_model
-    if model is None or network.whole_receptor:
+    is_known = pocket is not None and not config.sites.name_pocket
+    if model is None or network.whole_receptor or is_known:
         if pocket is None and not network.whole_receptor:
             raise InputError(MISSING_POCKET)
         return (DockingSite(pocket or whole_receptor(arrays, config.pocket_radius), 1.0, ""),)

@@ -2,5 +2,5 @@
 
 Start with `write.py` (`write_report`).
 
-May import: chem, inference.
+May import: chem, inference, screening.
 """

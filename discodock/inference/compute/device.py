@@ -35,6 +35,17 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def worker_device(name: str, number: int) -> str:
+    """The device of one of several processes: `auto` and `cuda` mean all GPUs of this machine, taken in turn.
+
+    Args:
+        name: device that the user wants, as in `choose_device`.
+        number: number of the process, from 0.
+    """
+    count = torch.cuda.device_count() if name in ("auto", "cuda") and torch.cuda.is_available() else 0
+    return f"cuda:{number % count}" if count > 1 else name
+
+
 def free_memory(device: torch.device) -> int:
     """Bytes of memory that can still be taken on a device; an estimate of half the total where nothing tells."""
     if device.type == "cuda":
