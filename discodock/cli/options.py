@@ -61,7 +61,7 @@ PocketCenter = Annotated[
 ]
 PocketResidues = Annotated[
     str | None,
-    typer.Option("--pocket-residues", metavar="LIST", help="Residues around the pocket, such as A:12,A:15."),
+    typer.Option("--pocket-residues", metavar="LIST", help="Residues around the pocket, such as A:12,A:18-20."),
 ]
 CenterX = Annotated[float | None, typer.Option("--center-x", hidden=True)]
 CenterY = Annotated[float | None, typer.Option("--center-y", hidden=True)]

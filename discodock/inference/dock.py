@@ -89,7 +89,7 @@ class DockingPipeline:
             sites=chosen.sites,
             seed=config.seed,
             seconds=time.monotonic() - started,
-            warnings=_warnings(chosen, poses, ligand, receptor),
+            warnings=_warnings(chosen, poses, ligand, receptor, pocket),
         )
 
     def sample(
@@ -216,10 +216,17 @@ def dock(
 
 
 def _warnings(
-    chosen: Candidates, poses: Sequence[DockedPose], ligand: LigandRecord, receptor: Receptor
+    chosen: Candidates, poses: Sequence[DockedPose], ligand: LigandRecord, receptor: Receptor, pocket: Pocket | None
 ) -> tuple[str, ...]:
     """What a user should know of a result, one sentence each."""
-    warnings = [*receptor.warnings, *ligand.warnings, *size_warnings(ligand, receptor), *chosen.relaxed.warnings]
+    of_pocket = () if pocket is None else pocket.warnings
+    warnings = [
+        *receptor.warnings,
+        *ligand.warnings,
+        *of_pocket,
+        *size_warnings(ligand, receptor),
+        *chosen.relaxed.warnings,
+    ]
     if chosen.sampled.short_of_memory:
         warnings.append(SHORT_OF_MEMORY)
     if chosen.confidences is not None:

@@ -9,6 +9,7 @@ from typing import Final
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.ligand_features import ligand_arrays
+from discodock.chem.pocket_reference import read_reference
 from discodock.chem.read_receptor import read_receptor
 from discodock.chem.receptor import Receptor
 from discodock.chem.receptor_features import receptor_arrays
@@ -20,7 +21,7 @@ from discodock.data.esm import EsmEmbedder
 from discodock.errors import CheckpointError
 from discodock.inference.config import DockingConfig, ReceptorConfig
 from discodock.inference.network import DockingNetwork
-from discodock.inference.pocket import PocketSpec, reference_positions
+from discodock.inference.pocket import PocketSpec
 
 TRAINED_HEAVY_ATOMS: Final = 60
 """Heavy atoms of the largest ligands in training; beyond, a warning."""
@@ -48,7 +49,7 @@ def read_docking_receptor(
     """
     references: list[ReferenceLigand] = [] if ligand is None else [ligand.mol]
     if spec is not None and spec.ligand is not None:
-        references.append(reference_positions(spec.ligand))
+        references.append(read_reference(spec.ligand).pos)
     return read_receptor(
         protein, extra=config.cofactors, keep=config.keep, drop=config.drop, reference_ligands=references
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,8 @@ from typing import Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from discodock.chem.ligand import heavy_positions, iter_ligands
+from discodock.chem.pocket_reference import read_reference
 from discodock.chem.receptor import Receptor
-from discodock.chem.structure_file import read_structure
 from discodock.errors import InputError
 from discodock.inference.config import DEFAULT_RADIUS
 
@@ -31,9 +31,10 @@ CLEARANCE: Final = 2.8
 NUM_BEST_POINTS: Final = 12
 """Best grid points averaged to the centre, so that it does not jump with the grid."""
 
-STRUCTURE_SUFFIXES: Final = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
+RANGE: Final = re.compile(r"(?P<chain>[^:]*):(?P<first>-?\d+)\s*[-–]\s*(?:(?P=chain):)?(?P<last>-?\d+)")  # noqa: RUF001
+"""A range of residues of one chain, such as A:18-20 or A:18-A:20."""
 
-THREE_WAYS: Final = "--pocket-ligand REF.sdf, --pocket-center X Y Z or --pocket-residues A:12,A:15"
+THREE_WAYS: Final = "--pocket-ligand REF.sdf, --pocket-center X Y Z or --pocket-residues A:12,A:18-20"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class PocketSpec:
     Attributes:
         ligand: file of a ligand that lies in the pocket; only its centroid is used, never its pose.
         center: point in the receptor's frame, Å.
-        residues: selectors such as "A:12" or "A:ASP12".
+        residues: selectors such as "A:12", "A:ASP12" or, for all from one to another, "A:18-20".
         radius: distance from the centre within which a pose's centroid counts as in the pocket, Å.
     """
 
@@ -79,11 +80,13 @@ class Pocket:
         center: centre in the receptor's frame, Å, float64, shape (3,).
         radius: distance from the centre within which a pose's centroid counts as in the pocket, Å.
         source: origin of the pocket, for messages and `run.json`.
+        warnings: guesses made where its name was ambiguous, one sentence each.
     """
 
     center: np.ndarray
     radius: float
     source: str
+    warnings: tuple[str, ...] = ()
 
 
 def pocket_spec(
@@ -112,35 +115,14 @@ def resolve_pocket(spec: PocketSpec, receptor: Receptor) -> Pocket:
     """
     spec.check()
     if spec.ligand is not None:
-        pocket = Pocket(reference_positions(spec.ligand).mean(axis=0), spec.radius, f"ligand {spec.ligand}")
+        reference = read_reference(spec.ligand)
+        pocket = Pocket(reference.pos.mean(axis=0), spec.radius, f"ligand {spec.ligand}", reference.warnings)
     elif spec.center is not None:
         pocket = Pocket(np.array(spec.center, dtype=np.float64), spec.radius, f"centre {_coordinates(spec.center)}")
     else:
         pocket = Pocket(_residue_center(spec.residues, receptor), spec.radius, f"residues {','.join(spec.residues)}")
     _check_distance(pocket, receptor)
     return pocket
-
-
-def reference_positions(path: Path) -> np.ndarray:
-    """Heavy-atom positions of a reference ligand (first record, any ligand format, or PDB/mmCIF); Å, shape (L, 3).
-
-    Raises:
-        InputError: the file cannot be read or has no 3-D coordinates.
-    """
-    if path.name.lower().endswith(STRUCTURE_SUFFIXES):
-        structure = read_structure(path)
-        atoms = [site.atom for site in structure[0].all()] if len(structure) else []
-        pos = np.array([atom.pos.tolist() for atom in atoms if not atom.is_hydrogen()], dtype=np.float64)
-    else:
-        record = next(iter_ligands(path))
-        if isinstance(record, InputError):
-            raise record
-        if not record.has_3d:
-            raise InputError(f"{path}: the reference ligand has no 3-D coordinates, so it cannot mark the pocket")
-        pos = heavy_positions(record.mol)
-    if len(pos) == 0:
-        raise InputError(f"{path}: the reference ligand has no heavy atoms, so it cannot mark the pocket")
-    return pos
 
 
 def _residue_center(selectors: tuple[str, ...], receptor: Receptor) -> np.ndarray:
@@ -166,7 +148,8 @@ def _find_residues(selectors: tuple[str, ...], receptor: Receptor) -> list[int]:
     """Indices of the residues meant by the selectors."""
     indices: list[int] = []
     for selector in selectors:
-        found = receptor.find_residues(selector if ":" in selector else f"{_only_chain(receptor, selector)}:{selector}")
+        named = selector if ":" in selector else f"{_only_chain(receptor, selector)}:{selector}"
+        found = receptor.find_residues(named) or _find_range(named, receptor)
         if not found:
             chains = ", ".join(sorted({residue.chain or "(blank)" for residue in receptor.residues}))
             raise InputError(
@@ -175,6 +158,23 @@ def _find_residues(selectors: tuple[str, ...], receptor: Receptor) -> list[int]:
             )
         indices += found
     return sorted(set(indices))
+
+
+def _find_range(selector: str, receptor: Receptor) -> list[int]:
+    """Indices of the residues that a range such as "A:18-20" means, both ends included; empty if it is none."""
+    found = RANGE.fullmatch(selector)
+    if found is None:
+        return []
+    first, last = int(found["first"]), int(found["last"])
+    if first > last:
+        raise InputError(
+            f"residues {selector!r}: the range runs backwards; write it as {found['chain']}:{last}-{first}"
+        )
+    return [
+        index
+        for index, residue in enumerate(receptor.residues)
+        if residue.chain == found["chain"] and first <= residue.number <= last and residue.kind != "water"
+    ]
 
 
 def _only_chain(receptor: Receptor, selector: str) -> str:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from discodock.chem.ligand import heavy_positions
+from discodock.chem.pocket_reference import read_reference
 from discodock.errors import InputError
-from discodock.inference.pocket import PocketSpec, reference_positions, resolve_pocket
+from discodock.inference.pocket import PocketSpec, resolve_pocket
 from tests.tiny import SMALL
 
 LIGAND_FILE = SMALL / "ligand.sdf"
@@ -28,16 +29,16 @@ def test_a_reference_ligand_may_be_a_pdb_file(receptor, ligand, tmp_path):
              enumerate(pos, start=1)]  # fmt: skip
     path = tmp_path / "reference.pdb"
     path.write_text("\n".join(lines) + "\nEND\n")
-    assert reference_positions(path) == pytest.approx(pos, abs=1e-3)
+    assert read_reference(path).pos == pytest.approx(pos, abs=1e-3)
 
 
 def test_of_a_reference_file_the_first_record_alone_counts(ligand, tmp_path):
     path = tmp_path / "reference.sdf"
     path.write_text(LIGAND_FILE.read_text() + "broken\nrecord\n$$$$\n")
-    assert reference_positions(path) == pytest.approx(heavy_positions(ligand.mol))
+    assert read_reference(path).pos == pytest.approx(heavy_positions(ligand.mol))
     path.write_text("broken\nrecord\n$$$$\n" + LIGAND_FILE.read_text())
     with pytest.raises(InputError, match="record 1"):
-        reference_positions(path)
+        read_reference(path)
 
 
 def test_a_point_and_the_residues_around_it_mean_the_same_place(receptor, ligand):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,19 @@ from discodock.input_files import InputKind, TableRow, read_csv
 REQUIRED_COLUMNS: Final = ("name", "protein", "ligand")
 TABLE_OF_JOBS: Final = InputKind("table of jobs", "give a CSV table of jobs")
 POCKET_COLUMNS: Final = ("pocket_ligand", "pocket_center", "pocket_residues", "pocket_radius")
+KNOWN_COLUMNS: Final = (*REQUIRED_COLUMNS, *POCKET_COLUMNS, "template_smiles")
+TELLING_WORDS: Final = {
+    "pocket_center": {"center", "centre", "centers", "centroid", "box", "grid"},
+    "pocket_residues": {"residue", "residues", "resid", "resids"},
+    "pocket_radius": {"radius"},
+    "template_smiles": {"template"},
+    "pocket_ligand": {"pocket", "site", "autobox", "cavity"},
+}
+"""Words in names of columns that mean a pocket or a template, whatever else the names have."""
+
+NEARLY_EQUAL: Final = 0.85
+"""Similarity of two names from which one is taken for a misspelling of the other."""
+
 MAX_NAME_BYTES: Final = 200
 """File systems take names of 255 bytes, and drafts and numbers need some of them."""
 
@@ -90,7 +104,7 @@ def read_jobs(
     """Jobs of a CSV table; paths in it are relative to its folder.
 
     Columns are name, protein, ligand and optionally pocket_ligand, pocket_center ("x y z"), pocket_residues
-    ("A:12 A:15"), pocket_radius and template_smiles; further ones that do not begin with "pocket" are ignored.
+    ("A:12 A:18-20"), pocket_radius and template_smiles; further ones are ignored unless they may mean one of these.
     A row whose ligand or pocket cannot be used, or that lacks a value, becomes a job with a `problem`, so that the
     others can run; one without a name is called after its number. Values may be separated by commas, semicolons or
     tabs, and names of columns written in any case, with blanks for underscores.
@@ -159,12 +173,28 @@ def _read_rows(path: Path) -> tuple[TableRow, ...]:
     missing = [column for column in REQUIRED_COLUMNS if column not in table.columns]
     if missing:
         raise InputError(f"{path}: lacks column {', '.join(missing)}; needed are {', '.join(REQUIRED_COLUMNS)}")
-    unknown = [column for column in table.columns if column.startswith("pocket") and column not in POCKET_COLUMNS]
-    if unknown:
-        raise InputError(f"{path}: unknown column {unknown[0]!r}; pocket columns are {', '.join(POCKET_COLUMNS)}")
+    for column in table.columns:
+        if column not in KNOWN_COLUMNS and (meant := _meant_column(column)) is not None:
+            raise InputError(f"{path}: unknown column {column!r}; call it {meant} if it is that, or else note_{column}")
     if not table.rows:
         raise InputError(f"{path}: has no rows; give one job a row")
     return table.rows
+
+
+def _meant_column(name: str) -> str | None:
+    """The column that an unknown one may stand for; None if it is a remark of the user's.
+
+    To pass over a pocket in silence would be to dock blindly, so any name that may mean one is refused.
+    """
+    words = set(re.findall(r"[a-z]+", name))
+    if "note" in words:
+        return None
+    for column, telling in TELLING_WORDS.items():
+        if words & telling:
+            return column
+    if words & {"ref", "reference", "crystal", "xtal", "native"} and words & {"ligand", "lig", "pose", "sdf"}:
+        return "pocket_ligand"
+    return next(iter(difflib.get_close_matches(name, KNOWN_COLUMNS, n=1, cutoff=NEARLY_EQUAL)), None)
 
 
 def _row_pocket(
@@ -185,7 +215,8 @@ def _row_pocket(
 
 def _numbers(text: str, column: str, count: int) -> list[float]:
     """`count` numbers separated by blanks, commas or semicolons; an empty text has none."""
-    words = re.split(r"[\s,;]+", text.strip()) if text.strip() else []
+    bare = text.strip("()[]{} \t")
+    words = re.split(r"[\s,;]+", bare) if bare else []
     try:
         values = [float(word) for word in words]
     except ValueError:
