@@ -14,15 +14,18 @@ import json
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from discodock.errors import DiscodockError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_BYTES: Final = 256 * 2**20
 """Most bytes of an input file, unpacked: three million atoms in a PDB file, or some 50,000 ligands in an SDF."""
@@ -51,6 +54,22 @@ _MAGIC: Final = (
     (b"%PDF-", "a PDF document"),
 )
 """What files often are instead of text, by how they begin."""
+
+_DAMAGE: Final = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    OverflowError,
+    SyntaxError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile and numpy raise on files whose bytes were changed."""
 
 _SEPARATORS: Final = ",;\t|"
 """Of values in a table; Excel may write `sep=;` above the header."""
@@ -112,27 +131,29 @@ class Table:
     separator: str
 
 
-@contextmanager
-def open_regular(path: Path, kind: InputKind) -> Iterator[io.BufferedReader]:
-    """A regular file, open for reading its bytes.
+def open_regular(path: Path, kind: InputKind) -> io.BufferedReader:
+    """Open a regular file for reading its bytes.
 
     Args:
         path: the file.
         kind: kind of file it should be, for messages and limits.
 
     Raises:
-        DiscodockError: it is missing, no regular file, or cannot be read (in the block as well), as `kind.error`.
+        DiscodockError: it is missing, no regular file, or cannot be opened, as `kind.error`.
     """
     try:
-        with open(path, "rb", opener=_open_regular) as file:
-            yield file
+        return open(path, "rb", opener=_open_regular)
     except (FileNotFoundError, NotADirectoryError):
         raise kind.error(f"{path}: no such {kind.noun}; {kind.remedy}") from None
     except _NotRegularError as error:
         raise kind.error(f"{path}: is {error}, not a {kind.noun}; name a file that lies on the disk") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise kind.error(f"{path}: cannot be read ({reason}); check the path and its permissions") from None
+        raise _unreadable(path, kind, error) from None
+
+
+def _unreadable(path: Path, kind: InputKind, error: Exception) -> DiscodockError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return kind.error(f"{path}: cannot be read ({reason}); check the path and its permissions")
 
 
 class _NotRegularError(Exception):
@@ -160,7 +181,11 @@ def read_bytes(path: Path, kind: InputKind) -> bytes:
         DiscodockError: it is missing, no regular file, or too large, as `kind.error`.
     """
     with open_regular(path, kind) as file:
-        return _bounded(file.read(kind.max_bytes + 1), path, kind)
+        try:
+            data = file.read(kind.max_bytes + 1)
+        except OSError as error:  # of a failing disk, for instance
+            raise _unreadable(path, kind, error) from None
+    return _bounded(data, path, kind)
 
 
 def _bounded(data: bytes, path: Path, kind: InputKind) -> bytes:
@@ -342,16 +367,30 @@ def _check_columns(columns: Sequence[str]) -> None:
         raise csv.Error(f"two columns are called {twice!r}")
 
 
-def check_members(archive: zipfile.ZipFile, max_bytes: int) -> None:
-    """Refuse a zip archive that claims more than its reader will have.
+def read_npz(path: Path, kind: InputKind) -> dict[str, np.ndarray]:
+    """Arrays by name of a file that `numpy.savez` wrote, without pickles.
 
     Args:
-        archive: open archive.
-        max_bytes: most bytes of all members together, unpacked.
+        path: the file.
+        kind: kind of file it should be, for messages and limits.
 
     Raises:
-        ValueError: it claims more.
+        DiscodockError: it is missing or damaged, or larger than the limit, unpacked.
     """
-    claimed = sum(info.file_size for info in archive.infolist())
-    if claimed > max_bytes:
-        raise ValueError(f"{claimed / 2**20:.0f} MB unpacked, {max_bytes / 2**20:g} MB are the most")
+    import numpy as np
+
+    with open_regular(path, kind) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                claimed = sum(member.file_size for member in archive.infolist())
+                if claimed > kind.max_bytes:
+                    raise ValueError(f"{claimed / 2**20:.0f} MB unpacked, at most {kind.max_bytes / 2**20:g} are read")
+                return {
+                    member.filename.removesuffix(".npy"): np.lib.format.read_array(
+                        io.BytesIO(archive.read(member)), allow_pickle=False
+                    )
+                    for member in archive.infolist()
+                }
+        except _DAMAGE as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise kind.error(f"{path}: damaged {kind.noun} ({reason}); {kind.remedy}") from None

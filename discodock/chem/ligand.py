@@ -21,6 +21,7 @@ from discodock.chem.ligand_formats import (
 from discodock.chem.open_stereo import atom_label, form_groups, undefined_stereo
 from discodock.chem.pdb_template import apply_template
 from discodock.chem.raw_ligand import RawLigand
+from discodock.chem.record_bounds import too_many_records
 from discodock.chem.sanitise import largest_fragment, sanitise
 from discodock.chem.smiles_file import parse_smiles
 from discodock.errors import InputError
@@ -117,6 +118,8 @@ def iter_ligands(source: str | Path, *, template_smiles: str | None = None) -> I
         return
     content = load_text(path)
     file_format = detect_format(content, path)
+    if (problem := too_many_records(content, file_format)) is not None:
+        raise InputError(f"{path}: {problem}")
     promised = suffix_format(path)
     notes = (f"named {path.suffix} but read as {file_format.upper()}",) if promised not in (None, file_format) else ()
     raws = list(FORMATS[file_format].parse(content))

@@ -15,6 +15,7 @@ from typing import Final
 from discodock.chem.mol2 import MOL2_START, parse_mol2_file
 from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, rdkit_reason
 from discodock.chem.smiles_file import is_smiles_file, parse_smiles_file
+from discodock.chem.record_bounds import pdb_problem, sdf_problem
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
 
@@ -126,6 +127,8 @@ def _parse_sdf(record: str) -> RawLigand:
     from rdkit import Chem, rdBase
 
     title = record.partition("\n")[0].strip()
+    if (problem := sdf_problem(record)) is not None:
+        return RawLigand(title, None, problem)
     record = _without_query_columns(record)
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
@@ -176,6 +179,8 @@ def _parse_pdb_file(text: str) -> Iterator[RawLigand]:
 def _parse_pdb(text: str) -> RawLigand:
     from rdkit import Chem, rdBase
 
+    if (problem := pdb_problem(text)) is not None:
+        return RawLigand("", None, problem)
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         mol = Chem.MolFromPDBBlock(text, sanitize=False, removeHs=False)
     if mol is None or mol.GetNumAtoms() == 0:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, rdkit_reason
+from discodock.chem.record_bounds import mol2_problem
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -33,6 +34,8 @@ def _parse_record(block: str) -> RawLigand:
     from rdkit import rdBase
 
     title = (block.splitlines() + ["", ""])[1].strip()
+    if (problem := mol2_problem(block)) is not None:
+        return RawLigand(title, None, problem)
     if (problem := _unknown_bond(block)) is not None:
         return RawLigand(title, None, problem)
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:

@@ -14,6 +14,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from discodock.chem.raw_ligand import RawLigand, rdkit_reason
+from discodock.chem.record_bounds import smiles_problem
 from discodock.errors import InputError
 
 _LINE: Final = re.compile(r"(?P<smiles>[^\s,;]+)(?P<extension>\s+\|[^|]*\|)?(?P<rest>.*)", re.DOTALL)
@@ -74,6 +75,8 @@ def parse_smiles(line: str) -> RawLigand:
     from rdkit import Chem, rdBase
 
     smiles, extension, rest = _split(line.strip())
+    if (problem := smiles_problem(smiles + extension)) is not None:
+        return RawLigand(_title(rest), None, problem)
     params: Any = Chem.SmilesParserParams()
     params.sanitize = False
     params.removeHs = False

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +18,16 @@ import numpy as np
 
 from discodock.errors import PreparedDataError
 from discodock.files import write_atomically, write_json
+from discodock.input_files import InputKind, read_json, read_npz
 
 EMBEDDINGS_DIR: Final = "embeddings"
 MANIFEST: Final = "embeddings.json"
 CHAINS_DIR: Final = "chains"
 
 _REMEDY: Final = "run `discodock prepare` with --esm again"
+
+
+EMBEDDINGS: Final = InputKind("file of embeddings", _REMEDY, PreparedDataError)
 
 
 class Embedder(Protocol):
@@ -75,11 +76,11 @@ class EmbeddingStore:
 
     def __init__(self, root: Path) -> None:
         self.folder = root / EMBEDDINGS_DIR
+        if not (self.folder / MANIFEST).exists():
+            raise PreparedDataError(f"{root}: prepared without ESM-2 embeddings; {_REMEDY}")
         try:
-            manifest = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = read_json(self.folder / MANIFEST, EMBEDDINGS)
             self.model, self.size, self.key = str(manifest["model"]), int(manifest["size"]), str(manifest["key"])
-        except FileNotFoundError:
-            raise PreparedDataError(f"{root}: prepared without ESM-2 embeddings; {_REMEDY}") from None
         except (ValueError, KeyError, TypeError) as error:
             raise PreparedDataError(f"{self.folder / MANIFEST}: damaged ({error!r}); {_REMEDY}") from None
 
@@ -147,10 +148,10 @@ def write_chains(folder: Path, complex_id: str, chains: ResidueChains) -> None:
 def read_chains(folder: Path, complex_id: str) -> ResidueChains | None:
     """Read what `write_chains` wrote; None if there is no readable file."""
     try:
-        with np.load(_chains_path(folder, complex_id)) as fields:
-            sequences = tuple(str(each) for each in fields["sequences"] if each)
-            return ResidueChains(sequences, fields["chain"], fields["position"], str(fields["key"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        fields = read_npz(_chains_path(folder, complex_id), EMBEDDINGS)
+        sequences = tuple(str(each) for each in fields["sequences"] if each)
+        return ResidueChains(sequences, fields["chain"], fields["position"], str(fields["key"]))
+    except (PreparedDataError, KeyError, TypeError):
         return None
 
 

@@ -6,10 +6,8 @@ Receptor positions are stored as differences of thousandths of an Å, the precis
 
 import csv
 import io
-import json
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 
 from discodock.errors import PreparedDataError
 from discodock.files import write_atomically
+from discodock.input_files import InputKind, read_csv, read_json, read_npz
 from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, POSE_FACT, POSE_FIELDS, SCHEMA_VERSION
 
 INDEX_FILE: Final = "index.csv"
@@ -29,6 +28,10 @@ COMPLEX_DIR: Final = "complexes"
 _DTYPE: Final = re.compile(r"\b(?:u?int\d+|float\d+|bool)\b")
 _POS_SCALE: Final = 1000.0  # stored units per Å
 _REMEDY: Final = "run `discodock prepare` again"
+
+PREPARED: Final = InputKind("prepared complex", f"delete it and {_REMEDY}", PreparedDataError)
+INDEX: Final = InputKind("index of prepared complexes", _REMEDY, PreparedDataError)
+MANIFEST: Final = InputKind("manifest", _REMEDY, PreparedDataError)
 
 
 @dataclass(frozen=True)
@@ -140,19 +143,10 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         PreparedDataError: the file is missing, damaged, or lacks a field.
     """
+    packed = read_npz(path, PREPARED)
     try:
-        data = io.BytesIO(path.read_bytes())
-        with zipfile.ZipFile(data) as archive:
-            packed = {
-                info.filename.removesuffix(".npy"): np.lib.format.read_array(
-                    io.BytesIO(archive.read(info)), allow_pickle=False
-                )
-                for info in archive.infolist()
-            }
         receptor = _unpack_receptor(packed)
-    except FileNotFoundError:
-        raise PreparedDataError(f"{path}: no such prepared complex; {_REMEDY}") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, TypeError, KeyError, IndexError) as error:
         raise PreparedDataError(f"{path}: damaged prepared complex ({error}); delete it and {_REMEDY}") from None
     arrays = {name: array for name, array in packed.items() if not name.startswith("receptor_")} | receptor
     missing = FIELDS.keys() - arrays.keys()
@@ -252,13 +246,12 @@ def read_index(root: Path) -> tuple[IndexRow, ...]:
     converters: dict[str, Callable[[str], Any]] = {
         item.name: int if item.type is int else str for item in fields(IndexRow)
     }
+    rows = read_csv(root / INDEX_FILE, INDEX).rows
     try:
-        with open(root / INDEX_FILE, newline="", encoding="utf-8") as handle:
-            return tuple(
-                IndexRow(**{name: convert(row[name]) for name, convert in converters.items()})
-                for row in csv.DictReader(handle)
-            )
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        return tuple(
+            IndexRow(**{name: convert(row.cells[name]) for name, convert in converters.items()}) for row in rows
+        )
+    except (KeyError, ValueError) as error:
         raise PreparedDataError(f"{root / INDEX_FILE}: damaged index ({error!r}); {_REMEDY}") from None
 
 
@@ -272,8 +265,8 @@ def read_manifest(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
+        return dict(read_json(path, MANIFEST))
+    except (TypeError, ValueError) as error:
         raise PreparedDataError(f"{path}: damaged manifest ({error}); {_REMEDY}") from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import math
 import time
 from collections import defaultdict
@@ -25,7 +24,8 @@ from discodock.evaluation.report import GROUPS_FILE, REPORT_FILE, write_report
 from discodock.evaluation.rows import COLUMNS, complex_values, failure_values, redocking_of
 from discodock.evaluation.sources import PoseSource, PredictionConfig
 from discodock.files import write_json
-from discodock.inference.outputs import REMEDY, foreign_docking, read_table, write_docking, write_table
+from discodock.inference.outputs import OWN_FILE, REMEDY, foreign_docking, read_table, write_docking, write_table
+from discodock.input_files import read_json
 
 METRICS_FILE: Final = "metrics.json"
 TABLE_FILE: Final = "per_complex.csv"
@@ -211,8 +211,8 @@ def _earlier_rows(out: Path, record: Mapping[str, Any]) -> dict[str, dict[str, s
         InputError: the folder holds an evaluation that is another one, or files that are not of any.
     """
     try:
-        earlier = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        earlier = read_json(out / RUN_FILE, OWN_FILE)
+    except InputError:
         _refuse_foreign(out)
         return {}
     if _identity(earlier) != _identity(record):

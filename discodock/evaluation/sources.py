@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from discodock.inference.dock import DockingPipeline
 from discodock.inference.outputs import fingerprint, package_versions, run_record
 from discodock.inference.pocket import Pocket
 from discodock.inference.validity import with_validity
+from discodock.input_files import InputKind, read_csv
 from discodock.settings import Settings
 
 TIMINGS_FILE: Final = "timings.csv"
@@ -191,7 +191,7 @@ class PoseFolder:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of poses; it should hold <id>.sdf or <id>/poses.sdf")
         self.folder = folder
-        self._timings = _read_timings(folder / TIMINGS_FILE)
+        self._timings = read_timings(folder / TIMINGS_FILE)
 
     def record(self, config: PredictionConfig) -> dict[str, Any]:
         """The folder and what its judgement depends on."""
@@ -258,7 +258,7 @@ def _checked(crystal: CrystalComplex, pos: np.ndarray, validity: bool) -> dict[s
     }
 
 
-def _read_timings(path: Path) -> dict[str, tuple[float, float]]:
+def read_timings(path: Path) -> dict[str, tuple[float, float]]:
     """(wall-clock, CPU) seconds by complex id.
 
     Raises:
@@ -266,8 +266,8 @@ def _read_timings(path: Path) -> dict[str, tuple[float, float]]:
     """
     if not path.is_file():
         return {}
+    rows = [row.cells for row in read_csv(path, InputKind("table of times", "write it again")).rows]
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            return {row["id"]: (float(row["seconds"]), float(row["cpu_seconds"])) for row in csv.DictReader(handle)}
-    except (KeyError, ValueError, csv.Error):
+        return {row["id"]: (float(row["seconds"]), float(row["cpu_seconds"])) for row in rows}
+    except (KeyError, ValueError):
         raise InputError(f"{path}: needs columns id, seconds and cpu_seconds, with numbers") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from discodock.errors import InputError
 from discodock.images.networks.conditioning import ImageShape
 from discodock.images.png import read_image
+from discodock.input_files import InputKind, read_npz
 from discodock.latents.categorical import NULL_CODE
 from discodock.settings import Seed, Settings
 
@@ -66,15 +66,14 @@ class ImageSource(ABC):
         return ImageBatch(torch.from_numpy(images), torch.from_numpy(self.labels[np.asarray(idx)]))
 
 
+NPZ_OF_IMAGES: Final = InputKind("npz of images", "give a file written by numpy.savez", max_bytes=2**36)
+
+
 class ArrayImages(ImageSource):
     """Images of an npz file, in memory: `images` (n, H, W) or (n, H, W, C), uint8; `labels` (n,) if there are any."""
 
     def __init__(self, path: Path, shape: ImageShape) -> None:
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: cannot be read as npz ({error}); give a file written by numpy.savez") from error
+        arrays = read_npz(path, NPZ_OF_IMAGES)
         if "images" not in arrays:
             raise InputError(f"{path}: has no array `images`; found: {', '.join(arrays) or 'nothing'}")
         images = arrays["images"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from torch import Tensor
 
 from discodock.errors import InputError
 from discodock.files import replacing
+from discodock.input_files import InputKind, open_regular
+
+IMAGE: Final = InputKind("image", "mend or remove it")
 
 
 def read_image(path: Path, size: int, channels: int) -> np.ndarray:
@@ -20,9 +24,9 @@ def read_image(path: Path, size: int, channels: int) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as file:
+        with open_regular(path, IMAGE) as content, Image.open(content) as file:
             image = file.convert("L" if channels == 1 else "RGB")
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: not a readable image ({error}); mend or remove it") from error
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2

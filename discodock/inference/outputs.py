@@ -28,6 +28,7 @@ from discodock.inference.network import DockingNetwork
 from discodock.inference.pocket import Pocket
 from discodock.inference.result import DockingResult
 from discodock.inference.sites import DockingSite
+from discodock.input_files import InputKind, open_regular, read_bytes, read_csv, read_json
 
 POSES_FILE: Final = "poses.sdf"
 BEST_FILE: Final = "best.sdf"
@@ -44,6 +45,8 @@ REPORT_FILE: Final = "report.html"
 PYMOL_FILE: Final = "view.pml"
 REPORT_FILES: Final = (REPORT_FILE, PYMOL_FILE)
 """What `discodock report` adds to a finished folder."""
+
+OWN_FILE: Final = InputKind("file of a result", "dock this ligand again")
 
 REMEDY: Final = "choose another --out or another name, or move it away"
 """What to do where something of a user's is in the way."""
@@ -140,8 +143,8 @@ def package_versions() -> dict[str, str]:
 def read_run(folder: Path) -> dict[str, Any]:
     """The `run.json` of a finished folder; empty if there is none or it is damaged."""
     try:
-        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_json(folder / RUN_FILE, OWN_FILE)
+    except InputError:
         return {}
     return record if isinstance(record, dict) else {}
 
@@ -183,18 +186,17 @@ def file_digest(path: Path) -> str:
     """Hash of a file's content.
 
     Raises:
-        OSError: the file cannot be read.
+        InputError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path, OWN_FILE) as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
     """Rows of a table that `write_table` wrote; none if there is no such file or it cannot be read."""
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
-    except (OSError, ValueError, csv.Error):
+        return [row.cells for row in read_csv(path, OWN_FILE).rows]
+    except InputError:
         return []
 
 
@@ -221,7 +223,7 @@ def fingerprint(*parts: object) -> str:
         if isinstance(part, bytes):
             content = part
         elif isinstance(part, Path):
-            content = part.read_bytes()
+            content = read_bytes(part, InputKind())
         else:
             content = json.dumps(part, sort_keys=True).encode()
         digest.update(f"{len(content)}/".encode())

@@ -200,7 +200,7 @@ def test_what_the_confidence_model_alone_says_is_kept(evaluate, two, tmp_path):
         (("--poses", "nowhere"), "no such folder of poses"),
         (("--poses", ".", "--rescore", "vina"), "leave out --rescore"),
         (("--splits", "nowhere.csv"), "no such file"),
-        (("--splits", __file__), "needs columns"),
+        (("--splits", __file__), "CSV table"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_in_one_line(evaluate, two, arguments, words):

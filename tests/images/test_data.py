@@ -59,7 +59,7 @@ def test_folder_takes_classes_from_its_sub_folders_and_crops_the_centre(tmp_path
     ("write", "fragment"),
     [
         (lambda p: None, "no such file"),
-        (lambda p: p.write_bytes(b"PK nonsense"), "cannot be read as npz"),
+        (lambda p: p.write_bytes(b"PK nonsense"), "damaged npz of images"),
         (lambda p: np.savez(p, pictures=np.zeros(3)), "no array `images`"),
         (lambda p: np.savez(p, images=np.zeros((2, 5, 5), np.uint8)), "set task.model.shape"),
         (lambda p: np.savez(p, images=np.zeros((2, 4, 4))), "float64"),

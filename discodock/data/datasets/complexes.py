@@ -1,24 +1,27 @@
 """Folders or `.tar.xz` shards of `<id>/protein.pdb, ligand.sdf[, cofactors.pdb]`, with an optional `index.csv`."""
 
 import logging
-import lzma
-import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
 
+from discodock.data.datasets.archive import DAMAGED_ARCHIVE, open_archive
 from discodock.data.datasets.source import (
     DEFAULT_SPLIT,
     EXCLUDED,
+    MAX_NAME_BYTES,
+    STRUCTURE_FILE,
     Dataset,
     SkippedComplex,
     SourceComplex,
+    name_problem,
     read_labels,
     read_splits,
     split_of_name,
 )
 from discodock.errors import InputError
+from discodock.input_files import read_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ LIGAND_FILES: Final = ("ligand.sdf", "ligand.mol2")
 COFACTOR_FILES: Final = ("cofactors.pdb", "cofactors.cif", "cofactors.pdb.gz")
 ARCHIVE_SUFFIXES: Final = (".tar.xz", ".tar.gz", ".tar", ".tgz")
 INDEX_FILE: Final = "index.csv"
+
+_WANTED: Final = (*PROTEIN_FILES, *LIGAND_FILES, *COFACTOR_FILES)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,18 @@ class _Labels:
             split = self.split.get(complex_id)
             return None if split is None else (split, self.cluster.get(complex_id, ""))
         return split_of_name(archive) or DEFAULT_SPLIT, self.cluster.get(complex_id, "")
+
+
+@dataclass
+class _Content:
+    """What lies in the folder of a complex: files by name, and the reason why they cannot be used, if one is known."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.files and self.problem is None
 
 
 class ComplexesDataset(Dataset):
@@ -98,10 +115,13 @@ class ComplexesDataset(Dataset):
                 else:
                     yield self._complex(*entry)
 
-    def _complex(self, complex_id: str, where: str, files: dict[str, bytes]) -> SourceComplex | SkippedComplex:
+    def _complex(self, complex_id: str, where: str, content: _Content) -> SourceComplex | SkippedComplex:
         labels = self.labels.of(complex_id, Path(where).name)
         if labels is None:
             return SkippedComplex(complex_id, f"not listed in {self.labels.origin}", EXCLUDED)
+        if problem := name_problem(complex_id) or content.problem:
+            return SkippedComplex(complex_id[:MAX_NAME_BYTES], problem, split=labels[0])
+        files = content.files
         protein = next((name for name in PROTEIN_FILES if name in files), None)
         ligands = tuple(name for name in LIGAND_FILES if name in files)
         if protein is None or not ligands:
@@ -139,30 +159,38 @@ def _read_labels(folder: Path, splits: Path | None) -> _Labels:
     return _Labels({row["id"]: row.get("split") or DEFAULT_SPLIT for row in rows}, cluster, INDEX_FILE)
 
 
-def _read_folders(folders: list[Path]) -> Iterator[tuple[str, str, dict[str, bytes]]]:
-    wanted = (*PROTEIN_FILES, *LIGAND_FILES, *COFACTOR_FILES)
+def _read_folders(folders: list[Path]) -> Iterator[tuple[str, str, _Content]]:
     for folder in folders:
-        files = {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
-        yield folder.name, str(folder), files
+        paths = [folder / name for name in _WANTED if (folder / name).is_file()]
+        try:
+            content = _Content({path.name: read_bytes(path, STRUCTURE_FILE) for path in paths})
+        except InputError as error:
+            content = _Content(problem=str(error))
+        yield folder.name, str(folder), content
 
 
-def _read_archive(path: Path) -> Iterator[tuple[str, str, dict[str, bytes]]]:
+def _read_archive(path: Path) -> Iterator[tuple[str, str, _Content]]:
     """Complexes of an archive, whose members lie folder by folder."""
     current = ""
-    files: dict[str, bytes] = {}
+    content = _Content()
     try:
-        with tarfile.open(path, "r:*") as archive:
+        with open_archive(path) as archive:
             for member in archive:
                 parts = Path(member.name).parts
                 if not member.isfile() or len(parts) < 2:
                     continue
-                if parts[-2] != current and files:
-                    yield current, str(path), files
-                    files = {}
+                if parts[-2] != current and not content.is_empty:
+                    yield current, str(path), content
+                    content = _Content()
                 current = parts[-2]
-                content = archive.extractfile(member)
-                files[parts[-1]] = content.read() if content is not None else b""
-    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
+                if parts[-1] not in _WANTED:
+                    continue
+                if member.size > STRUCTURE_FILE.max_bytes:
+                    content.problem = f"{parts[-1][:40]} has {member.size} bytes, too many for a structure"
+                    continue
+                file = archive.extractfile(member)
+                content.files[parts[-1]] = file.read() if file is not None else b""
+    except DAMAGED_ARCHIVE as error:
         raise InputError(f"{path}: damaged archive ({error}); copy or download it again") from None
-    if files:
-        yield current, str(path), files
+    if not content.is_empty:
+        yield current, str(path), content

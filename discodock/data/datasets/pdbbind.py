@@ -7,13 +7,17 @@ from typing import ClassVar, Final
 from discodock.data.datasets.source import (
     DEFAULT_SPLIT,
     EXCLUDED,
+    MAX_NAME_BYTES,
+    STRUCTURE_FILE,
     Dataset,
     SkippedComplex,
     SourceComplex,
+    name_problem,
     read_labels,
     read_splits,
 )
 from discodock.errors import InputError
+from discodock.input_files import read_bytes
 
 PROTEIN_SUFFIXES: Final = ("_protein_processed.pdb", "_protein.pdb", "_protein_obabel_reduce.pdb")
 LIGAND_SUFFIXES: Final = ("_ligand.sdf", "_ligand.mol2")
@@ -67,7 +71,12 @@ class PDBBindDataset(Dataset):
         if split is None:
             return SkippedComplex(complex_id, f"in no split file of {self.splits_from}", EXCLUDED)
         names = [complex_id + suffix for suffix in (*PROTEIN_SUFFIXES, *LIGAND_SUFFIXES)]
-        files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+        if problem := name_problem(complex_id):
+            return SkippedComplex(complex_id[:MAX_NAME_BYTES], problem, split=split)
+        try:
+            files = {name: read_bytes(folder / name, STRUCTURE_FILE) for name in names if (folder / name).is_file()}
+        except InputError as error:
+            return SkippedComplex(complex_id, str(error), split=split)
         protein = next((name for name in names[: len(PROTEIN_SUFFIXES)] if name in files), None)
         ligands = tuple(name for name in names[len(PROTEIN_SUFFIXES) :] if name in files)
         if protein is None:

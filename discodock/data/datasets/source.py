@@ -14,6 +14,9 @@ SPLIT_LIST: Final = InputKind("list of ids", "give one id a line")
 STRUCTURE_FILE: Final = InputKind("file of a complex", "copy it again")
 """What is read of a data set; structures are taken as they are, `chem` reads them."""
 
+MAX_NAME_BYTES: Final = 200
+"""Most bytes of a complex's name; file systems take 255, and endings and drafts need some of them."""
+
 DEFAULT_SPLIT: Final = "train"
 """Split of a complex when nothing says where it belongs."""
 
@@ -111,6 +114,16 @@ def read_labels(path: Path) -> Table:
         InputError: it cannot be read.
     """
     return read_csv(path, TABLE)
+
+
+def name_problem(complex_id: str) -> str | None:
+    """Reason why a complex cannot be called so, as files are named after it; None if it can."""
+    if complex_id in ("", ".", "..") or not complex_id.isprintable():
+        return "a name that no file can have"
+    size = len(complex_id.encode(errors="surrogateescape"))
+    return (
+        f"a name of {size} bytes, at most {MAX_NAME_BYTES} fit into those of files" if size > MAX_NAME_BYTES else None
+    )
 
 
 def split_of_name(name: str) -> str | None:

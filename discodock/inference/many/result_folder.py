@@ -103,7 +103,7 @@ def refuse_obstacle(folder: Path, job: Job, *, overwrite: bool) -> None:
 def job_record(job: Job) -> dict[str, str]:
     """What tells a job from another one of the same name, for `run.json`: where protein and ligand came from."""
     record = {"protein": str(job.protein.absolute())}
-    with suppress(OSError):  # a protein that cannot be read is told by its path alone
+    with suppress(InputError):  # a protein that cannot be read is told by its path alone
         record["protein_digest"] = file_digest(job.protein)
     return record if job.ligand is None else record | {"ligand": job.ligand.source, "smiles": to_smiles(job.ligand)}
 
