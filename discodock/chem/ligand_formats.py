@@ -14,8 +14,8 @@ from typing import Final
 
 from discodock.chem.mol2 import MOL2_START, parse_mol2_file
 from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, rdkit_reason
-from discodock.chem.smiles_file import is_smiles_file, parse_smiles_file
 from discodock.chem.record_bounds import pdb_problem, sdf_problem
+from discodock.chem.smiles_file import is_smiles_file, parse_smiles_file
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
 
