@@ -11,7 +11,7 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from discodock.cli import doctor, evaluate, images, predict, prepare, report, train
+from discodock.cli import doctor, evaluate, images, predict, prepare, report, screen, train
 from discodock.cli.options import modern_spelling
 from discodock.cli.runtime import keep_ctrl_c_from_rdkit, raise_allocator_thresholds
 from discodock.errors import DiscodockError
@@ -51,6 +51,7 @@ def _root(
 
 
 app.command("predict", help=predict.HELP, short_help="Dock ligands into a protein.")(predict.predict)
+app.add_typer(screen.app, name="screen", short_help="Dock a library into a protein.")
 app.add_typer(prepare.app, name="prepare", short_help="Prepare complexes for training.")
 app.add_typer(train.app, name="train", short_help="Train a network from prepared complexes.")
 app.command("evaluate", help=evaluate.HELP, short_help="Redock crystal complexes: success rates.")(evaluate.evaluate)

@@ -130,7 +130,7 @@ def table_row(result: StoredResult, rank: int, config: ScreeningConfig) -> dict[
 
 def _own_warnings(result: DockingResult) -> list[str]:
     """Warnings of a result that are about this ligand, not about the receptor that all have in common."""
-    common = {*result.receptor.warnings, *result.ligand.warnings}
+    common = {*result.receptor.warnings, *result.pocket.warnings, *result.ligand.warnings}
     return [warning for warning in result.warnings if warning not in common]
 
 

@@ -117,7 +117,7 @@ PRESETS: Final[dict[str, ScreeningConfig]] = {
 DEFAULT_PRESET: Final = "default"
 
 
-def preset(name: str) -> ScreeningConfig:
+def preset_config(name: str) -> ScreeningConfig:
     """The cascade of a name.
 
     Raises:

@@ -92,15 +92,16 @@ def _warnings(receptor: Receptor, pocket: Pocket | None) -> tuple[str, ...]:
     """What a user should know; unlike `predict`, nothing here tells a ligand in the pocket from a cofactor."""
     if pocket is None:
         return receptor.warnings
+    known = (*receptor.warnings, *pocket.warnings)
     is_near = np.linalg.norm(receptor.pos - pocket.center, axis=1) < BLOCKING_DISTANCE
     residues = [receptor.residues[index] for index in np.unique(receptor.residue_idx[is_near])]
     blocking = [residue.label for residue in residues if residue.kind == "cofactor"]
     if not blocking:
-        return receptor.warnings
+        return known
     chain = blocking[0].partition(":")[0]
     number = next(f"{r.number}{r.icode}" for r in residues if r.label == blocking[0])
     return (
-        *receptor.warnings,
+        *known,
         f"{', '.join(blocking)} lies in the middle of the pocket and stays there: ligands are docked around it; to dock"
         f" in its place, give --drop {chain}:{number}",
     )

@@ -53,13 +53,16 @@ class LibraryRecord:
     problem: str = ""
 
 
-def iter_library(source: str | Path, columns: SmilesColumns | None = None) -> Iterator[LibraryRecord]:
+def iter_library(
+    source: str | Path, *, smiles_column: str | None = None, name_column: str | None = None
+) -> Iterator[LibraryRecord]:
     """The records of a library, one by one.
 
     Args:
         source: SDF, SMILES, MOL2 or CSV/TSV file, gzipped or not, a Parquet file, a folder of such files, or "-" for
             standard input.
-        columns: titles of the columns of tables; None finds them by their usual titles.
+        smiles_column: title of the column of a table with the SMILES; None finds it by its usual titles.
+        name_column: title of the column of a table with the names; None finds it by its usual titles.
 
     Yields:
         Every record in its order; one that is none comes with its `problem`, and the next ones follow.
@@ -68,6 +71,7 @@ def iter_library(source: str | Path, columns: SmilesColumns | None = None) -> It
         InputError: the library is missing, unreadable, empty, or in no known format.
         ConfigError: a package that it needs is missing.
     """
+    columns = SmilesColumns(smiles_column, name_column) if smiles_column or name_column else None
     is_empty = True
     for record in _records(source, columns):
         is_empty = False

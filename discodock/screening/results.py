@@ -18,7 +18,7 @@ from discodock.inference.outputs import REMEDY, package_versions
 from discodock.screening.columns import Kind, ResultColumn, Value, result_columns, table_row
 from discodock.screening.config import ScreeningConfig
 from discodock.screening.filters import Filter
-from discodock.screening.ledger import Ledger
+from discodock.screening.ledger import LEDGER_FILE, Ledger
 from discodock.screening.library import load_pyarrow
 from discodock.screening.ranking import RANKINGS
 
@@ -65,8 +65,6 @@ def check_output(out: Path) -> None:
     Raises:
         InputError: such a file is there, and no ledger; it is named.
     """
-    from discodock.screening.ledger import LEDGER_FILE
-
     if (out / LEDGER_FILE).exists():
         return
     own = (TABLE_FILE, CSV_FILE, TOP_FILE, FAILURES_FILE, RUN_FILE, SETTINGS_FILE, REPORT_FILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from discodock.inference.compute.device import worker_device
@@ -50,6 +51,7 @@ def screen_library(
         DiscodockError: an input cannot be used, or `out` was begun with something else.
     """
     prepared = inputs.read()
+    library = chain([next(library)], library)  # one that cannot be read is told before anything is written
     identity = inputs.identity(prepared)
     with Ledger(out, create=True) as ledger:
         ledger.bind(identity | {"shard": str(shard)})

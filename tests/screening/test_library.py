@@ -6,7 +6,6 @@ import tracemalloc
 import pytest
 
 from discodock.chem.ligand import read_ligand, read_record, to_smiles
-from discodock.chem.smiles_file import SmilesColumns
 from discodock.errors import InputError
 from discodock.screening.library import MAX_RECORD_CHARACTERS, iter_library
 from tests.tiny import COMPLEXES, SMALL
@@ -90,10 +89,10 @@ def test_a_folder_is_all_its_ligand_files_by_name(tmp_path):
 def test_columns_that_are_told_win(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("smiles,salt free,code\nCCO.Cl,CCO,X1\n")
-    (record,) = iter_library(path, SmilesColumns(smiles="salt free", name="CODE"))
+    (record,) = iter_library(path, smiles_column="salt free", name_column="CODE")
     assert (record.text, record.title) == ("CCO", "X1")
     with pytest.raises(InputError, match="no column 'nothing'; there are smiles, salt free, code"):
-        list(iter_library(path, SmilesColumns(smiles="nothing")))
+        list(iter_library(path, smiles_column="nothing"))
 
 
 def test_bad_records_do_not_end_the_library(tmp_path):

@@ -73,7 +73,7 @@ def test_poses_do_not_depend_on_order_workers_or_shards(screened, inputs, librar
     library.write_text("\n".join(lines))
     for index in range(2):
         out = tmp_path / str(index)
-        screen_library(one_stage, iter_library(library), out, shard=Shard(index, 2), workers=2 * index)
+        screen_library(one_stage, iter_library(library), out, shard=Shard(index, 2), workers=index)
         first |= {row["smiles"]: poses for _, _, _, row, poses in outcome(out)[0]}
     for _, stage, _, row, poses in outcome(screened)[0]:
         if stage == 0:

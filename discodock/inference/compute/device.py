@@ -35,6 +35,18 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def num_workers(name: str) -> int:
+    """Processes to dock with on a device of this machine: one for each GPU, or for each core that this process may use.
+
+    Args:
+        name: device that the user wants, as in `choose_device`.
+    """
+    device = choose_device(name)
+    if device.type != "cpu":
+        return torch.cuda.device_count() if device.type == "cuda" and device.index is None else 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def worker_device(name: str, number: int) -> str:
     """The device of one of several processes: `auto` and `cuda` mean all GPUs of this machine, taken in turn.
 
