@@ -1,6 +1,7 @@
 """Receptors from PDB and mmCIF files: a protein with its metals and cofactors, and a log of every change."""
 
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,16 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
+from discodock.chem.change_log import ChangeLog
+from discodock.chem.elements import ION_NAMES, ion_element
+from discodock.chem.molecules import mark_molecules
 from discodock.chem.receptor import Receptor, Residue, ResidueAtoms, ResidueKind
-from discodock.chem.receptor_selection import ChangeLog, ReceptorSelection, ReferenceLigand
+from discodock.chem.receptor_checks import check_receptor
+from discodock.chem.receptor_selection import ReceptorSelection, ReferenceLigand
+from discodock.chem.repeated_chains import SAME_ATOM
 from discodock.chem.residues import (
     is_nucleotide,
+    is_pseudo_atom,
     is_standard_atom,
     missing_side_chain_atoms,
     parent_amino_acid,
@@ -24,6 +31,7 @@ from discodock.schema import AMINO_ACIDS
 logger = logging.getLogger(__name__)
 
 CAPS = frozenset({"ACE", "NME", "NH2", "NMA", "FOR", "NHE2"})
+Position = tuple[float, float, float]
 
 
 def read_receptor(
@@ -69,9 +77,9 @@ def read_receptor(
     if not any(residue.kind in ("amino_acid", "nucleic") for residue in residues):
         raise InputError(f"{path}: no protein residues found; give a structure with a protein chain")
     _log_missing_atoms(residues, atoms, changes)
-    receptor = replace(
-        _assemble(str(path), residues, atoms), changes=changes.lines(), warnings=selection.unmatched(seen)
-    )
+    receptor = _assemble(str(path), residues, atoms)
+    check_receptor(receptor, changes)
+    receptor = replace(receptor, changes=changes.lines(), warnings=(*changes.warnings(), *selection.unmatched(seen)))
     for line in receptor.changes:
         logger.info("%s: %s", path, line)
     return receptor
@@ -90,20 +98,31 @@ def _assemble(source: str, residues: list[Residue], atoms: list[ResidueAtoms]) -
 
 def _file_residues(path: Path, changes: ChangeLog) -> list[tuple[Residue, ResidueAtoms]]:
     """Residues of the first model with their heavy atoms, one alternative location each, in parent naming."""
-    structure = read_structure(path)
+    structure = read_structure(path, changes)
     if len(structure) == 0:
         raise InputError(f"{path}: no atoms found; give a PDB or mmCIF file with coordinates")
-    if len(structure) > 1:
-        changes.line(f"{len(structure)} models: the first is used")
     found = []
     for chain in structure[0]:
         for group in _by_position(chain):
             raw = _pick_residue(group, chain.name, changes)
             residue, atoms = _read_residue(raw, chain.name, changes)
+            atoms.locations = _locations(group)
             if atoms.names:
                 found.append((residue, atoms))
             elif not all(atom.is_hydrogen() for atom in raw):
                 changes.add("without usable atoms", residue.label)
+    mark_molecules([atoms for _, atoms in found])
+    return found
+
+
+def _locations(group: list[gemmi.Residue]) -> list[list[Position]]:
+    """Heavy atoms of each alternative location, of all residues at one position."""
+    named = [(raw.name, atom.altloc, atom) for raw in group for atom in raw if not atom.is_hydrogen()]
+    places = dict.fromkeys((name, altloc) for name, altloc, _ in named if altloc != "\0")
+    found: list[list[Position]] = []
+    for name, altloc in places:
+        atoms = [atom for of, at, atom in named if of == name and at in ("\0", altloc)]
+        found.append([(atom.pos.x, atom.pos.y, atom.pos.z) for atom in atoms])
     return found
 
 
@@ -134,14 +153,14 @@ def _occupancy(atoms: Iterable[gemmi.Atom]) -> float:
 
 
 def _read_residue(raw: gemmi.Residue, chain: str, changes: ChangeLog) -> tuple[Residue, ResidueAtoms]:
-    heavy = [atom for atom in raw if not atom.is_hydrogen()]
+    heavy = [atom for atom in raw if not atom.is_hydrogen() and not is_pseudo_atom(atom.name, atom.element.name)]
     residue = _classify(raw, heavy, chain)
     if any(atom.has_altloc() for atom in heavy):
         heavy = _pick_altloc(heavy)
         changes.add("alternative locations, highest occupancy kept", residue.label)
-    if residue.kind == "amino_acid" and residue.name != residue.parent:
+    if residue.kind in ("amino_acid", "metal", "cofactor") and residue.name != residue.parent:
         changes.add(f"{residue.name} read as {residue.parent}", residue.label)
-    atoms = ResidueAtoms()
+    atoms = ResidueAtoms(is_free=residue.kind == "amino_acid" and _may_be_free(raw))
     has_o = any(atom.name == "O" for atom in heavy)
     for atom in heavy:
         name, element = atom.name, atom.element.name
@@ -150,7 +169,8 @@ def _read_residue(raw: gemmi.Residue, chain: str, changes: ChangeLog) -> tuple[R
                 residue.parent, name, _amino_acid_element(residue.parent, name, element), has_o=has_o
             )
         if name in atoms.names:
-            changes.add(f"second atom {name} left out", residue.label)
+            gap = math.dist(atoms.pos[atoms.names.index(name)], atom.pos.tolist())
+            changes.add(f"second atom {name} left out", residue.label, is_warning=gap > SAME_ATOM)
             continue
         atoms.names.append(name)
         atoms.elements.append(element)
@@ -165,7 +185,7 @@ def _amino_acid_element(parent: str, name: str, element: str) -> str:
 
 def _classify(raw: gemmi.Residue, heavy: list[gemmi.Atom], chain: str) -> Residue:
     name = raw.name.strip() or "UNK"
-    parent, kind = name, _hetero_kind(name, heavy)
+    parent, kind = _ion_name(name, heavy), _hetero_kind(name, heavy)
     amino_acid = parent_amino_acid(name)
     names = {atom.name for atom in heavy}
     if amino_acid is not None and "CA" in names and (name in AMINO_ACIDS or {"N", "C"} & names):
@@ -173,6 +193,20 @@ def _classify(raw: gemmi.Residue, heavy: list[gemmi.Atom], chain: str) -> Residu
     elif kind == "other" and {"N", "CA", "C", "O"} <= names and raw.het_flag != "H":
         kind = "amino_acid"  # unknown residue of the chain: atoms keep their names, the residue type is "other"
     return Residue(chain, raw.seqid.num or 0, raw.seqid.icode.strip(), name, parent, kind)
+
+
+def _may_be_free(raw: gemmi.Residue) -> bool:
+    """Whether an amino acid is a hetero group or whole with both ends, as a bound one is."""
+    return raw.het_flag == "H" or "OXT" in raw
+
+
+def _ion_name(name: str, heavy: list[gemmi.Atom]) -> str:
+    """The PDB's name of an ion that another program's name means; any other name as it is."""
+    is_foreign = name.upper() in ION_NAMES or not name.isalnum()
+    element = ion_element(name, heavy[0].name) if is_foreign and len({atom.name for atom in heavy}) == 1 else None
+    if element is None:
+        return name
+    return "IOD" if element == "I" else element.upper()
 
 
 def _hetero_kind(name: str, heavy: list[gemmi.Atom]) -> ResidueKind:

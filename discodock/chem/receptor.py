@@ -20,7 +20,7 @@ class Residue:
         number: author residue number.
         icode: insertion code, "" when there is none.
         name: name in the file.
-        parent: standard amino acid it stands for, else `name`.
+        parent: standard amino acid it stands for, or an ion's name in the PDB, else `name`.
         kind: class that decides the residue type of its atoms.
     """
 
@@ -72,7 +72,7 @@ class Receptor:
         residue_idx: residue of each atom, shape (R,), non-decreasing.
         residues: the N residues.
         changes: every change made to what the file says, one line each.
-        warnings: requests that could not be met, one line each.
+        warnings: sentences on what a user must know of the file, and on requests that could not be met, one line each.
     """
 
     source: str
@@ -104,8 +104,20 @@ class Receptor:
 
 @dataclass
 class ResidueAtoms:
-    """Heavy atoms of one residue while it is being read."""
+    """Heavy atoms of one residue while it is being read.
+
+    Attributes:
+        names: atom names.
+        elements: element symbols.
+        pos: positions, Å.
+        locations: positions at each alternative location of the residue, those that are not used included, Å.
+        is_free: whether this is an amino acid that no bond joins to another residue.
+        molecule: element symbols of the small molecule of several residues that this is a part of; else empty.
+    """
 
     names: list[str] = field(default_factory=list)
     elements: list[str] = field(default_factory=list)
     pos: list[tuple[float, float, float]] = field(default_factory=list)
+    locations: list[list[tuple[float, float, float]]] = field(default_factory=list)
+    is_free: bool = False
+    molecule: list[str] = field(default_factory=list)

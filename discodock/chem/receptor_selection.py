@@ -1,4 +1,4 @@
-"""Which residues of a structure belong to a receptor, and the log of whatever was changed or left out."""
+"""Which residues of a structure belong to a receptor."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from rdkit import Chem
 
+from discodock.chem.change_log import UNNAMED
 from discodock.chem.receptor import Residue, ResidueAtoms
-from discodock.chem.residues import is_additive, is_water
+from discodock.chem.residues import is_additive, is_pseudo_residue, is_water
 
 ReferenceLigand = Chem.Mol | np.ndarray
 """A ligand whose copy leaves the receptor: a molecule, or heavy-atom positions in Å of shape (L, 3)."""
 
 MIN_COMPOSITION_ATOMS = 6  # smaller molecules share their formula with too many others
 HETERO_OVERLAP = 1.0  # Å, between atoms of a hetero group and of the reference ligand to be the same atom
+OXIDES = frozenset({"O", "OH", "OX", "OXO", "O2-", "OH-"})
 POLYMER_OVERLAP = 0.5  # Å, stricter: a peptide written as ATOM records may be the docked ligand
-WATERS = "waters dropped"
-NAMED_IN_LOG = 8  # residues named in one log line, the rest is counted
 
 
 class ReceptorSelection:
@@ -41,15 +41,17 @@ class ReceptorSelection:
             return "dropped as asked"
         if any(residue.matches(selector) for selector in self.keep):
             return None
-        if is_water(residue.name):
-            return WATERS
-        is_hetero = residue.kind in ("cofactor", "metal")
+        if is_pseudo_residue(residue.name):
+            return "points in space that are no atoms dropped"
+        if is_water(residue.name) or _is_lone_oxygen(residue, atoms):
+            return UNNAMED
+        is_hetero = residue.kind in ("cofactor", "metal") or atoms.is_free
         limit = HETERO_OVERLAP if is_hetero else POLYMER_OVERLAP
         if any(_is_copy(reference, residue, atoms, limit) for reference in self._references):
             return "copy of the ligand dropped (same position)"
-        if is_hetero and any(reference.has_composition(atoms) for reference in self._references):
+        if (is_hetero or atoms.molecule) and any(reference.has_composition(atoms) for reference in self._references):
             return "copy of the ligand dropped (same composition)"
-        return "crystallisation additives dropped" if is_hetero and is_additive(residue.name) else None
+        return "crystallisation additives dropped" if is_hetero and is_additive(residue.parent) else None
 
     def unmatched(self, residues: Sequence[Residue]) -> tuple[str, ...]:
         """One line for each selector that means none of the residues of a structure."""
@@ -79,10 +81,12 @@ class _Reference:
         return cls(pos, Counter(atom.GetSymbol() for atom in heavy))
 
     def overlaps(self, atoms: ResidueAtoms, limit: float) -> bool:
-        """Whether at least half of the atoms lie on atoms of the ligand (within `limit`, Å)."""
+        """Whether at least half of the atoms of any location lie on atoms of the ligand (within `limit`, Å)."""
+        return any(self._overlap(np.array(pos), limit) for pos in (atoms.pos, *atoms.locations))
+
+    def _overlap(self, pos: np.ndarray, limit: float) -> bool:
         if self.pos is None or len(self.pos) == 0:
             return False
-        pos = np.array(atoms.pos)
         if (pos.min(0) > self.pos.max(0) + limit).any() or (pos.max(0) < self.pos.min(0) - limit).any():
             return False
         distance = np.linalg.norm(pos[:, None] - self.pos[None], axis=-1)
@@ -95,10 +99,10 @@ class _Reference:
         return self.pos is not None and len(self.pos) == 1
 
     def has_composition(self, atoms: ResidueAtoms) -> bool:
-        """Whether the atoms have the ligand's heavy-atom composition."""
-        if self.composition is None or len(atoms.names) < MIN_COMPOSITION_ATOMS:
+        """Whether the atoms, or the molecule that they are a part of, have the ligand's heavy-atom composition."""
+        if self.composition is None or self.composition.total() < MIN_COMPOSITION_ATOMS:
             return False
-        return Counter(atoms.elements) == self.composition
+        return Counter(atoms.elements) == self.composition or Counter(atoms.molecule) == self.composition
 
 
 def _is_copy(reference: _Reference, residue: Residue, atoms: ResidueAtoms, limit: float) -> bool:
@@ -107,29 +111,6 @@ def _is_copy(reference: _Reference, residue: Residue, atoms: ResidueAtoms, limit
     return reference.overlaps(atoms, limit) and (not is_ion or reference.may_hold(atoms.elements[0]))
 
 
-class ChangeLog:
-    """Collects residues under the change made to them, then words one line per change."""
-
-    def __init__(self) -> None:
-        self._labels: dict[str, list[str]] = {}
-        self._lines: list[str] = []
-
-    def add(self, what: str, label: str) -> None:
-        """Note a change made to a residue, or the reason for which it was left out."""
-        self._labels.setdefault(what, []).append(label)
-
-    def line(self, text: str) -> None:
-        """Note a change that concerns no single residue."""
-        self._lines.append(text)
-
-    def lines(self) -> tuple[str, ...]:
-        """One line per change, its residues counted and the first of them named."""
-        grouped = []
-        for what, labels in self._labels.items():
-            if what == WATERS:
-                grouped.append(f"{what}: {len(labels)}")
-                continue
-            named = ", ".join(labels[:NAMED_IN_LOG])
-            more = f" and {len(labels) - NAMED_IN_LOG} more" if len(labels) > NAMED_IN_LOG else ""
-            grouped.append(f"{what}: {len(labels)} ({named}{more})")
-        return (*self._lines, *grouped)
+def _is_lone_oxygen(residue: Residue, atoms: ResidueAtoms) -> bool:
+    """Whether a hetero group is a water under a name of some program's own: one oxygen, and no oxide or hydroxide."""
+    return residue.kind == "cofactor" and atoms.elements == ["O"] and residue.name not in OXIDES

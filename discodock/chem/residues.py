@@ -1,5 +1,6 @@
 """What residue names mean: parents of modified amino acids, water, crystallisation additives, expected atoms."""
 
+import re
 from typing import Final
 
 import gemmi
@@ -7,7 +8,17 @@ from Bio.Data import PDBData
 
 from discodock.schema import AMINO_ACIDS
 
-WATER: Final = frozenset({"HOH", "DOD", "WAT", "H2O", "TIP", "TIP3", "TP3", "SOL", "OH2", "TIP4", "SPC"})
+WATER: Final = frozenset(
+    "HOH DOD WAT H2O D2O TIP TIP2 TIP3 TIP4 TIP5 TIP7 TP3 TP4 TP5 T3P T4P T5P TIP3P TIP4P TIP5P T3H T4H SOL SPC SPCE "
+    "SPE SPCF SPCH SPF OPC OPC3 OP3 WTR SWM4 SWM6 PWAT HHO OHH OH2 WAT2 WAT3 WAT4 HOH2 HOH3 HOH4".split()
+)
+"""Names of water in PDB files and in those of Amber, CHARMM, GROMACS, Desmond and X-PLOR."""
+
+PSEUDO_RESIDUES: Final = frozenset({"DUM", "DUMM", "DMY", "STP"})
+"""Residues of points in space: membrane planes of OPM and PPM, alpha spheres of fpocket and P2Rank."""
+
+PSEUDO_ATOMS: Final = re.compile(r"EPW?[0-9]?|LP[0-9A-Z]{0,2}|MW[0-9]?|DUM?[0-9]*|A?POL")
+"""Names of points that are no atoms: lone pairs and virtual sites of force fields, dummies, alpha spheres."""
 
 FORCE_FIELD_PARENTS: Final = {
     "HIE": "HIS", "HID": "HIS", "HIP": "HIS", "HSD": "HIS", "HSE": "HIS", "HSP": "HIS", "HISD": "HIS", "HISE": "HIS",
@@ -16,6 +27,8 @@ FORCE_FIELD_PARENTS: Final = {
     "ASX": "ASN", "GLX": "GLN", "SEC": "CYS", "PYL": "LYS", "KCX": "LYS", "LLP": "LYS", "CSO": "CYS", "CSD": "CYS",
     "CME": "CYS", "OCS": "CYS", "CAS": "CYS", "MSE": "MET", "SEP": "SER", "TPO": "THR", "PTR": "TYR", "TYS": "TYR",
     "MLY": "LYS", "M3L": "LYS", "ALY": "LYS", "HYP": "PRO", "PCA": "GLN", "CGU": "GLU",
+    "HISA": "HIS", "HISB": "HIS", "HIS1": "HIS", "HIS2": "HIS", "CYSH": "CYS", "CYS1": "CYS", "CYN": "CYS",
+    "LYP": "LYS", "ASPP": "ASP", "GLUP": "GLU", "TRPH": "TRP", "TYRH": "TYR", "QLN": "GLN", "PGLU": "GLN",
     "S1P": "SER", "S2P": "SER", "T1P": "THR", "T2P": "THR", "Y1P": "TYR", "Y2P": "TYR",
 }  # fmt: skip
 """Names of protonation states in Amber, CHARMM, GROMACS and Schrodinger files, and the commonest modifications."""
@@ -46,6 +59,12 @@ BACKBONE_ATOMS: Final = ("N", "CA", "C", "O", "OXT")
 
 NUCLEOTIDES: Final = frozenset("A C G U I T N DA DC DG DT DU DI DN RA RC RG RU ADE CYT GUA URA THY".split())
 
+CHAIN_ENDS: Final = "NC"
+"""Letters that Amber puts before the names of amino acids at the ends of chains, as in `NALA` and `CHIE`."""
+
+LONG_COFACTORS: Final = frozenset({"HEME", "HEMO", "HEMC", "NADH", "NADP", "FADH", "CHL1"})
+"""Cofactors whose names in force fields have four letters of which three are another residue of the PDB."""
+
 _ATOM_ALIASES: Final = {
     ("ILE", "CD"): "CD1",  # CHARMM, GROMACS
     ("MET", "SE"): "SD",  # selenomethionine
@@ -64,16 +83,39 @@ def parent_amino_acid(name: str) -> str | None:
         name: residue name as in the file, any case.
     """
     name = name.upper()
-    if name in AMINO_ACIDS:
-        return name
-    if name in FORCE_FIELD_PARENTS:
-        return FORCE_FIELD_PARENTS[name]
+    known = _force_field_parent(name)
+    if known is None and len(name) == 4 and name[0] in CHAIN_ENDS:
+        known = _force_field_parent(name[1:])
+    if known is not None:
+        return known
     info = gemmi.find_tabulated_residue(name)
     letter = info.one_letter_code.upper().strip() if info.is_amino_acid() else ""
     if not letter or letter == "X":
         letter = PDBData.protein_letters_3to1_extended.get(f"{name:<3}", "")
     parent = _THREE_BY_ONE.get(letter, "").upper()
     return parent if parent in AMINO_ACIDS else None
+
+
+def _force_field_parent(name: str) -> str | None:
+    return name if name in AMINO_ACIDS else FORCE_FIELD_PARENTS.get(name)
+
+
+def is_long_name(name: str) -> bool:
+    """Whether four letters are a residue name that force fields know, so that the last is no chain's."""
+    name = name.strip().upper()
+    is_end = name[:1] in CHAIN_ENDS and _force_field_parent(name[1:]) is not None
+    return len(name) == 4 and (is_end or name in FORCE_FIELD_PARENTS or name in WATER or name in LONG_COFACTORS)
+
+
+def is_common_residue(name: str) -> bool:
+    """Whether a residue name is that of a standard amino acid, a nucleotide or water."""
+    name = name.strip().upper()
+    return name in AMINO_ACIDS or name in NUCLEOTIDES or name in WATER
+
+
+def is_known_residue(name: str) -> bool:
+    """Whether a name of three letters at most is one that is found in many structures."""
+    return is_common_residue(name) or gemmi.find_tabulated_residue(name.strip()).found()
 
 
 def parent_atom(parent: str, name: str, element: str, *, has_o: bool = True) -> tuple[str, str]:
@@ -98,6 +140,16 @@ def is_water(name: str) -> bool:
     return name.upper() in WATER or gemmi.find_tabulated_residue(name).is_water()
 
 
+def is_pseudo_residue(name: str) -> bool:
+    """Whether a residue name means points in space that are no atoms."""
+    return name.upper() in PSEUDO_RESIDUES
+
+
+def is_pseudo_atom(name: str, element: str) -> bool:
+    """Whether an atom is a point without an element, such as a lone pair, by its name and element (`X` if unknown)."""
+    return element == "X" and PSEUDO_ATOMS.fullmatch(name.upper()) is not None
+
+
 def is_additive(name: str) -> bool:
     """Whether a residue name means a salt, buffer, cryoprotectant, PEG or detergent rather than part of the system."""
     return name.upper() in ADDITIVES
@@ -105,7 +157,9 @@ def is_additive(name: str) -> bool:
 
 def is_nucleotide(name: str) -> bool:
     """Whether a residue name means a nucleotide of DNA or RNA."""
-    return name.upper() in NUCLEOTIDES or gemmi.find_tabulated_residue(name).is_nucleic_acid()
+    name = name.upper()
+    is_amber_end = len(name) == 3 and name[0] in "DR" and name[1] in "ACGTU" and name[2] in "35"
+    return is_amber_end or name in NUCLEOTIDES or gemmi.find_tabulated_residue(name).is_nucleic_acid()
 
 
 def is_standard_atom(parent: str, name: str) -> bool:

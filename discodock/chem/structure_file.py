@@ -2,12 +2,16 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import gemmi
 
-from discodock.chem.residues import parent_amino_acid
+from discodock.chem.change_log import ChangeLog
+from discodock.chem.mmcif_table import PREFIX, complete_atom_site, first_model_size, missing_columns
+from discodock.chem.pdb_records import ATOM_RECORDS, standard_records
+from discodock.chem.structure_doubts import doubt_end, doubt_models, doubt_sequences, doubt_table_end, without_ends
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
 
@@ -16,27 +20,45 @@ STRUCTURE: Final = InputKind(remedy="give a PDB or mmCIF text file (or one packe
 MAX_ATOMS: Final = 300_000
 """Most atoms of the first model, hydrogens included: a whole ribosome has fewer, reading them takes half a minute."""
 
-_ATOM_RECORDS = ("ATOM  ", "HETATM")
 _ATOM_LINE: Final = re.compile(r"^(?:ATOM  |HETATM)", re.MULTILINE)
 _END_OF_MODEL: Final = re.compile(r"^END(?:MDL)?\s*$", re.MULTILINE)
 
+MAX_COORDINATE: Final = 9990.0
+"""Å; programs write 9999 for atoms that they have no place for."""
 
-def read_structure(path: Path) -> gemmi.Structure:
-    """Read a PDB or mmCIF file, gzipped or not, judged by its content rather than its name.
+_COORDINATE: Final = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+) *", re.ASCII)
+
+
+def read_structure(path: Path, log: ChangeLog | None = None) -> gemmi.Structure:
+    """Read a PDB, PDBQT or mmCIF file, gzipped or not, judged by its content rather than its name.
+
+    What other programs write otherwise than the formats say is put right: residue names of four letters, elements that
+    are not given or are AutoDock's types, several chains of one name, columns that mmCIF files lack.
+
+    Args:
+        path: structure file.
+        log: log of what a user must know of the file.
 
     Raises:
         InputError: the file is missing, empty, binary, truncated, of another format, too large, or has unusable
             coordinates.
     """
+    log = log or ChangeLog()
     text = read_text(path, STRUCTURE)
     if not text.strip():
         raise InputError(f"{path}: the file is empty; give a PDB or mmCIF file")
     if _looks_like_mmcif(text):
-        return _parse_mmcif(text, path)
+        return _doubted(_parse_mmcif(text, path, log), log)
     other = _other_format(text)
     if other is not None:
         raise InputError(f"{path}: this is {other}, not a protein structure; give a PDB or mmCIF file")
-    return _parse_pdb(text, path)
+    return _doubted(_parse_pdb(text, path, log), log)
+
+
+def _doubted(structure: gemmi.Structure, log: ChangeLog) -> gemmi.Structure:
+    doubt_models(structure, log)
+    doubt_sequences(structure, log)
+    return structure
 
 
 def _check_size(num_atoms: int, path: Path) -> None:
@@ -55,7 +77,7 @@ def _looks_like_mmcif(text: str) -> bool:
 
 def _other_format(text: str) -> str | None:
     lines = text.splitlines()
-    if any(line.startswith(_ATOM_RECORDS) for line in lines):
+    if any(line.startswith(ATOM_RECORDS) for line in lines):
         return None
     if any("V2000" in line[33:] or "V3000" in line[33:] for line in lines[:6]) or "M  END" in lines:
         return "an SDF/MOL file"
@@ -68,86 +90,77 @@ def _other_format(text: str) -> str | None:
     return None
 
 
-def _parse_mmcif(text: str, path: Path) -> gemmi.Structure:
+def _parse_mmcif(text: str, path: Path, log: ChangeLog) -> gemmi.Structure:
     try:
         document = gemmi.cif.read_string(text)
-        structure = next((gemmi.make_structure_from_block(block) for block in document if _has_atoms(block)), None)
+        blocks = [block for block in document if _has_atoms(block)]
+        if not blocks:
+            raise InputError(f"{path}: mmCIF file without atoms (_atom_site); give a file with coordinates")
+        missing = missing_columns(blocks[0])
+        if missing:
+            raise InputError(f"{path}: its table of atoms has no column {', '.join(missing)}; write the file again")
+        if len(blocks) > 1:
+            log.warn(f"{len(blocks)} structures in one file: {blocks[0].name}, the first, is used")
+        _check_size(first_model_size(blocks[0]), path)
+        complete_atom_site(blocks[0], log)
+        structure = gemmi.make_structure_from_block(blocks[0])
     except (ValueError, RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: truncated or malformed mmCIF ({reason}); download it again") from None
-    if structure is None:
-        raise InputError(f"{path}: mmCIF file without atoms (_atom_site); give a file with coordinates")
-    _check_size(structure[0].count_atom_sites() if len(structure) else 0, path)
     bad = next((atom for atom in structure[0].all() if not _is_finite(atom.atom.pos)), None) if len(structure) else None
     if bad is not None:
         raise InputError(f"{path}: atom {bad} has no usable coordinates; repair or remove it")
+    doubt_table_end(blocks[0], structure, log)
     return structure
 
 
 def _has_atoms(block: gemmi.cif.Block) -> bool:
-    return bool(block.find_values("_atom_site.Cartn_x"))
+    return any(len(block.find_values(f"{PREFIX}{name}")) for name in ("Cartn_x", "Cartn_y", "Cartn_z"))
 
 
 def _is_finite(pos: gemmi.Position) -> bool:
-    return all(math.isfinite(value) and abs(value) < 1e5 for value in (pos.x, pos.y, pos.z))
+    return all(math.isfinite(value) and abs(value) < MAX_COORDINATE for value in (pos.x, pos.y, pos.z))
 
 
-def _parse_pdb(text: str, path: Path) -> gemmi.Structure:
+def _parse_pdb(text: str, path: Path, log: ChangeLog) -> gemmi.Structure:
     """Parse PDB text; gemmi reads unreadable coordinates as zero, so the columns are checked first."""
     first_model = _END_OF_MODEL.split(text, maxsplit=1)[0]
     _check_size(sum(1 for _ in _ATOM_LINE.finditer(first_model)), path)
-    num_atoms = 0
     lines = text.splitlines()
-    for number, line in enumerate(lines, start=1):
-        if line.startswith(_ATOM_RECORDS):
-            num_atoms += 1
-            _check_atom_line(line, number, path)
-    if num_atoms == 0:
+    atom_lines = [number for number, line in enumerate(lines) if line.startswith(ATOM_RECORDS)]
+    for number in atom_lines:
+        _check_atom_line(lines[number], number + 1, path)
+    if not atom_lines:
         raise InputError(f"{path}: no ATOM or HETATM records found; give a PDB or mmCIF file")
+    if not text.endswith("\n"):
+        _check_last_line(lines, path)
+    standard = standard_records(without_ends(lines, log), log)
     try:
-        structure = gemmi.read_pdb_string("\n".join(map(_with_hydrogen, _without_ends(lines))) + "\n")
+        structure = gemmi.read_pdb_string("\n".join(standard.lines) + "\n")
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: malformed PDB file ({reason}); repair it or download it again") from None
     _check_size(structure[0].count_atom_sites() if len(structure) else 0, path)
+    for site in structure[0].all() if standard.names and len(structure) else []:
+        site.residue.name = standard.names.get(site.residue.name, site.residue.name)
     structure.merge_chain_parts()  # hetero groups stand after all chains in PDB files, with their chain in mmCIF
+    doubt_end(lines, structure, log)
     return structure
-
-
-def _without_ends(lines: list[str]) -> list[str]:
-    """Lines without END, at which gemmi stops although hetero groups may follow, as where files were joined.
-
-    What follows an END and has an atom that was there before, as the further frames of a trajectory have, is left out.
-    """
-    kept: list[str] = []
-    seen: set[str] = set()
-    section: list[str] = []
-    for line in [*lines, "END"]:
-        if line.strip() != "END":
-            section.append(line)
-            continue
-        atoms = {other[12:27] for other in section if other.startswith(_ATOM_RECORDS)}
-        if not atoms & seen:
-            kept += section
-            seen |= atoms
-        section = []
-    return kept
-
-
-def _with_hydrogen(line: str) -> str:
-    """An atom line without an element, as hydrogen if it is one of an amino acid: gemmi would read HG as mercury."""
-    is_hydrogen = line.startswith(_ATOM_RECORDS) and not line[76:78].strip() and line[12:16].strip().startswith("H")
-    if not is_hydrogen or parent_amino_acid(line[17:21].strip()) is None:
-        return line
-    return f"{line[:76]:<76} H{line[78:]}"
 
 
 def _check_atom_line(line: str, number: int, path: Path) -> None:
     if len(line) < 54:
         raise InputError(f"{path}: line {number} is cut off in the coordinates (truncated file?); copy it again")
-    try:
-        is_usable = all(math.isfinite(float(line[start : start + 8])) for start in (30, 38, 46))
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    words = [line[start : start + 8] for start in (30, 38, 46)]
+    if not all(_COORDINATE.fullmatch(word) and abs(float(word)) < MAX_COORDINATE for word in words):
         raise InputError(f"{path}: line {number} has no usable coordinates ({line[30:54].strip()!r}); repair the file")
+
+
+def _check_last_line(lines: Sequence[str], path: Path) -> None:
+    """Refuse a file whose last line is shorter than any like it and has no end."""
+    *before, last = lines
+    lengths = [len(line.rstrip()) for line in before if line.startswith(ATOM_RECORDS)]
+    if last.startswith(ATOM_RECORDS) and lengths and len(last.rstrip()) < min(lengths):
+        raise InputError(
+            f"{path}: line {len(lines)}, the last, is cut off (truncated file?); copy it again, or close it with END"
+        )

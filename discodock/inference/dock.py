@@ -30,6 +30,7 @@ from discodock.inference.relaxation.relax import check_relaxation, relax_poses
 from discodock.inference.rescore import rescored
 from discodock.inference.result import DockingResult
 from discodock.inference.sample import SHORT_OF_MEMORY, StepCallback, sample_at_sites
+from discodock.inference.site_warnings import site_warnings
 from discodock.inference.sites import MISSING_POCKET, choose_sites
 from discodock.inference.validity import with_validity
 from discodock.models.site.distinct import allocate_samples
@@ -220,8 +221,10 @@ def _warnings(
 ) -> tuple[str, ...]:
     """What a user should know of a result, one sentence each."""
     of_pocket = () if pocket is None else pocket.warnings
+    centers = [site.pocket.center for site in chosen.sites if pocket is not None or site.residue]
     warnings = [
         *receptor.warnings,
+        *site_warnings(receptor, centers),
         *ligand.warnings,
         *of_pocket,
         *size_warnings(ligand, receptor),

@@ -147,7 +147,9 @@ def test_poses_outside_the_pocket_are_told_of(pipeline, receptor, ligand, pocket
 
 
 def test_a_receptor_smaller_than_any_in_training_is_told_of(pipeline, receptor, ligand, pocket, monkeypatch):
-    assert not any("complete" in warning for warning in pipeline.dock(receptor, ligand, pocket, config()).warnings)
+    assert not any(
+        "is the file complete" in warning for warning in pipeline.dock(receptor, ligand, pocket, config()).warnings
+    )
     monkeypatch.setattr("discodock.inference.inputs.TRAINED_RESIDUES", len(receptor.residues) + 1)
     result = pipeline.dock(receptor, ligand, pocket, config())
     assert any(f"a receptor of {len(receptor.residues)} residues" in warning for warning in result.warnings)

@@ -1,0 +1,142 @@
+"""Chains that share a name: the copies of a multimer whose file has no chain names, or the same for several chains."""
+
+import math
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Final
+
+from discodock.chem.residues import is_nucleotide, is_water, parent_amino_acid
+
+SAME_ATOM: Final = 0.5
+"""Å between two atoms of one name below which the second is a repetition of the first, not an atom of a copy."""
+
+_LETTERS: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True)
+class AtomRecord:
+    """What a structure file says of one atom.
+
+    Attributes:
+        chain: chain name, "" if there is none.
+        number: residue number and insertion code, as written.
+        residue: residue name.
+        atom: atom name.
+        altloc: alternative location, "" if there is none.
+        pos: position, Å.
+    """
+
+    chain: str
+    number: str
+    residue: str
+    atom: str
+    altloc: str
+    pos: tuple[float, float, float]
+
+
+@dataclass
+class _Copy:
+    """The residues of one chain, or of one of several chains that share a name."""
+
+    name: str
+    atoms: dict[tuple[str, str, str], tuple[float, float, float]] = field(default_factory=dict)
+    polymer: dict[str, str] = field(default_factory=dict)
+
+
+class _SharedName:
+    """Tells apart the chains of one name; a residue goes to the latest chain that can hold it."""
+
+    def __init__(self, name: str) -> None:
+        self.copies = [_Copy(name)]
+        self.current = 0
+        self.last = ("", "")
+
+    def place(self, run: Sequence[AtomRecord]) -> int:
+        """The copy to which the next residue belongs."""
+        first = run[0]
+        if is_water(first.residue):
+            return self.current
+        is_polymer = _is_polymer(first.residue)
+        earlier = [] if is_polymer else range(self.current)  # hetero groups may stand after all chains
+        order = [self.current, *range(self.current + 1, len(self.copies)), *earlier]
+        found = next((index for index in order if self._has_room(self.copies[index], run)), len(self.copies))
+        if found == len(self.copies):
+            self.copies.append(_Copy(""))
+        copy = self.copies[found]
+        if not any(each.altloc for each in run):
+            copy.atoms |= {(first.number, first.residue, each.atom): each.pos for each in run}
+            copy.polymer |= {first.number: first.residue} if is_polymer else {}
+        if is_polymer:
+            self.current = found
+        self.last = (first.number, first.residue)
+        return found
+
+    def _has_room(self, copy: _Copy, run: Sequence[AtomRecord]) -> bool:
+        first = run[0]
+        if any(each.altloc for each in run):
+            return True
+        is_next = self.last == (first.number, first.residue)
+        if first.number != self.last[0] and _is_polymer(first.residue):
+            there = copy.polymer.get(first.number)
+            if there is not None and there != first.residue:
+                return False
+        known = [(copy.atoms.get((first.number, first.residue, each.atom)), each.pos) for each in run]
+        gaps = [math.dist(old, new) for old, new in known if old is not None]
+        is_part = is_next and len(run) < sum(key[:2] == self.last for key in copy.atoms)  # an unmarked alternative
+        return not gaps or is_part or min(gaps) < SAME_ATOM
+
+
+def distinct_chains(records: Sequence[AtomRecord]) -> tuple[list[str], list[str]]:
+    """Names that tell apart the chains of one model which share one, by residues that come up again elsewhere.
+
+    Residues that come up again in the same place, or as an alternative location, are no further chain.
+
+    Args:
+        records: atoms of the model, in file order.
+
+    Returns:
+        Chain name of each atom, and a sentence for each name that several chains shared.
+    """
+    shared: dict[str, _SharedName] = {}
+    placed: list[tuple[_SharedName, int, int]] = []
+    for run in _runs(records):
+        name = shared.setdefault(run[0].chain, _SharedName(run[0].chain))
+        placed.append((name, name.place(run), len(run)))
+    several = [name for name in shared.values() if len(name.copies) > 1]
+    free = (name for name in _chain_names() if name not in shared)
+    notes = []
+    for name in several:
+        was = name.copies[0].name
+        for copy in name.copies[0 if not was else 1 :]:
+            copy.name = next(free)
+        names = [copy.name for copy in name.copies]
+        what = f"several chains have the name {was}" if was else "chains without names have the same residue numbers"
+        notes.append(f"{what}: they are read as chains {', '.join(names)}")
+    return [name.copies[index].name for name, index, count in placed for _ in range(count)], notes
+
+
+def _runs(records: Sequence[AtomRecord]) -> Iterator[list[AtomRecord]]:
+    """Atoms of one residue in a row; a second atom of a name begins a new run."""
+    run: list[AtomRecord] = []
+    atoms: set[tuple[str, str]] = set()
+    for record in records:
+        same = run and (run[0].chain, run[0].number, run[0].residue) == (record.chain, record.number, record.residue)
+        if not same or (record.atom, record.altloc) in atoms:
+            if run:
+                yield run
+            run, atoms = [], set()
+        run.append(record)
+        atoms.add((record.atom, record.altloc))
+    if run:
+        yield run
+
+
+def _is_polymer(residue: str) -> bool:
+    return parent_amino_acid(residue) is not None or is_nucleotide(residue)
+
+
+def _chain_names() -> Iterator[str]:
+    yield from _LETTERS
+    yield from map("".join, product(_LETTERS, repeat=2))
