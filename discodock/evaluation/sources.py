@@ -126,16 +126,16 @@ class DockedPoses:
         )
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
         poses = with_validity(result.poses, crystal.receptor) if config.docking.validity else result.poses
-        confidences = [pose.confidence for pose in result.poses if pose.confidence is not None]
+        confidences = [pose.confidence for pose in poses if pose.confidence is not None]
         found = [site.pocket.center for site in result.sites if site.residue] if pocket is None else []
         return PredictedPoses(
-            pos=np.stack([pose.pos for pose in result.poses]),
+            pos=np.stack([pose.pos for pose in poses]),
             validity=tuple(pose.validity for pose in poses if pose.validity is not None),
-            stereo_ok=tuple(pose.checks.stereo_problem is None for pose in result.poses),
+            stereo_ok=tuple(pose.checks.stereo_problem is None for pose in poses),
             probs=tuple(each.prob for each in confidences),
             confidences=tuple(each.confidence for each in confidences),
             site_centers=np.stack(found) if found else None,
-            code=result.best.site.code,
+            code=poses[0].site.code,
             seconds=seconds,
             cpu_seconds=cpu_seconds,
         )

@@ -96,7 +96,7 @@ COLUMNS: Final[tuple[ScoreColumn, ...]] = (
     ScoreColumn(
         "rank",
         "Rank",
-        "1 is the best pose by the score that this run ranks by.",
+        "1 is the best by the score of this run's ranking of the poses that pass PoseBusters' checks; the rest follow.",
         lambda pose, run: pose.rank,
         direction="lower",
         leads=True,

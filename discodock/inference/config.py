@@ -107,7 +107,7 @@ class DockingConfig(Settings):
     rescore: Annotated[str, one_of(lambda: RESCORERS)] = Field(
         "none", description="none, or vina: AutoDock Vina optimises, scores and ranks the poses"
     )
-    validity: bool = Field(True, description="check of the poses with PoseBusters: pb_valid and the failed checks")
+    validity: bool = Field(True, description="check of the poses with PoseBusters; those that pass come first")
     receptor: ReceptorConfig = Field(default_factory=ReceptorConfig, description="atoms that make the receptor")
     sites: SiteSearchConfig = Field(default_factory=SiteSearchConfig, description="sites to dock into without a pocket")
     codes: PoseCodeConfig = Field(default_factory=PoseCodeConfig, description="codes of poses, if the network has them")

@@ -27,7 +27,7 @@ class DockedPose:
     Attributes:
         mol: the input molecule (its atom order, hydrogens, charges, stereo, tags) in this pose.
         pos: heavy atoms in the receptor's frame, Å, shape (L, 3).
-        rank: 1 for the best.
+        rank: 1 for the best by `rank_score` of those that pass PoseBusters' checks, the rest follow.
         sample: number of the random stream it came from, 0 for the first.
         rank_score: score that poses are ranked by, higher is better: the log-odds of `confidence`, or without one a
             mixture of the next two (without relaxation, of a softer Vina score). No affinity.

@@ -11,6 +11,7 @@ from rdkit import Chem
 
 import discodock
 from discodock.chem.ligand import heavy_positions, read_ligand
+from discodock.chem.validity import Validity
 from discodock.chem.write import check_chemistry
 from discodock.errors import CheckpointError, ConfigError, InputError
 from discodock.geometry.pose import PoseTangent
@@ -119,7 +120,7 @@ def test_poses_move_with_the_frame_of_the_protein(pipeline, receptor, ligand, po
 def test_ranks_scores_and_flags_are_consistent(pipeline, receptor, ligand, pocket):
     result = pipeline.dock(receptor, ligand, dataclasses.replace(pocket, radius=0.5), config())
     assert [pose.rank for pose in result.poses] == [1, 2, 3, 4, 5]
-    scores = [pose.rank_score for pose in result.poses]
+    scores = [(pose.validity.is_valid, pose.rank_score) for pose in result.poses]
     assert scores == sorted(scores, reverse=True)
     assert sorted(pose.sample for pose in result.poses) == [0, 1, 2, 3, 4]
     for pose in result.poses:
@@ -128,6 +129,18 @@ def test_ranks_scores_and_flags_are_consistent(pipeline, receptor, ligand, pocke
         assert pose.checks.pocket_ok == (offset <= 0.5)
         assert pose.checks.min_dist_protein == pytest.approx(gaps.min(), abs=1e-6)
         assert pose.checks.stereo_problem is None and check_chemistry(ligand.mol, pose.mol) is None
+
+
+def test_poses_that_fail_a_check_come_after_all_that_pass(pipeline, receptor, ligand, pocket, monkeypatch):
+    unchecked = pipeline.dock(receptor, ligand, pocket, config(validity=False))
+    failed = [("minimum_distance_to_protein",), (), ("bond_lengths", "bond_angles"), (), ()]
+    monkeypatch.setattr("discodock.inference.validity.check_validity", lambda *_: [Validity(each) for each in failed])
+    result = pipeline.dock(receptor, ligand, pocket, config(validity=True))
+    order = [unchecked.poses[i] for i in (1, 3, 4, 0, 2)]
+    assert [pose.sample for pose in result.poses] == [pose.sample for pose in order]
+    assert [pose.rank_score for pose in result.poses] == [pose.rank_score for pose in order]
+    assert [pose.rank for pose in result.poses] == [1, 2, 3, 4, 5]
+    assert [pose.validity.is_valid for pose in result.poses] == [True] * 3 + [False] * 2
 
 
 def test_poses_that_no_check_can_judge_are_kept(pipeline, receptor, ligand, pocket, monkeypatch):
