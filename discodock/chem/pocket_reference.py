@@ -40,7 +40,7 @@ class PocketReference:
 
     Attributes:
         pos: heavy atoms of the reference ligand, Å, float64, shape (L, 3).
-        warnings: what else the file holds, one sentence each.
+        warnings: remarks on what else the file holds, one sentence each.
     """
 
     pos: np.ndarray
