@@ -51,8 +51,8 @@ class ScoreColumn:
         tag: whether poses have it as an SD tag, where it is not empty.
         summary: whether `summary.csv` has it of the best pose.
         leads: whether it comes before those that do not, among SD tags and in `summary.csv`.
-        former: name in files of earlier versions, under which files have the values once more for a release, after all
-            other columns; empty if it has always been called this.
+        former: name in files of earlier versions; for a release `scores.csv` has the values under it once more, after
+            all other columns, and SD tags under it alone; empty if it has always been called this.
         report: place in a report: the table of poses, what is said of the selected pose alone, or none if empty.
     """
 
@@ -311,8 +311,8 @@ def summary_names() -> list[str]:
 
 def sd_tags(row: Mapping[str, object]) -> dict[str, object]:
     """SD tags of a pose, in their order, from its row of `scores.csv`."""
-    names = [*(column.name for column in _leading_first() if column.tag), *_former_names()]
-    return {f"{TAG_PREFIX}{name}": row[name] for name in names if row[name] != ""}
+    columns = [column for column in _leading_first() if column.tag and row[column.name] != ""]
+    return {f"{TAG_PREFIX}{column.former or column.name}": row[column.name] for column in columns}
 
 
 def find_column(name: str) -> ScoreColumn | None:
@@ -331,7 +331,7 @@ def _leading_first() -> list[ScoreColumn]:
 
 def _former_sentence() -> str:
     pairs = ", ".join(f"`{former}` (now `{name}`)" for former, name in _former_names().items())
-    return f"Former names come once more after all others, until the next release: {pairs}."
+    return f"Until the next release former names come once more after all others, and are those of SD tags: {pairs}."
 
 
 _PAGE_HEAD: Final = f"""\

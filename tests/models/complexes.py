@@ -45,3 +45,40 @@ def random_complexes(seed: int, sizes: list[tuple[int, int]], dtype: torch.dtype
     )
     pos = torch.randn(num, num_ligand, 3, generator=generator, dtype=dtype) * 3
     return receptor, ligand, pos
+
+
+def member(receptor: ReceptorGraph, ligand: LigandGraph, pos: torch.Tensor, i: int, size: tuple[int, int]):
+    """One complex of a batch alone and without padding; `size` as in `random_complexes`."""
+    num_receptor, num_ligand = size
+    own, topology = slice(i, i + 1), ligand.topology
+    num_torsions = max(num_ligand - 3, 0)
+    alone = LigandGraph(
+        ligand.atom_feat[own, :num_ligand],
+        ligand.bond_type[own, :num_ligand, :num_ligand],
+        ligand.hops[own, :num_ligand, :num_ligand],
+        LigandTopology(
+            topology.atom_mask[own, :num_ligand],
+            topology.tor_bond[own, :num_torsions],
+            topology.tor_mask[own, :num_torsions],
+            topology.mask_rotate[own, :num_torsions, :num_ligand],
+        ),
+    )
+    fields = {name: value[own, :num_receptor] for name, value in vars(receptor).items()}
+    return type(receptor)(**fields), alone, pos[own, :num_ligand]
+
+
+def reordered(receptor: ReceptorGraph, ligand: LigandGraph, receptor_order: torch.Tensor, order: torch.Tensor):
+    """Complexes with their receptor atoms and ligand atoms in other orders."""
+    topology = ligand.topology
+    turned = LigandGraph(
+        ligand.atom_feat[:, order],
+        ligand.bond_type[:, order][:, :, order],
+        ligand.hops[:, order][:, :, order],
+        LigandTopology(
+            topology.atom_mask[:, order],
+            order.argsort()[topology.tor_bond],
+            topology.tor_mask,
+            topology.mask_rotate[:, :, order],
+        ),
+    )
+    return type(receptor)(**{name: value[:, receptor_order] for name, value in vars(receptor).items()}), turned

@@ -1,15 +1,11 @@
 import dataclasses
-import itertools
 
-import pytest
 import torch
 
-from discodock.graphs import ReceptorGraph
 from discodock.models.all_atom.code_prior import CodePriorConfig, CodePriorNetwork
 from discodock.models.all_atom.score_model import ScoreModel, ScoreModelConfig
 from tests.models.complexes import random_complexes
 from tests.models.layouts import LAYOUTS
-from tests.rotations import random_rotmat
 
 SIZES = [(40, 9), (25, 6)]
 ENCODERS = ScoreModelConfig(num_scalars=12, num_vectors=4, num_layers=1, num_receptor_layers=1)
@@ -32,12 +28,6 @@ def draw(prior, num=2, seed=0):
     return prior.sample(num, torch.Generator().manual_seed(seed)).codes
 
 
-def crop_rows(receptor, i, num_receptor):
-    return ReceptorGraph(
-        **{f.name: getattr(receptor, f.name)[i : i + 1, :num_receptor] for f in dataclasses.fields(receptor)}
-    )
-
-
 def permuted(ligand, order):
     topology = dataclasses.replace(ligand.topology, atom_mask=ligand.topology.atom_mask[:, order])
     return dataclasses.replace(
@@ -47,33 +37,6 @@ def permuted(ligand, order):
         hops=ligand.hops[:, order][:, :, order],
         topology=topology,
     )
-
-
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@pytest.mark.parametrize("seed", range(5))
-def test_logits_do_not_change_when_the_site_moves_or_is_mirrored(layout, seed):
-    receptor, ligand, _pos = random_complexes(seed, SIZES)
-    network = make_network(layout)
-    rotmat, shift = random_rotmat(seed), torch.randn(3, dtype=torch.float64) * 10
-    center = torch.randn(2, 3, dtype=torch.float64) * 3
-    prior = make_prior(network, receptor, ligand, center)
-    codes = draw(prior)
-    for motion in (rotmat, -rotmat):
-        moved = dataclasses.replace(receptor, pos=receptor.pos @ motion.T + shift)
-        found = make_prior(network, moved, ligand, center @ motion.T + shift)
-        torch.testing.assert_close(found.log_prob(codes), prior.log_prob(codes))
-    elsewhere = make_prior(network, receptor, ligand, center + 2)
-    assert (elsewhere.log_prob(codes) - prior.log_prob(codes)).abs().max() > 1e-6
-
-
-@pytest.mark.parametrize("name", ["default", "mixed"])
-def test_log_prob_sums_to_one_by_enumeration(name):
-    receptor, ligand, _pos = random_complexes(1, [(20, 4)])
-    network = make_network(LAYOUTS[name])
-    sizes = [int(mask.sum()) for mask in make_prior(network, receptor, ligand).masks]
-    every = torch.tensor(list(itertools.product(*map(range, sizes))))
-    prior = make_prior(network, receptor, ligand, sample_complex=torch.zeros(len(every), dtype=torch.int64))
-    assert prior.log_prob(every).exp().sum().item() == pytest.approx(1, abs=1e-9)
 
 
 def test_padding_is_never_drawn_and_a_restriction_never_leaks():
@@ -102,39 +65,6 @@ def test_pointers_follow_a_permutation_of_ligand_atoms_and_ignore_one_of_recepto
 def shuffled_fields(receptor):
     order = torch.randperm(receptor.mask.shape[1], generator=torch.Generator().manual_seed(1))
     return {f.name: getattr(receptor, f.name)[:, order] for f in dataclasses.fields(receptor)}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_batch_equals_its_members_alone(layout):
-    receptor, ligand, _pos = random_complexes(4, SIZES)
-    network = make_network(layout)
-    together = make_prior(network, receptor, ligand)
-    codes = draw(together)
-    for i, (num_receptor, num_ligand) in enumerate(SIZES):
-        alone = dataclasses.replace(
-            ligand,
-            atom_feat=ligand.atom_feat[i : i + 1, :num_ligand],
-            bond_type=ligand.bond_type[i : i + 1, :num_ligand, :num_ligand],
-            hops=ligand.hops[i : i + 1, :num_ligand, :num_ligand],
-            topology=dataclasses.replace(ligand.topology, atom_mask=ligand.topology.atom_mask[i : i + 1, :num_ligand]),
-        )
-        own = make_prior(network, crop_rows(receptor, i, num_receptor), alone)
-        torch.testing.assert_close(own.log_prob(codes[i : i + 1]), together.log_prob(codes)[i : i + 1])
-
-
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_every_parameter_gets_a_gradient_and_earlier_codes_matter(layout):
-    receptor, ligand, _pos = random_complexes(5, SIZES)
-    network = make_network(layout)
-    prior = make_prior(network, receptor, ligand)
-    codes = draw(prior)
-    logits = prior.all_logits(codes)
-    sum((each * torch.randn_like(each)).sum() for each in logits).backward()
-    assert not [name for name, p in network.named_parameters() if p.grad is None]
-    if layout.num_codes > 1:
-        other = prior.all_logits((codes + 1) % torch.tensor([int(m.sum(-1).min()) for m in prior.masks]))
-        torch.testing.assert_close(other[0], logits[0])
-        assert (other[1] - logits[1]).abs().max() > 1e-6
 
 
 def test_the_encoders_of_a_score_model_fit():

@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 import torch
 
-from discodock.geometry.pose import PoseTangent
 from discodock.geometry.topology import LigandTopology
 from discodock.graphs import EmbeddedReceptorGraph, LigandGraph, ReceptorGraph
 from discodock.models.code_nodes import code_nodes
@@ -11,8 +10,7 @@ from discodock.models.disco_diffdock.config import ResidueScoreModelConfig
 from discodock.models.disco_diffdock.graph import alpha_carbon_graph, repeat_pairs
 from discodock.models.disco_diffdock.score_model import ResidueScoreModel
 from tests.models.all_atom.test_score_model import assert_same, run
-from tests.models.disco_diffdock.networks import LAYOUTS, SIZES, complexes, make_model, new_model
-from tests.rotations import random_rotmat
+from tests.models.disco_diffdock.networks import LAYOUTS, complexes, make_model, new_model
 
 TOLERANCE = {torch.float32: 1e-2, torch.float64: 1e-5}  # e3nn's own constants have single precision
 
@@ -27,35 +25,6 @@ def one_hot_codes(model, num_poses: int, sizes: dict[str, int], entries=(3, 20))
 
 
 NODES = {"ligand": 9, "residues": 15, "complex": 24}
-
-
-@pytest.mark.parametrize(
-    ("seed", "dtype", "convolution"),
-    [
-        *((seed, torch.float64, "factorised") for seed in range(5)),
-        (0, torch.float32, "factorised"),
-        (0, torch.float64, "e3nn"),
-    ],
-)
-def test_moving_the_complex_moves_the_score(seed, dtype, convolution):
-    receptor, ligand, pos = complexes(seed, dtype=dtype)
-    model = make_model(dtype=dtype, convolution=convolution)
-    rotmat, shift = random_rotmat(seed).to(dtype), torch.randn(3, dtype=dtype) * 10
-    moved = dataclasses.replace(receptor, pos=receptor.pos @ rotmat.T + shift)
-    score = run(model, receptor, ligand, pos)
-    expected = PoseTangent(score.tr @ rotmat.T, score.rot @ rotmat.T, score.tor)
-    assert_same(run(model, moved, ligand, pos @ rotmat.T + shift), expected, TOLERANCE[dtype])
-    assert min(score.tr.abs().max(), score.rot.abs().max(), score.tor.abs().max()) > 1e-3
-
-
-def test_scores_tell_a_complex_from_its_mirror_image():
-    receptor, ligand, pos = complexes(0)
-    model = make_model()
-    mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64))
-    score = run(model, receptor, ligand, pos)
-    mirrored = run(model, dataclasses.replace(receptor, pos=receptor.pos @ mirror), ligand, pos @ mirror)
-    assert (mirrored.tr - score.tr @ mirror).abs().max() > 1e-3  # vectors and pseudovectors are added on purpose
-    assert (mirrored.tor + score.tor).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("layout", [None, *LAYOUTS])
@@ -87,74 +56,6 @@ def test_order_of_atoms_does_not_matter(layout):
         )
     context = model.encode(shuffled, turned)
     assert_same(model(context, pos[:, atoms], torch.zeros(1, dtype=torch.int64), t, codes), expected, 1e-6)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_batch_equals_its_members_alone(seed):
-    receptor, ligand, pos = complexes(seed)
-    model = make_model()
-    together = run(model, receptor, ligand, pos, t=torch.tensor([0.3, 0.7], dtype=torch.float64))
-    for i, (num_receptor, num_ligand) in enumerate(SIZES):
-        topology = ligand.topology
-        own = slice(i, i + 1)
-        alone = run(
-            model,
-            ReceptorGraph(**{k: v[own, :num_receptor] for k, v in vars(receptor).items()}),
-            LigandGraph(
-                ligand.atom_feat[own, :num_ligand],
-                ligand.bond_type[own, :num_ligand, :num_ligand],
-                ligand.hops[own, :num_ligand, :num_ligand],
-                LigandTopology(
-                    topology.atom_mask[own, :num_ligand],
-                    topology.tor_bond[own, : num_ligand - 3],
-                    topology.tor_mask[own, : num_ligand - 3],
-                    topology.mask_rotate[own, : num_ligand - 3, :num_ligand],
-                ),
-            ),
-            pos[own, :num_ligand],
-            t=torch.tensor([[0.3, 0.7][i]], dtype=torch.float64),
-        )
-        assert_same(PoseTangent(together.tr[own], together.rot[own], together.tor[own, : num_ligand - 3]), alone, 1e-6)
-
-
-def test_poses_sharing_a_receptor_equal_poses_with_their_own():
-    receptor, ligand, pos = complexes(1)
-    poses = torch.cat([pos[1:] * 1.1, pos[:1], pos[:1] + 1.0, pos[1:]])
-    owner = torch.tensor([1, 0, 0, 1])
-    model, t = make_model(), torch.tensor([0.1, 0.5, 0.9, 0.2], dtype=torch.float64)
-    shared = run(model, receptor, ligand, poses, owner, t)
-    for i in range(4):
-        own = run(model, receptor, ligand, poses[i : i + 1], owner[i : i + 1], t[i : i + 1])
-        assert_same(PoseTangent(shared.tr[i : i + 1], shared.rot[i : i + 1], shared.tor[i : i + 1]), own, 1e-6)
-
-
-def test_no_gradient_crosses_from_one_pose_to_another():
-    receptor, ligand, pos = complexes(2)
-    pos.requires_grad_()
-    score = run(make_model(), receptor, ligand, pos)
-    (gradient,) = torch.autograd.grad(score.tr[0].sum() + score.rot[0].sum() + score.tor[0].sum(), pos)
-    assert gradient[0].abs().max() > 0
-    assert (gradient[1] == 0).all()
-
-
-def test_far_and_rigid_and_single_atom_ligands_get_finite_scores_in_training_too():
-    trained = new_model().train()
-    for sizes in ([(60, 3), (60, 5)], [(60, 1), (60, 3)]):
-        receptor, ligand, pos = complexes(3, sizes)
-        for model in (make_model(), trained):
-            score = run(model, receptor, ligand, pos + 1000)
-            assert all(getattr(score, name).isfinite().all() for name in ("tr", "rot", "tor"))
-            assert (score.tor[0] == 0).all()
-
-
-def test_score_depends_on_time_and_on_residues():
-    receptor, ligand, pos = complexes(5)
-    model = make_model()
-    score = run(model, receptor, ligand, pos)
-    later = run(model, receptor, ligand, pos, t=torch.tensor([0.9, 0.1], dtype=torch.float64))
-    other = run(model, dataclasses.replace(receptor, residue_type=(receptor.residue_type + 1) % 20), ligand, pos)
-    assert (score.tr - later.tr).abs().max() > 1e-4
-    assert (score.tr - other.tr).abs().max() > 1e-5
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
