@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import yaml
 
 from discodock.errors import ConfigError
-from discodock.files import write_atomically
+from discodock.files import write_text
 from discodock.input_files import MAX_DEPTH, InputKind, read_text
 from discodock.settings import Settings
 
@@ -53,7 +53,7 @@ def dump_config(config: Settings, path: Path, comment: str = "") -> None:
     """
     head = f"# {comment}\n" if comment else ""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_atomically(path, (head + text).encode("utf-8"))
+    write_text(path, head + text)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

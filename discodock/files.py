@@ -55,7 +55,12 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a mapping as readable JSON in one go; see `replacing`."""
-    write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8 in one go; see `replacing`. Bytes of file names that are no UTF-8 become escapes."""
+    write_atomically(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 @contextmanager

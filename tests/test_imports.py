@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "discodock"
-LEAVES = {"config", "errors", "files", "input_files", "noise", "schema", "settings", "tensors", "checkpoint_file"}
+LEAVES = {"checkpoint_file", "config", "errors", "failures", "files", "input_files", "noise", "schema", "settings"}
+LEAVES |= {"tensors", "text"}
 ARROWS = {
     "geometry": set(),
     "distributions": set(),

@@ -25,6 +25,8 @@ from discodock.chem.record_bounds import too_many_records
 from discodock.chem.sanitise import largest_fragment, sanitise
 from discodock.chem.smiles_file import parse_smiles
 from discodock.errors import InputError
+from discodock.failures import reason_of
+from discodock.text import printable
 
 logger = logging.getLogger(__name__)
 
@@ -193,9 +195,12 @@ def _finish_or_error(
         mol, has_3d, more = _finish(raw.mol, template)
     except InputError as error:
         return InputError(f"{where}: {error}")
+    except Exception as error:  # of RDKit, on chemistry that nobody thought of: this record alone is lost
+        return InputError(f"{where}: {reason_of(error)}; correct the record")
     warnings = (*notes, *raw.notes, *more)
     for warning in warnings:
         logger.warning("%s: %s", where, warning)
+    name = printable(name)
     mol.SetProp("_Name", name)
     return LigandRecord(name, mol, has_3d, where, warnings)
 
@@ -245,7 +250,7 @@ def _is_3d(mol: Chem.Mol) -> bool:
     pos = mol.GetConformer().GetPositions()
     if mol.GetNumAtoms() > 1 and (np.abs(pos[:, 2]) < FLAT_Z).all():
         return False
-    ends = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]).reshape(-1, 2)
+    ends = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()], dtype=np.int64).reshape(-1, 2)
     lengths = np.linalg.norm(pos[ends[:, 0]] - pos[ends[:, 1]], axis=1)
     return bool(((lengths > MIN_BOND) & (lengths < MAX_BOND)).all())
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from discodock.chem.mol2 import MOL2_START, parse_mol2_file
-from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, rdkit_reason
+from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, parse_each, rdkit_reason
 from discodock.chem.record_bounds import pdb_problem, sdf_problem
 from discodock.chem.smiles_file import is_smiles_file, parse_smiles_file
 from discodock.errors import InputError
@@ -120,7 +120,7 @@ def _is_sdf(text: str) -> bool:
 def _parse_sdf_file(text: str) -> Iterator[RawLigand]:
     """Records of an SDF, without what is only white space after the last one."""
     records = re.split(r"^\$\$\$\$.*\n?", text, flags=re.MULTILINE)
-    return (_parse_sdf(record) for record in records if record.strip())
+    return parse_each(_parse_sdf, (record for record in records if record.strip()))
 
 
 def _parse_sdf(record: str) -> RawLigand:
@@ -143,7 +143,7 @@ def _parse_sdf(record: str) -> RawLigand:
         return RawLigand(title, None, "coordinates that are not numbers (NaN or infinite)")
     if "\nM  END" not in record:
         return RawLigand(title, None, "truncated SDF record, no 'M  END' line")
-    return RawLigand(title, None, f"damaged SDF record{rdkit_reason(log.messages)}")
+    return RawLigand(title, None, f"damaged SDF record{rdkit_reason(log)}")
 
 
 def _without_query_columns(record: str) -> str:
@@ -173,7 +173,7 @@ def _is_pdb(text: str) -> bool:
 
 
 def _parse_pdb_file(text: str) -> Iterator[RawLigand]:
-    yield _parse_pdb(text)
+    return parse_each(_parse_pdb, [text])
 
 
 def _parse_pdb(text: str) -> RawLigand:
@@ -185,7 +185,7 @@ def _parse_pdb(text: str) -> RawLigand:
         mol = Chem.MolFromPDBBlock(text, sanitize=False, removeHs=False)
     if mol is None or mol.GetNumAtoms() == 0:
         problem = "coordinates that are not numbers" if NOT_A_NUMBER.search(text) else "truncated or damaged PDB file"
-        return RawLigand("", None, f"{problem}{rdkit_reason(log.messages)}")
+        return RawLigand("", None, f"{problem}{rdkit_reason(log)}")
     for atom in mol.GetAtoms():
         atom.SetProp(ATOM_NAME, atom.GetPDBResidueInfo().GetName().strip())
     return RawLigand(mol.GetAtomWithIdx(0).GetPDBResidueInfo().GetResidueName().strip(), mol)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, rdkit_reason
+from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, parse_each, rdkit_reason
 from discodock.chem.record_bounds import mol2_problem
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NAMED_ATOMS: Final = 6
 def parse_mol2_file(text: str) -> Iterator[RawLigand]:
     """Every record of a MOL2 file."""
     parts = re.split(rf"^(?={re.escape(MOL2_START)})", text, flags=re.MULTILINE)
-    return (_parse_record(part) for part in parts if part.startswith(MOL2_START))
+    return parse_each(_parse_record, (part for part in parts if part.startswith(MOL2_START)))
 
 
 def _parse_record(block: str) -> RawLigand:
@@ -47,7 +47,7 @@ def _parse_record(block: str) -> RawLigand:
         return RawLigand(title, mol, notes=() if note is None else (note,))
     if NOT_A_NUMBER.search(block):
         return RawLigand(title, None, "coordinates that are not numbers (NaN or infinite)")
-    return RawLigand(title, None, f"truncated or damaged MOL2 record{rdkit_reason(log.messages)}")
+    return RawLigand(title, None, f"truncated or damaged MOL2 record{rdkit_reason(log)}")
 
 
 def parse_mol2(block: str) -> Chem.Mol | None:

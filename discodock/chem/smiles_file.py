@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, Final
 
-from discodock.chem.raw_ligand import RawLigand, rdkit_reason
+from discodock.chem.raw_ligand import RawLigand, parse_each, rdkit_reason
 from discodock.chem.record_bounds import smiles_problem
 from discodock.errors import InputError
 
@@ -83,7 +83,7 @@ def parse_smiles(line: str) -> RawLigand:
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         mol = Chem.MolFromSmiles(f"{smiles} {extension}".strip(), params)
     what = "CXSMILES" if extension else "SMILES"
-    return RawLigand(_title(rest), mol, "" if mol else f"not a valid {what}{rdkit_reason(log.messages)}")
+    return RawLigand(_title(rest), mol, "" if mol else f"not a valid {what}{rdkit_reason(log)}")
 
 
 def is_smiles_file(text: str) -> bool:
@@ -94,9 +94,12 @@ def is_smiles_file(text: str) -> bool:
 
 def parse_smiles_file(text: str) -> Iterator[RawLigand]:
     """The lines of a list of SMILES; empty lines and those that begin with # are left out."""
-    for line in split_smiles_lines(text.splitlines()):
-        raw = RawLigand("", None, line.problem) if line.problem else parse_smiles(line.smiles)
-        yield replace(raw, title=line.title)
+    return parse_each(_parse_line, split_smiles_lines(text.splitlines()))
+
+
+def _parse_line(line: SmilesLine) -> RawLigand:
+    raw = RawLigand("", None, line.problem) if line.problem else parse_smiles(line.smiles)
+    return replace(raw, title=line.title)
 
 
 def split_smiles_lines(lines: Iterable[str], columns: SmilesColumns | None = None) -> Iterator[SmilesLine]:

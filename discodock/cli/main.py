@@ -6,15 +6,19 @@ Nothing heavy (torch, rdkit, lightning) is imported here or at the top of a comm
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final, cast
 
 import typer
 
 from discodock.cli import doctor, evaluate, images, predict, prepare, report, screen, train
 from discodock.cli.options import modern_spelling
-from discodock.cli.runtime import keep_ctrl_c_from_rdkit, raise_allocator_thresholds
+from discodock.cli.runtime import keep_ctrl_c_from_rdkit, raise_allocator_thresholds, show_what_can_be_shown
 from discodock.errors import DiscodockError
+from discodock.failures import os_reason, reason_of
+from discodock.text import one_line
 
 EXIT_UNUSABLE: Final = 2
 EXIT_INTERRUPTED: Final = 130
@@ -77,17 +81,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         result = EXIT_INTERRUPTED
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{name}{error.strerror or error}; check the path, the permissions and the free space")
+        return _fail(os_reason(error))
     except _UsageProblem as error:
         return _fail_usage(error)
+    except Exception as error:
+        return _fail(reason_of(error, " ".join(given), Path(tempfile.mkdtemp(prefix="discodock-"))))
     if result == EXIT_INTERRUPTED:
         print("interrupted: finished results are kept, the same command goes on from there", file=sys.stderr)
     return result if isinstance(result, int) else 0
 
 
 def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return EXIT_UNUSABLE
 
 
@@ -106,6 +111,7 @@ def main() -> None:
     """Entry point of the installed `discodock` script."""
     raise_allocator_thresholds()
     keep_ctrl_c_from_rdkit()
+    show_what_can_be_shown()
     sys.exit(run())
 
 

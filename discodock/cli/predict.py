@@ -12,6 +12,7 @@ from discodock.cli.report import write_reports
 from discodock.cli.runtime import hide_reader_notes
 from discodock.errors import ConfigError, InputError
 from discodock.inference.config import DockingConfig
+from discodock.text import one_line, printable
 
 if TYPE_CHECKING:
     from discodock.cli.progress import WorkBar
@@ -138,10 +139,10 @@ def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path |
     with WorkBar("docking", len(jobs)) as bar:
         outcomes = run_jobs(pipeline, jobs, out, run_options, _listener(bar, num_steps))
     if len(outcomes) == 1 and outcomes[0].is_ok:
-        print("\n".join(mode_lines(read_run(out / jobs[0].name))))
+        print(printable("\n".join(mode_lines(read_run(out / jobs[0].name)))))
     num_ok, num_kept = sum(o.is_ok for o in outcomes), sum(o.is_kept for o in outcomes)
     kept = f" ({num_kept} of them kept from an earlier run)" if num_kept else ""
-    print(f"{num_ok} of {len(outcomes)} ligands docked{kept}; summary in {out / SUMMARY_FILE}")
+    print(one_line(f"{num_ok} of {len(outcomes)} ligands docked{kept}; summary in {out / SUMMARY_FILE}"))
     return outcomes
 
 

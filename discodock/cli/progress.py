@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from discodock.text import one_line
+
 if TYPE_CHECKING:
     from discodock.screening.stages import Progress as StageProgress
 
@@ -34,7 +36,7 @@ class WorkBar:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=self.console,
             disable=not self.console.is_terminal,
         )
@@ -57,7 +59,7 @@ class WorkBar:
     def show(self, fraction: float, note: str | None = None) -> None:
         """Show that `fraction` (0 to 1) of the current item is done; `note` names the item."""
         if note is not None:
-            self._bar.update(self._task, note=note)
+            self._bar.update(self._task, note=one_line(note))
         self._bar.update(self._task, completed=self._num_done + fraction)
 
     def item_done(self, line: str, *, is_notable: bool = False) -> None:
@@ -65,7 +67,7 @@ class WorkBar:
         self._num_done += 1
         self._bar.update(self._task, completed=self._num_done)
         if is_notable or not self.console.is_terminal:
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class ScreenProgress:
@@ -115,7 +117,7 @@ class ScreenProgress:
             self._print("further failures are not shown here; all are in failures.csv")
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_rate(progress: StageProgress) -> str:

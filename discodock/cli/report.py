@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from discodock.errors import DiscodockError, InputError
+from discodock.errors import InputError
+from discodock.failures import reason_of
+from discodock.text import one_line
 
 HELP = """Write report.html and view.pml (for PyMOL) into finished result folders, from the files in them alone.
 
@@ -56,12 +58,12 @@ def write_reports(folders: Sequence[Path], out: Path, *, again: bool = False) ->
             bar.show(0.0, folder.name)
             try:
                 bar.item_done(str(write_report(folder)))
-            except DiscodockError as error:
+            except Exception as error:
                 num_failed += 1
-                bar.item_done(f"no report: {error}", is_notable=True)
+                bar.item_done(f"{folder.name}: no report: {reason_of(error, str(folder), out)}", is_notable=True)
     if not folders:
         return True
     start = write_index(out) or folders[0] / REPORT_FILE
     failures = f", {num_failed} could not be made" if num_failed else ""
-    print(f"{len(folders) - num_failed} of {len(folders)} reports are there{failures}; open {start}")
+    print(one_line(f"{len(folders) - num_failed} of {len(folders)} reports are there{failures}; open {start}"))
     return not num_failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import io
 import logging
 import signal
 import sys
@@ -39,6 +40,13 @@ def hide_reader_notes() -> None:
     """Keep what readers and checks log off the terminal: docking reports the same with each result."""
     for name in ("discodock.chem", "posebusters"):
         logging.getLogger(name).addHandler(logging.NullHandler())
+
+
+def show_what_can_be_shown() -> None:
+    """Write characters that the terminal's encoding lacks, and bytes of file names that are none, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def keep_ctrl_c_from_rdkit() -> None:

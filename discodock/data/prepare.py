@@ -20,6 +20,7 @@ from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, crossing_clusters, write_arrays
 from discodock.data.workers import run_all
 from discodock.errors import InputError, PreparedDataError
+from discodock.failures import concerns_all, os_reason, reason_of
 from discodock.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)
@@ -163,21 +164,24 @@ def prepare_task(task: _Task) -> IndexRow | FailureRow:
     """Prepare and write one complex; what is wrong with the complex becomes a failure row, never an exception.
 
     Raises:
-        OSError: the store cannot be written.
+        OSError: the disk is full, or cannot be written at all.
     """
     source = task.source
     try:
         arrays = prepare_complex(source, task.config)
     except StageError as error:
         return FailureRow(source.id, error.stage, str(error))
-    except Exception as error:  # one complex must not end the run: reported with its type, traceback at debug level
-        logger.debug("%s: unexpected", source.id, exc_info=True)
-        return FailureRow(source.id, "unexpected", f"{type(error).__name__}: {error}".splitlines()[0])
+    except Exception as error:
+        return FailureRow(source.id, "unexpected", reason_of(error, source.id, task.out))
     file = f"{COMPLEX_DIR}/{source.id}.npz"
     try:
         write_arrays(task.out / file, arrays)
     except PreparedDataError as error:
         return FailureRow(source.id, "schema", str(error))
+    except OSError as error:
+        if concerns_all(error):
+            raise
+        return FailureRow(source.id, "write", os_reason(error))
     return IndexRow(
         id=source.id,
         split=source.split,

@@ -16,9 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from discodock.errors import PreparedDataError
-from discodock.files import write_atomically
+from discodock.files import write_atomically, write_text
 from discodock.input_files import InputKind, read_csv, read_json, read_npz
 from discodock.schema import FIELDS, LIGAND_ATOM_FEATURES, POSE_FACT, POSE_FIELDS, SCHEMA_VERSION
+from discodock.text import plain_cell, table_cell
 
 INDEX_FILE: Final = "index.csv"
 FAILURES_FILE: Final = "failures.csv"
@@ -249,7 +250,8 @@ def read_index(root: Path) -> tuple[IndexRow, ...]:
     rows = read_csv(root / INDEX_FILE, INDEX).rows
     try:
         return tuple(
-            IndexRow(**{name: convert(row.cells[name]) for name, convert in converters.items()}) for row in rows
+            IndexRow(**{name: convert(plain_cell(row.cells[name])) for name, convert in converters.items()})
+            for row in rows
         )
     except (KeyError, ValueError) as error:
         raise PreparedDataError(f"{root / INDEX_FILE}: damaged index ({error!r}); {_REMEDY}") from None
@@ -275,8 +277,8 @@ def write_rows(path: Path, rows: Sequence[IndexRow] | Sequence[FailureRow], row_
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, [item.name for item in fields(row_type)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    write_atomically(path, buffer.getvalue().encode())
+    writer.writerows({name: table_cell(value) for name, value in asdict(row).items()} for row in rows)
+    write_text(path, buffer.getvalue())
 
 
 def crossing_clusters(rows: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -23,11 +22,10 @@ from discodock.errors import DiscodockError, InputError
 from discodock.evaluation.evaluate import EvaluationConfig, choose_complexes
 from discodock.evaluation.rmsd import ligand_rmsd
 from discodock.evaluation.sources import complex_fingerprint, evaluation_pocket
+from discodock.failures import concerns_all, reason_of
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.network import DockingNetwork
 from discodock.schema import SCHEMA_VERSION
-
-logger = logging.getLogger(__name__)
 
 STAGE = "dock"
 
@@ -144,13 +142,11 @@ def _collect(task: _Task) -> IndexRow | FailureRow:
         arrays, num_residues = _docked_arrays(task)
         file = f"{COMPLEX_DIR}/{entry.id}.npz"
         write_arrays(task.out / file, arrays)
-    except OSError:
-        raise
-    except DiscodockError as error:
-        return FailureRow(entry.id, STAGE, str(error))
-    except Exception as error:  # one complex must not end the run: reported with its type, traceback at debug level
-        logger.debug("%s: unexpected", entry.id, exc_info=True)
-        return FailureRow(entry.id, "unexpected", f"{type(error).__name__}: {error}".splitlines()[0])
+    except Exception as error:
+        if isinstance(error, OSError) and concerns_all(error):
+            raise
+        is_known = isinstance(error, DiscodockError | OSError)
+        return FailureRow(entry.id, STAGE if is_known else "unexpected", reason_of(error, entry.id, task.out))
     sizes = {"num_ligand_atoms": len(arrays["ligand_pos"]), "num_torsions": len(arrays["ligand_tor_bond"])}
     return IndexRow(
         id=entry.id,

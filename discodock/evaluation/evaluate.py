@@ -16,13 +16,14 @@ from pydantic import Field
 from discodock.data.crystal import list_complexes, read_complex
 from discodock.data.datasets.source import SkippedComplex, SourceComplex
 from discodock.data.datasets.split_table import SplitTable
-from discodock.errors import DiscodockError, InputError
+from discodock.errors import InputError
 from discodock.evaluation.displacement import seed_of
 from discodock.evaluation.groups import group_rates
 from discodock.evaluation.metrics import compute_metrics
 from discodock.evaluation.report import GROUPS_FILE, REPORT_FILE, write_report
 from discodock.evaluation.rows import COLUMNS, complex_values, failure_values, redocking_of
 from discodock.evaluation.sources import PoseSource, PredictionConfig
+from discodock.failures import concerns_all, reason_of
 from discodock.files import write_json
 from discodock.inference.outputs import OWN_FILE, REMEDY, foreign_docking, read_table, write_docking, write_table
 from discodock.input_files import read_json
@@ -109,7 +110,7 @@ def evaluate(
     try:
         for entry in chosen:
             is_kept = _is_done(rows.get(entry.id), entry, poses)
-            row = rows[entry.id] if is_kept else _cells(redock(poses, entry, config))
+            row = rows[entry.id] if is_kept else _cells(redock(poses, entry, config, out))
             rows[entry.id] = row | _cells(_labels(entry, table))
             listener.finished(rows[entry.id], is_kept=is_kept)
             if time.monotonic() - last_written > WRITE_INTERVAL:
@@ -153,8 +154,20 @@ def choose_complexes(
     return sorted(entries, key=place) if limit is None else heapq.nsmallest(limit, entries, key=place)
 
 
-def redock(poses: PoseSource, entry: SourceComplex | SkippedComplex, config: PredictionConfig) -> dict[str, Any]:
-    """Judge the poses of one complex; a failure becomes a row with its reason. Returns a row of `per_complex.csv`."""
+def redock(
+    poses: PoseSource, entry: SourceComplex | SkippedComplex, config: PredictionConfig, out: Path
+) -> dict[str, Any]:
+    """Judge the poses of one complex; a failure becomes a row with its reason.
+
+    Args:
+        poses: docking, or a folder of poses.
+        entry: the complex.
+        config: settings of the prediction.
+        out: output folder, for the log of unexpected failures.
+
+    Returns:
+        Row of `per_complex.csv`.
+    """
     started, cpu_started = time.monotonic(), time.process_time()
     seconds = cpu_seconds = math.nan
     if isinstance(entry, SkippedComplex):
@@ -166,9 +179,10 @@ def redock(poses: PoseSource, entry: SourceComplex | SkippedComplex, config: Pre
             seconds, cpu_seconds = predicted.seconds, predicted.cpu_seconds
             values = complex_values(crystal, predicted, blind=config.mode == "blind")
             values |= {"status": "ok", "fingerprint": poses.fingerprint(entry)}
-        except (DiscodockError, ValueError, RuntimeError, IndexError, KeyError, ArithmeticError) as error:
-            is_known = isinstance(error, DiscodockError)
-            values = failure_values(str(error) if is_known else f"unexpected {type(error).__name__}: {error}")
+        except Exception as error:
+            if isinstance(error, OSError) and concerns_all(error):
+                raise
+            values = failure_values(reason_of(error, entry.id, out))
             seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
     times = {"seconds": seconds, "cpu_seconds": cpu_seconds}
     return {"id": entry.id} | values | {name: "" if math.isnan(t) else round(t, 3) for name, t in times.items()}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from discodock.evaluation.groups import COLUMNS as GROUP_COLUMNS
 from discodock.evaluation.metrics import RedockingResult
 from discodock.evaluation.plots import write_plots
-from discodock.files import write_atomically
+from discodock.files import write_text
 from discodock.inference.outputs import write_table
 
 REPORT_FILE: Final = "report.md"
@@ -83,7 +83,7 @@ def write_report(
         "\n".join(f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in plots),
         *_failure_list(rows),
     ]
-    write_atomically(out / REPORT_FILE, ("\n\n".join(filter(None, parts)) + "\n").encode())
+    write_text(out / REPORT_FILE, "\n\n".join(filter(None, parts)) + "\n")
 
 
 def _origin(metrics: Mapping[str, float], record: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from discodock.chem.complex_file import write_complex, write_side_chains
 from discodock.chem.write import write_poses
 from discodock.config import dump_config
 from discodock.errors import InputError
-from discodock.files import replacing_folder, write_atomically, write_json
+from discodock.files import replacing_folder, write_json, write_text
 from discodock.inference.columns import score_names, sd_tags
 from discodock.inference.config import DockingConfig
 from discodock.inference.modes import Mode
@@ -29,6 +29,7 @@ from discodock.inference.pocket import Pocket
 from discodock.inference.result import DockingResult
 from discodock.inference.sites import DockingSite
 from discodock.input_files import InputKind, open_regular, read_bytes, read_csv, read_json
+from discodock.text import plain_cell, table_cell
 
 POSES_FILE: Final = "poses.sdf"
 BEST_FILE: Final = "best.sdf"
@@ -108,11 +109,13 @@ def _mode_record(mode: Mode, result: DockingResult) -> dict[str, Any]:
 
 def mode_lines(run: Mapping[str, Any]) -> list[str]:
     """The modes in a `run.json`, largest first, such as "mode A, 62% of samples, near A:ASP86; best pose: 1"."""
-    return [
-        f"{Mode(mode['name'], mode['share'], mode['place']).describe()}; best pose: {mode['best_rank']}"
-        for mode in run.get("modes", ())
-        if isinstance(mode, dict)
-    ]
+    lines = []
+    with suppress(KeyError, TypeError, ValueError):  # a record that a person has edited
+        for mode in run.get("modes", ()):
+            lines.append(
+                f"{Mode(mode['name'], mode['share'], mode['place']).describe()}; best pose: {mode['best_rank']}"
+            )
+    return lines
 
 
 def _pocket_record(pocket: Pocket) -> dict[str, Any]:
@@ -170,7 +173,7 @@ def foreign_docking(out: Path) -> str | None:
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write rows as CSV in one go; booleans as true and false, missing values empty.
+    """Write rows as CSV in one go, cells as `table_cell` has them, missing values empty.
 
     Raises:
         OSError: the file cannot be written.
@@ -178,8 +181,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({column: _cell(row.get(column, "")) for column in columns} for row in rows)
-    write_atomically(path, buffer.getvalue().encode("utf-8"))
+    writer.writerows({column: table_cell(row.get(column, "")) for column in columns} for row in rows)
+    write_text(path, buffer.getvalue())
 
 
 def file_digest(path: Path) -> str:
@@ -195,7 +198,7 @@ def file_digest(path: Path) -> str:
 def read_table(path: Path) -> list[dict[str, str]]:
     """Rows of a table that `write_table` wrote; none if there is no such file or it cannot be read."""
     try:
-        return [row.cells for row in read_csv(path, OWN_FILE).rows]
+        return [{key: plain_cell(value) for key, value in row.cells.items()} for row in read_csv(path, OWN_FILE).rows]
     except InputError:
         return []
 
@@ -229,7 +232,3 @@ def fingerprint(*parts: object) -> str:
         digest.update(f"{len(content)}/".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _cell(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value

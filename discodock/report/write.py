@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from jinja2 import TemplateError
+
 from discodock.errors import InputError
-from discodock.files import write_atomically
+from discodock.files import write_atomically, write_text
 from discodock.inference.many.result_folder import SUMMARY_FILE
-from discodock.inference.outputs import PYMOL_FILE, REMEDY, REPORT_FILE, SIDE_CHAINS_FILE, read_table
+from discodock.inference.outputs import (
+    PYMOL_FILE,
+    REMEDY,
+    REPORT_FILE,
+    RUN_FILE,
+    SCORES_FILE,
+    SIDE_CHAINS_FILE,
+    read_table,
+)
 from discodock.report.folder import SOURCE_FILES, is_result, read_result
 from discodock.report.page import index_page, result_page
 from discodock.report.pymol import pymol_script
@@ -41,11 +51,18 @@ def write_report(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     result = read_result(folder)
+    try:
+        page = result_page(result)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, TemplateError) as error:
+        raise InputError(
+            f"{folder}: its {RUN_FILE} or {SCORES_FILE} is malformed ({type(error).__name__}: {error}); dock this"
+            " ligand again"
+        ) from error
     write_atomically(
         folder / PYMOL_FILE, pymol_script(result.receptor.ligand_chain, moves=bool(result.side_chains)).encode("ascii")
     )
     path = folder / REPORT_FILE
-    write_atomically(path, result_page(result).encode("utf-8"))
+    write_text(path, page)
     return path
 
 
@@ -83,7 +100,7 @@ def write_index(out: Path) -> Path | None:
     path = out / INDEX_FILE
     if (problem := foreign_index(out)) is not None:
         raise InputError(problem)
-    write_atomically(path, index_page(out.absolute().name, rows, linked).encode("utf-8"))
+    write_text(path, index_page(out.absolute().name, rows, linked))
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 
 from discodock.chem.ligand import LigandRecord, iter_ligands
 from discodock.errors import InputError
+from discodock.failures import LOG_FILE, reason_of
 from discodock.inference.config import DEFAULT_RADIUS
 from discodock.inference.pocket import PocketSpec, pocket_spec
 from discodock.input_files import InputKind, TableRow, read_csv
@@ -34,7 +36,7 @@ NEARLY_EQUAL: Final = 0.85
 MAX_NAME_BYTES: Final = 200
 """File systems take names of 255 bytes, and drafts and numbers need some of them."""
 
-RESERVED_NAMES: Final = frozenset({"summary.csv", "docking.yaml", "index.html"})
+RESERVED_NAMES: Final = frozenset({"summary.csv", "docking.yaml", "index.html", LOG_FILE})
 """Names of files that stand beside the folders of the jobs."""
 
 
@@ -87,10 +89,11 @@ def jobs_of_ligand(
     for number, record in enumerate(records, start=1):
         own_name = f"record_{number}" if isinstance(record, InputError) else record.name
         full_name = own_name if name is None else name if is_single else f"{name}_{own_name}"
+        folder = folder_name(full_name, fallback=_stem(ligand) or "ligand")
         if isinstance(record, InputError):
-            jobs.append(Job(folder_name(full_name), protein, pocket, None, str(record)))
+            jobs.append(Job(folder, protein, pocket, None, str(record)))
         else:
-            jobs.append(Job(folder_name(full_name), protein, pocket, record))
+            jobs.append(Job(folder, protein, pocket, record))
     return jobs
 
 
@@ -132,8 +135,8 @@ def read_jobs(
             pocket = _row_pocket(row, table, default_pocket, default_radius)
             template = row.get("template_smiles") or template_smiles
             jobs += jobs_of_ligand(protein, _resolve(row["ligand"], table), pocket, name=name, template_smiles=template)
-        except InputError as error:
-            jobs.append(Job(name, protein, default_pocket, None, str(error)))
+        except Exception as error:
+            jobs.append(Job(name, protein, default_pocket, None, reason_of(error)))
     return jobs
 
 
@@ -161,11 +164,26 @@ def with_distinct_names(jobs: Sequence[Job]) -> list[Job]:
     return distinct
 
 
-def folder_name(name: str) -> str:
-    """A name as a folder: anything but letters, digits, dot, dash and underscore becomes an underscore."""
-    clean = re.sub(r"[^\w.-]+", "_", name.strip()).strip("._")
-    short = clean.encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "ligand"
+def folder_name(name: str, fallback: str = "ligand") -> str:
+    """A name as a folder: anything but letters, digits, dot, dash and underscore becomes an underscore.
+
+    Args:
+        name: name of a ligand or job.
+        fallback: name in place of one without any letter or digit, such as Open Babel's "*****".
+    """
+    clean = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name).strip()).strip("._")
+    if not re.search(r"[^\W_]", clean):
+        return "ligand" if name == fallback else folder_name(fallback, fallback)
+    short = clean.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
     return f"{short}_ligand" if short.lower() in RESERVED_NAMES else short
+
+
+def _stem(ligand: str) -> str:
+    """The stem of a ligand file; empty for a SMILES string."""
+    try:
+        return Path(ligand).name.partition(".")[0] if Path(ligand).is_file() else ""
+    except (OSError, ValueError):  # a long SMILES is no possible file name
+        return ""
 
 
 def _read_rows(path: Path) -> tuple[TableRow, ...]:
@@ -232,5 +250,5 @@ def _resolve(text: str, table: Path) -> str:
         return str(Path(text).expanduser())
     try:
         return str(table.parent / text) if (table.parent / text).exists() else text
-    except OSError:  # a long SMILES is no possible file name
+    except (OSError, ValueError):  # a long SMILES is no possible file name
         return text

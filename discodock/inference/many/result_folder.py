@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from discodock.chem.ligand import to_smiles
 from discodock.errors import InputError
+from discodock.failures import LOG_FILE, is_log
 from discodock.files import is_replaceable_table
 from discodock.inference.columns import summary_names
 from discodock.inference.many.jobs import Job
@@ -53,7 +54,7 @@ def check_output(out: Path, jobs: Sequence[Job], *, overwrite: bool) -> None:
         InputError: something of the user's, or the result of another job, is in the way; it is named.
     """
     problems = [problem for job in jobs if (problem := obstacle(out / job.name, job, overwrite=overwrite))]
-    problems += [problem for problem in (_foreign_summary(out), foreign_docking(out)) if problem]
+    problems += [problem for problem in (_foreign_summary(out), foreign_docking(out), _foreign_log(out)) if problem]
     if problems:
         more = f" (and {len(problems) - 1} more of the kind)" if len(problems) > 1 else ""
         raise InputError(problems[0] + more)
@@ -87,6 +88,14 @@ def _foreign_summary(out: Path) -> str | None:
     if is_replaceable_table(path, summary_columns()[:3]):  # further ones differ between versions
         return None
     return f"{path}: is in the way of the summary of a run, and is not one of discodock's; {REMEDY}"
+
+
+def _foreign_log(out: Path) -> str | None:
+    """What is in the way of the log of tracebacks; None if nothing is, or a log."""
+    path = out / LOG_FILE
+    return (
+        None if is_log(path) else f"{path}: is in the way of the log of a run, and is not one of discodock's; {REMEDY}"
+    )
 
 
 def refuse_obstacle(folder: Path, job: Job, *, overwrite: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from discodock.errors import DiscodockError, InputError
+from discodock.failures import concerns_all, reason_of
 from discodock.files import remove_drafts
 from discodock.inference.columns import summary_names
 from discodock.inference.config import DockingConfig
@@ -39,8 +39,7 @@ from discodock.inference.outputs import (
 )
 from discodock.inference.pocket import resolve_pocket
 from discodock.inference.result import DockingResult
-
-logger = logging.getLogger(__name__)
+from discodock.text import one_line
 
 OK: Final = "ok"
 FAILED: Final = "failed"
@@ -91,9 +90,11 @@ class JobOutcome:
     def _confidence(self) -> str:
         """What the confidence model says of the best pose, for a person."""
         prob, expected = self.row.get("p_rmsd_lt_2"), self.row.get("expected_rmsd")
-        if prob in ("", None):
+        try:
+            prob = float(str(prob))
+        except ValueError:  # empty without a confidence model
             return ""
-        return f"; best pose: P(RMSD < 2 Å) {float(str(prob)):.0%}, expected RMSD {expected} Å (not an affinity)"
+        return f"; best pose: P(RMSD < 2 Å) {prob:.0%}, expected RMSD {expected} Å (not an affinity)"
 
 
 class JobListener:
@@ -124,7 +125,7 @@ def run_jobs(
     Raises:
         DiscodockError: a job failed and `options.strict` is set, or something of the user's, or the result of another
             job, is in the way.
-        OSError: results cannot be written.
+        OSError: no result can be written, as the disk is full or the summary's place is taken.
     """
     listener = listener or JobListener()
     check_output(out, jobs, overwrite=options.overwrite)
@@ -135,7 +136,7 @@ def run_jobs(
         for job in jobs:
             listener.started(job)
             outcome = _run_job(pipeline, job, out, options, listener)
-            outcomes.append(outcome if outcome.is_ok else _without_stale_result(outcome, out / job.name, job))
+            outcomes.append(outcome if outcome.is_ok else _without_stale_result(outcome, job, out, options))
             listener.finished(job, outcomes[-1])
             if time.monotonic() - last_written > SUMMARY_INTERVAL:
                 _write_summary(out, outcomes)
@@ -148,43 +149,53 @@ def run_jobs(
 
 
 def _run_job(pipeline: DockingPipeline, job: Job, out: Path, options: RunOptions, listener: JobListener) -> JobOutcome:
+    """Dock a job, or keep its result; whatever goes wrong with it is its own failure."""
     try:
-        if job.ligand is None:
-            raise InputError(job.problem or "the ligand could not be read")
-        with _reading():
-            key = _job_key(pipeline, job, options)
-        earlier = None if options.overwrite else finished_run(out / job.name, key)
-        if earlier is not None:
-            return JobOutcome(earlier["summary"], is_kept=True)
-        with _reading():
-            result = _dock(pipeline, job, options, listener)
-        row, settings = _summary_row(job, result), options.docking.model_dump(mode="json")
-        record = run_record(pipeline.network, settings, options.command) | {"key": key, "summary": row}
-        with locked(out):
-            refuse_obstacle(out / job.name, job, overwrite=options.overwrite)
-            write_result(result, out / job.name, record | {"job": job_record(job)})
-        return JobOutcome(row)
-    except OSError:  # of writing, which would stop the other jobs as well
-        raise
-    except DiscodockError as error:
-        if options.strict:
+        return _dock_or_keep(pipeline, job, out, options, listener)
+    except Exception as error:
+        if isinstance(error, OSError) and concerns_all(error):
             raise
-        return JobOutcome(_failure_row(job, options, str(error)))
-    except Exception as error:  # a job must not end the run: named with its type, the traceback goes to the log
-        if options.strict:
+        if isinstance(error, DiscodockError | OSError) and options.strict:
             raise
-        logger.warning("%s: unexpected failure", job.name, exc_info=True)
-        return JobOutcome(_failure_row(job, options, f"unexpected {type(error).__name__}: {error}"))
+        message = reason_of(error, job.name, out)
+        if options.strict:
+            raise DiscodockError(f"{job.name}: {message}") from error
+        return JobOutcome(_failure_row(job, options, message))
 
 
-def _without_stale_result(outcome: JobOutcome, folder: Path, job: Job) -> JobOutcome:
+def _dock_or_keep(
+    pipeline: DockingPipeline, job: Job, out: Path, options: RunOptions, listener: JobListener
+) -> JobOutcome:
+    if job.ligand is None:
+        raise InputError(job.problem or "the ligand could not be read")
+    with _reading():
+        key = _job_key(pipeline, job, options)
+    earlier = None if options.overwrite else finished_run(out / job.name, key)
+    if earlier is not None:
+        return JobOutcome(earlier["summary"], is_kept=True)
+    with _reading():
+        result = _dock(pipeline, job, options, listener)
+    row, settings = _summary_row(job, result), options.docking.model_dump(mode="json")
+    record = run_record(pipeline.network, settings, options.command) | {"key": key, "summary": row}
+    with locked(out):
+        refuse_obstacle(out / job.name, job, overwrite=options.overwrite)
+        write_result(result, out / job.name, record | {"job": job_record(job)})
+    return JobOutcome(row)
+
+
+def _without_stale_result(outcome: JobOutcome, job: Job, out: Path, options: RunOptions) -> JobOutcome:
     """A failed job's outcome after its result of an earlier run was set aside, which the message then says."""
-    with locked(folder.parent):
-        aside = None if obstacle(folder, job, overwrite=False) else set_aside(folder)
-    if aside is None:
-        return outcome
-    message = f"{outcome.row['message']}; the result of an earlier run is in {aside.name}"
-    return JobOutcome({**outcome.row, "message": message})
+    folder = out / job.name
+    try:
+        with locked(out):
+            aside = None if obstacle(folder, job, overwrite=options.overwrite) else set_aside(folder)
+    except (OSError, InputError) as error:
+        note = f"the result of an earlier run could not be set aside ({reason_of(error, job.name, out)})"
+    else:
+        if aside is None:
+            return outcome
+        note = f"the result of an earlier run is in {aside.name}"
+    return JobOutcome({**outcome.row, "message": f"{outcome.row['message']}; {note}"})
 
 
 @contextmanager
@@ -247,7 +258,7 @@ def _failure_row(job: Job, options: RunOptions, message: str) -> dict[str, objec
     return {
         "name": job.name,
         "status": FAILED,
-        "message": " ".join((message if job.note is None else f"{message}; {job.note}").split()),
+        "message": one_line(message if job.note is None else f"{message}; {job.note}"),
         "num_poses": 0,
         "seed": options.docking.seed,
         "protein": "" if job.protein == Path() else str(job.protein),

@@ -1,0 +1,1 @@
+from tests.cli.conftest import blind_checkpoint, checkpoint, cli  # noqa: F401
