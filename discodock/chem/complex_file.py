@@ -45,6 +45,21 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     write_atomically(Path(path), _ascii("\n".join([*body, *_bond_records(body, pose), "END"]) + "\n"))
 
 
+def write_receptor(receptor: Receptor, path: str | Path) -> None:
+    """Write a receptor as a PDB file; names and numbers are those of `write_complex`.
+
+    Args:
+        receptor: the receptor, as read from its file.
+        path: file to write, complete or not at all.
+    """
+    structure, model = gemmi.Structure(), gemmi.Model(1)
+    _add_receptor(model, receptor, range(len(receptor.residues)))
+    structure.add_model(model)
+    structure.setup_entities()
+    text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
+    write_atomically(Path(path), _ascii(text))
+
+
 def write_side_chains(receptor: Receptor, moved: Sequence[MovedAtoms | None], path: str | Path) -> None:
     """Write the residues that moved with any of N poses as a PDB file of N models, whole, as they lie around each pose.
 

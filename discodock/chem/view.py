@@ -70,7 +70,7 @@ class ViewedReceptor:
         pdb: PDB text. Residues near a pose and hetero groups are complete, other amino acids are backbones.
         residues: residues near some pose, in file order.
         near: indices of the `residues` within `CONTACT_DISTANCE`, for each pose.
-        ligand_chain: name of the ligand's chain in the complex file.
+        ligand_chain: name of the ligand's chain in the complex file; empty if it has none.
         num_left_out: residues that are not in `pdb` because there are too many.
     """
 
@@ -125,14 +125,31 @@ def view_receptor(
     ligand = model[len(model) - 1]
     if len(model) < 2 or [residue.name for residue in ligand] != [LIGAND_NAME]:
         raise InputError(f"{path}: its last chain is not one ligand {LIGAND_NAME}; dock this ligand again")
-    residues = [(chain.name, residue) for chain in list(model)[:-1] for residue in chain]
+    return _viewed_receptor(list(model)[:-1], poses, ligand.name, max_characters)
+
+
+def view_bare_receptor(
+    path: Path, poses: Sequence[ViewedPose], max_characters: int = MAX_RECEPTOR_CHARACTERS
+) -> ViewedReceptor:
+    """The receptor of a file that `write_receptor` wrote; arguments as of `view_receptor`.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    return _viewed_receptor(list(read_structure(path)[0]), poses, "", max_characters)
+
+
+def _viewed_receptor(
+    chains: Sequence[gemmi.Chain], poses: Sequence[ViewedPose], ligand_chain: str, max_characters: int
+) -> ViewedReceptor:
+    residues = [(chain.name, residue) for chain in chains for residue in chain]
     gaps = _gaps([residue for _, residue in residues], poses)
     is_near = gaps <= CONTACT_DISTANCE
     shown = np.flatnonzero(is_near.any(axis=0))
     near = tuple(tuple(np.flatnonzero(row[shown]).tolist()) for row in is_near)
     pdb, num_left_out = _shortened(residues, gaps.min(axis=0), max_characters)
     viewed = tuple(_viewed(*residues[index]) for index in shown)
-    return ViewedReceptor(pdb, viewed, near, ligand.name, num_left_out)
+    return ViewedReceptor(pdb, viewed, near, ligand_chain, num_left_out)
 
 
 def _gaps(residues: Sequence[gemmi.Residue], poses: Sequence[ViewedPose]) -> np.ndarray:

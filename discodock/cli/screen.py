@@ -32,7 +32,7 @@ the best of these relaxed by a force field.
 What is done is kept in --out, in a ledger that a kill or a full disk leaves whole: the same command goes on, and
 several may work on one folder at the same time. At the end, and when interrupted, the results are written:
 results.parquet (one row a ligand), top.sdf (the best pose of the best ligands), failures.csv (what could not be docked,
-and why), run.json and screening.yaml (the settings, which --config reads).
+and why), run.json, screening.yaml (the settings, which --config reads) and report.html, a page to look at.
 
 Ligands are ranked by a docking score. It is no binding affinity.
 
@@ -244,6 +244,7 @@ def _run(
 
 def _write(out: Path, files: Files) -> int:
     """Write the files of a screen, and say what became of it; returns the exit code."""
+    from discodock.report.screen import write_screen_report
     from discodock.screening.ledger import LEDGER_FILE, Ledger
     from discodock.screening.results import write_files
 
@@ -254,6 +255,7 @@ def _write(out: Path, files: Files) -> int:
             return 1
         for note in (*(ledger.noted("warnings") or ()), *write_files(ledger, out, files, sys.argv)):
             print(f"note: {note}", file=sys.stderr)
+        write_screen_report(ledger, out, sys.argv)
         count, num = ledger.count(0), ledger.num_ligands()
         print(f"{count.done} of {num} ligands docked, {count.failed} failed; results in {out}")
         return 0 if count.done == num else 1

@@ -434,6 +434,11 @@ class Ledger:
                 scores, seconds = {each[0]: each[1] for each in stages}, sum(each[2] for each in stages)
                 yield StoredResult(number, ligand_id, source, note, stage, score, scores, seconds, json.loads(row))
 
+    def scores(self, stage: int) -> Iterator[float]:
+        """Scores of all ligands of a stage, best first."""
+        for (score,) in self._db.execute("SELECT score FROM result WHERE stage = ? ORDER BY score DESC", (stage,)):
+            yield score
+
     def poses(self, number: int) -> str:
         """SDF text of the poses of a ligand in the last stage that it came to."""
         find = "SELECT text FROM pose WHERE number = ? ORDER BY stage DESC LIMIT 1"

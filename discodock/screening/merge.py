@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from discodock.errors import InputError
+from discodock.files import write_atomically
 from discodock.screening.ledger import LEDGER_FILE, Ledger
-from discodock.screening.results import check_output
+from discodock.screening.results import RECEPTOR_FILE, check_output
 from discodock.screening.run import Shard
 
 
@@ -32,3 +33,5 @@ def merge_shards(shards: Sequence[Path], out: Path) -> None:
             for key, value in notes.items():
                 ledger.note(key, value)
             ledger.absorb(shard / LEDGER_FILE)
+        if (shard / RECEPTOR_FILE).is_file():
+            write_atomically(out / RECEPTOR_FILE, (shard / RECEPTOR_FILE).read_bytes())

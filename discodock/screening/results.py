@@ -28,6 +28,7 @@ TOP_FILE: Final = "top.sdf"
 FAILURES_FILE: Final = "failures.csv"
 RUN_FILE: Final = "run.json"
 SETTINGS_FILE: Final = "screening.yaml"
+RECEPTOR_FILE: Final = "receptor.pdb"
 REPORT_FILE: Final = "report.html"
 POSES_PATTERN: Final = "poses-{:05d}.sdf.gz"
 
@@ -67,7 +68,7 @@ def check_output(out: Path) -> None:
     """
     if (out / LEDGER_FILE).exists():
         return
-    own = (TABLE_FILE, CSV_FILE, TOP_FILE, FAILURES_FILE, RUN_FILE, SETTINGS_FILE, REPORT_FILE)
+    own = (TABLE_FILE, CSV_FILE, TOP_FILE, FAILURES_FILE, RUN_FILE, SETTINGS_FILE, RECEPTOR_FILE, REPORT_FILE)
     foreign = next((out / name for name in own if (out / name).exists() or (out / name).is_symlink()), None)
     if foreign is not None:
         raise InputError(f"{foreign}: is in the way of a screen, and is not one of its files; {REMEDY}")

@@ -8,11 +8,13 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from discodock.chem.complex_file import write_receptor
 from discodock.inference.compute.device import worker_device
 from discodock.screening.inputs import ScreenInputs
 from discodock.screening.ledger import Ledger
 from discodock.screening.library import LibraryRecord
 from discodock.screening.pool import MakeDocker, OwnProcess, Pool, Processes
+from discodock.screening.results import RECEPTOR_FILE
 from discodock.screening.stages import Listener, run_stages
 from discodock.screening.worker import Screener
 
@@ -57,6 +59,7 @@ def screen_library(
         ledger.bind(identity | {"shard": str(shard)})
         ledger.note("warnings", list(prepared.warnings))
         ledger.note("config", inputs.config.model_dump(mode="json"))
+        write_receptor(prepared.receptor, out / RECEPTOR_FILE)
         ledger.add_library(library, (shard.index, shard.count))
         make = partial(make_screener, inputs)
         run_stages(ledger, inputs.config, lambda: make_pool(make, workers), listener)

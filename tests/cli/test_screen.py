@@ -59,6 +59,8 @@ def test_a_screen_leaves_its_files_and_goes_on(cli, arguments, tmp_path):
     assert [row["id"] for row in table(out / "failures.csv")] == ["one"]
     record = json.loads((out / "run.json").read_text())
     assert record["stages"][1]["docked"] == 3 and "no binding affinity" in record["ranked_by"]["note"]
+    page = (out / "report.html").read_text()
+    assert page.count('<tr data-pose="') == 2 and "no binding affinity" in page
     again, text, problems = cli(*arguments, "--csv", "--poses", "2", "--top", "2")
     assert again == 1 and table(out / "results.csv") == rows and "ligands/s" not in problems
     refused, _, problems = cli(*arguments, "--poses", "2", "--seed", "7")

@@ -151,9 +151,10 @@
   };
   const residueAtoms = ([chain, resi, icode]) => ({ chain, resi, icode: icode || " " });
   const receptorName = (atom) => `${atom.chain}:${atom.resn}${atom.resi}${(atom.icode ?? "").trim()}  ${atom.atom}`;
+  const title = (pose) => pose.title ?? `Pose ${pose.rank}`;
   const poseName = (models, atom) => {
     const index = models.findIndex((model) => model?.getID() === atom.model);
-    return `Pose ${data.poses[index].rank}  ${atom.elem}${atom.index + 1}`;
+    return `${title(data.poses[index])}  ${atom.elem}${atom.index + 1}`;
   };
   const isBestOfMode = (index) => data.poses.findIndex((pose) => pose.mode === data.poses[index].mode) === index;
 
@@ -167,7 +168,7 @@
   }
 
   function describe(pose) {
-    byId("selected-title").textContent = `Pose ${pose.rank}`;
+    byId("selected-title").textContent = title(pose);
     byId("pose-swatch").style.background = pose.color;
     const checks = pose.details.filter(([, , kind]) => kind === "check");
     byId("checks").replaceChildren(...checks.map(([title, value, , meaning]) =>
@@ -197,6 +198,9 @@
       if (isSelected) row.setAttribute("aria-selected", "true");
       else row.removeAttribute("aria-selected");
     }
+    document.querySelectorAll("[data-drawing]").forEach((drawing) => {
+      drawing.hidden = Number(drawing.dataset.drawing) !== index;
+    });
     describe(data.poses[index]);
     redraw();
     view?.follow(index);
