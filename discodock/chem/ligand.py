@@ -23,6 +23,7 @@ from discodock.chem.pdb_template import apply_template
 from discodock.chem.raw_ligand import RawLigand
 from discodock.chem.record_bounds import too_many_records
 from discodock.chem.sanitise import largest_fragment, sanitise
+from discodock.chem.sd_tags import Tags
 from discodock.chem.smiles_file import parse_smiles
 from discodock.errors import InputError
 from discodock.failures import reason_of
@@ -49,6 +50,7 @@ class LigandRecord:
         has_3d: whether `mol` carries a 3-D conformer (its coordinates, Å).
         source: origin of the record, for messages ("ligands.sdf, record 3").
         warnings: changes and guesses made while reading, one sentence each.
+        tags: the record's SD tags as raw text; `mol` has as properties those that RDKit can carry.
     """
 
     name: str
@@ -56,6 +58,7 @@ class LigandRecord:
     has_3d: bool
     source: str
     warnings: tuple[str, ...] = ()
+    tags: Tags = ()
 
 
 def heavy_molecule(mol: Chem.Mol) -> Chem.Mol:
@@ -202,7 +205,7 @@ def _finish_or_error(
         logger.warning("%s: %s", where, warning)
     name = printable(name)
     mol.SetProp("_Name", name)
-    return LigandRecord(name, mol, has_3d, where, warnings)
+    return LigandRecord(name, mol, has_3d, where, warnings, raw.tags)
 
 
 def _finish(mol: Chem.Mol, template: Chem.Mol | None) -> tuple[Chem.Mol, bool, tuple[str, ...]]:

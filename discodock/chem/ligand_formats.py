@@ -15,6 +15,7 @@ from typing import Final
 from discodock.chem.mol2 import MOL2_START, parse_mol2_file
 from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, parse_each, rdkit_reason
 from discodock.chem.record_bounds import pdb_problem, sdf_problem
+from discodock.chem.sd_tags import set_properties, split_record, split_records
 from discodock.chem.smiles_file import is_smiles_file, parse_smiles_file
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
@@ -118,9 +119,7 @@ def _is_sdf(text: str) -> bool:
 
 
 def _parse_sdf_file(text: str) -> Iterator[RawLigand]:
-    """Records of an SDF, without what is only white space after the last one."""
-    records = re.split(r"^\$\$\$\$.*\n?", text, flags=re.MULTILINE)
-    return parse_each(_parse_sdf, (record for record in records if record.strip()))
+    return parse_each(_parse_sdf, split_records(text))
 
 
 def _parse_sdf(record: str) -> RawLigand:
@@ -129,7 +128,7 @@ def _parse_sdf(record: str) -> RawLigand:
     title = record.partition("\n")[0].strip()
     if (problem := sdf_problem(record)) is not None:
         return RawLigand(title, None, problem)
-    record = _without_query_columns(record)
+    record, tags = split_record(_without_query_columns(record))
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         mol = None
@@ -138,7 +137,8 @@ def _parse_sdf(record: str) -> RawLigand:
                 supplier.SetData(record, sanitize=False, removeHs=False, strictParsing=strict)
                 mol = next(supplier, None)
     if mol is not None:
-        return RawLigand(title, mol)
+        set_properties(mol, tags)
+        return RawLigand(title, mol, tags=tags)
     if NOT_A_NUMBER.search(record.partition("M  END")[0]):
         return RawLigand(title, None, "coordinates that are not numbers (NaN or infinite)")
     if "\nM  END" not in record:

@@ -7,6 +7,7 @@ from typing import Final
 
 from rdkit import Chem, rdBase
 
+from discodock.chem.sd_tags import set_properties, split_record, split_records
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
 
@@ -23,13 +24,21 @@ def read_poses(path: Path) -> list[Chem.Mol]:
         InputError: the file cannot be read, holds no record, or one of them is damaged.
     """
     text = read_text(path, POSES)
-    supplier = Chem.SDMolSupplier()
-    with rdBase.BlockLogs():
-        supplier.SetData(text, sanitize=False, removeHs=False, strictParsing=False)
-        mols = list(supplier) if text.strip() else []
+    mols = list(map(_read_pose, split_records(text)))
     if not mols:
         raise InputError(f"{path}: holds no pose; write it again")
     damaged = next((number for number, mol in enumerate(mols, start=1) if mol is None), None)
     if damaged is not None:
         raise InputError(f"{path}: record {damaged} is damaged; write it again")
     return mols
+
+
+def _read_pose(record: str) -> Chem.Mol | None:
+    block, tags = split_record(record)
+    supplier = Chem.SDMolSupplier()
+    with rdBase.BlockLogs():
+        supplier.SetData(block, sanitize=False, removeHs=False, strictParsing=False)
+        mol = next(supplier, None)
+    if mol is not None:
+        set_properties(mol, tags)
+    return mol

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from discodock.failures import reason_of
 
+from discodock.chem.sd_tags import Tags
+
 if TYPE_CHECKING:
     from rdkit import Chem
 
@@ -30,12 +32,14 @@ class RawLigand:
         mol: molecule as drawn, unsanitised, hydrogens kept; None if it could not be parsed.
         problem: reason why `mol` is None, one line; empty otherwise.
         notes: guesses made while parsing that a user should know of, one sentence each.
+        tags: data items of an SDF record, as they stand there.
     """
 
     title: str
     mol: Chem.Mol | None
     problem: str = ""
     notes: tuple[str, ...] = ()
+    tags: Tags = ()
 
 
 def parse_each(parse: Callable[[RecordT], RawLigand], records: Iterable[RecordT]) -> Iterator[RawLigand]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,15 @@ from rdkit import Chem, rdBase
 from discodock.chem.hydrogens import place_hydrogens
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.raw_ligand import ATOM_NAME
+from discodock.chem.sd_tags import (
+    ATOM_NAMES_TAG,
+    END_OF_RECORD,
+    Tags,
+    split_record,
+    split_records,
+    tag_text,
+    with_own_tags,
+)
 from discodock.chem.stereo import labelled_stereo, perceived_stereo, with_positions
 from discodock.errors import InputError
 from discodock.files import write_atomically
@@ -55,39 +63,67 @@ def write_poses(
         path: `.sdf` or `.sdf.gz`; replaced in one step, so that an interrupted run leaves no half-written file.
 
     Returns:
-        For each pose what `check_chemistry` found on the written text, None when all is well.
+        For each pose what `check_chemistry` found on the written text, or the tag that is not the raw text that was
+        read; None when all is well.
 
     Raises:
         InputError: the file cannot be written.
     """
-    text = poses_text(pose_mols(record, poses), tags)
+    mols = pose_mols(record, poses)
+    wanted = [_all_tags(record, each) for each in tags]
+    text = sdf_text(mols, wanted)
     _write_text(path, text)
-    supplier = Chem.SDMolSupplier()
-    with rdBase.BlockLogs():
-        supplier.SetData(text, removeHs=False)
-        return [check_chemistry(record.mol, written) for written in supplier]
+    found = [split_record(each) for each in split_records(text)]
+    return [
+        check_chemistry(record.mol, _read_back(block)) or _tag_difference(expected, written)
+        for expected, (block, written) in zip(wanted, found, strict=True)
+    ]
 
 
-def poses_text(mols: Sequence[Chem.Mol], tags: Sequence[Mapping[str, Tag]]) -> str:
-    """SDF text of poses, which stay as they are.
+def poses_text(record: LigandRecord, mols: Sequence[Chem.Mol], tags: Sequence[Mapping[str, Tag]]) -> str:
+    """SDF text of poses.
 
     Args:
+        record: the ligand as read.
         mols: molecules in their poses, as `pose_mols` makes them.
         tags: SD tags of each pose, as in `write_poses`.
     """
-    return sdf_text([_tagged(Chem.Mol(mol), pose_tags) for mol, pose_tags in zip(mols, tags, strict=True)])
+    return sdf_text(mols, [_all_tags(record, each) for each in tags])
 
 
-def sdf_text(mols: Sequence[Chem.Mol]) -> str:
-    """SDF text of molecules with their tags, in the Kekulé form they were read in; V3000 where V2000 cannot hold it."""
-    stream = io.StringIO()
-    writer = Chem.SDWriter(stream)
-    writer.SetKekulize(False)
-    writer.SetForceV3000(any(_needs_v3000(mol) for mol in mols))
-    for mol in mols:
-        writer.write(_as_drawn(mol))
-    writer.close()
-    return stream.getvalue()
+def sdf_text(mols: Sequence[Chem.Mol], tags: Sequence[Tags] | None = None) -> str:
+    """SDF text of molecules, in the Kekulé form they were read in; V3000 where V2000 cannot hold them.
+
+    Args:
+        mols: molecules with one conformer each, sanitised.
+        tags: SD tags of each; None writes none.
+    """
+    is_v3000 = any(_needs_v3000(mol) for mol in mols)
+    records = []
+    for number, (mol, own) in enumerate(zip(mols, tags or [()] * len(mols), strict=True), start=1):
+        block = Chem.MolToMolBlock(_as_drawn(mol), kekulize=False, forceV3000=is_v3000)
+        records.append(f"{block}{tag_text((*own, *_atom_names(mol)), number)}{END_OF_RECORD}\n")
+    return "".join(records)
+
+
+def _all_tags(record: LigandRecord, of_pose: Mapping[str, Tag]) -> Tags:
+    return with_own_tags(record.tags, [(name, _tag_text(value)) for name, value in of_pose.items()])
+
+
+def _atom_names(mol: Chem.Mol) -> Tags:
+    """The names of a molecule's atoms as RDKit's property list; nothing if none has a name."""
+    if not any(atom.HasProp(ATOM_NAME) for atom in mol.GetAtoms()):
+        return ()
+    named = Chem.Mol(mol)
+    Chem.CreateAtomStringPropertyList(named, ATOM_NAME)
+    return ((ATOM_NAMES_TAG, named.GetProp(ATOM_NAMES_TAG)),)
+
+
+def _read_back(block: str) -> Chem.Mol | None:
+    supplier = Chem.SDMolSupplier()
+    with rdBase.BlockLogs():
+        supplier.SetData(block, removeHs=False)
+        return next(supplier, None)
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -107,7 +143,7 @@ def check_chemistry(reference: Chem.Mol, pose: Chem.Mol | None) -> str | None:
     """What of a ligand changed in a pose: None if nothing, else the first difference in words.
 
     Compared are, atom by atom in order, elements, isotopes, charges, hydrogens and names; then bonds and their orders,
-    SD tags, and the stereo that the pose's coordinates show at every centre the reference defines.
+    and the stereo that the pose's coordinates show at every centre the reference defines.
 
     Args:
         reference: the molecule as read.
@@ -120,7 +156,6 @@ def check_chemistry(reference: Chem.Mol, pose: Chem.Mol | None) -> str | None:
     return (
         _atom_difference(reference, pose)
         or _bond_difference(reference, pose)
-        or _tag_difference(reference, pose)
         or _coordinate_difference(pose)
         or _stereo_difference(reference, pose)
     )
@@ -153,14 +188,10 @@ def _bond_difference(reference: Chem.Mol, pose: Chem.Mol) -> str | None:
     return None
 
 
-def _tag_difference(reference: Chem.Mol, pose: Chem.Mol) -> str | None:
-    for tag in reference.GetPropNames():
-        name, kept = tag, []
-        while pose.HasProp(name):
-            kept.append(pose.GetProp(name))
-            name = f"input_{name}"
-        if reference.GetProp(tag) not in kept:
-            return f"SD tag {tag} is lost or changed"
+def _tag_difference(expected: Tags, written: Tags) -> str | None:
+    for index, tag in enumerate(expected):
+        if index >= len(written) or written[index] != tag:
+            return f"SD tag {tag[0]} is lost or changed"
     return None
 
 
@@ -179,23 +210,6 @@ def _stereo_difference(reference: Chem.Mol, pose: Chem.Mol) -> str | None:
 
 def _atom_name(atom: Chem.Atom) -> str:
     return str(atom.GetProp(ATOM_NAME)) if atom.HasProp(ATOM_NAME) else ""
-
-
-def _tagged(mol: Chem.Mol, tags: Mapping[str, Tag]) -> Chem.Mol:
-    """The molecule with SD tags added, atom names as RDKit's property list."""
-    for name, value in tags.items():
-        _set_aside(mol, name)
-        mol.SetProp(name, _tag_text(value))
-    if any(atom.HasProp(ATOM_NAME) for atom in mol.GetAtoms()):
-        Chem.CreateAtomStringPropertyList(mol, ATOM_NAME)
-    return mol
-
-
-def _set_aside(mol: Chem.Mol, name: str) -> None:
-    """Keep a tag as `input_<name>`, after what is there has been set aside in the same way."""
-    if mol.HasProp(name):
-        _set_aside(mol, f"input_{name}")
-        mol.SetProp(f"input_{name}", mol.GetProp(name))
 
 
 def _tag_text(value: Tag) -> str:

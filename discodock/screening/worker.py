@@ -69,4 +69,4 @@ class Screener:
         kept = result.poses[: self.config.poses]
         of_ligand = {f"{TAG_PREFIX}{name}": value for name, value in tags.items()}
         of_poses = [of_ligand | sd_tags(row) for row in result.to_dicts()[: len(kept)]]
-        return poses_text([pose.mol for pose in kept], of_poses)
+        return poses_text(result.ligand, [pose.mol for pose in kept], of_poses)

@@ -2,6 +2,7 @@
 
 `mol2-without-hydrogens`: every atom without hydrogens became a radical, N and O with one single bond an anion.
 `cxsmiles`: the part between bars became the title, stereo groups were lost without a word, further columns the name.
+`unicode-sd-tag`: a long tag of characters of several bytes ended in a UnicodeDecodeError; others were changed.
 """
 
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
+from discodock.chem import sd_tags, write
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import iter_ligands, read_ligand
+from discodock.chem.pose_file import read_poses
 from discodock.chem.write import write_poses
 from discodock.errors import InputError
 from tests.chem.ligand_samples import embedded, mol2, read_ligands, sdf
@@ -190,3 +193,44 @@ def test_a_bad_line_of_a_list_is_one_failed_record(tmp_path):
     found = list(iter_ligands(lay(tmp_path / "list.smi", "SMILES\tID\nC(C\tZ1\nCCN\tZ2\n")))
     assert isinstance(found[0], InputError) and found[1].name == "Z2"
     assert np.isfinite(generate_conformers(found[1].mol, 1, 0)).all()
+
+
+TAGS = [
+    ("note", "µ≤β" * 1500),  # the case
+    ("unit", "5 µM \N{GREEK SMALL LETTER ALPHA} 日本"),
+    ("_Name", "of RDKit"),
+    ("_MolFileInfo", "x"),
+    ("_StereochemDone", "1"),
+    ("__computedProps", "2"),
+    ("numArom", "3"),
+    ("twice", "first"),
+    ("twice", "second"),
+    ("", "without a name"),
+    ("IC50 > 5", "> 10"),
+    ("several lines", "one\n two \nthree"),
+    ("empty", ""),
+    ("discodock_rank", "earlier"),
+    ("input_discodock_rank", "earlier still"),
+]
+
+
+def test_tags_come_back_letter_for_letter(tmp_path):
+    text = sdf(embedded("Nc1ccccc1")).replace("$$$$\n", "")
+    text += "".join(f">  <{name}>\n{value}\n\n" for name, value in TAGS) + "$$$$\n"
+    (tmp_path / "x.sdf").write_text(text, encoding="utf-8")
+    record = read_ligand(tmp_path / "x.sdf")
+    assert list(record.tags) == TAGS
+    path = tmp_path / "poses.sdf"
+    poses = generate_conformers(record.mol, 2, 0)
+    assert write_poses(record, poses, [{"discodock_rank": rank} for rank in (1, 2)], path) == [None, None]
+    kept = [(f"input_{name}" if "discodock_rank" in name else name, value) for name, value in TAGS]
+    for rank, pose in enumerate(read_ligands(path), start=1):
+        assert list(pose.tags) == [*kept, ("discodock_rank", str(rank))]
+    assert len(read_poses(path)) == 2
+
+
+def test_a_tag_that_is_changed_on_the_way_is_noticed(tmp_path, monkeypatch):
+    record = read_ligand(lay(tmp_path / "x.sdf", sdf(embedded("CCO"), {"unit": "5 µM"})))
+    monkeypatch.setattr(write, "tag_text", lambda tags, number: sd_tags.tag_text(tags, number).replace("µ", "?"))
+    (problem,) = write_poses(record, generate_conformers(record.mol, 1, 0), [{}], tmp_path / "poses.sdf")
+    assert problem is not None and "SD tag unit" in problem

@@ -230,14 +230,16 @@ def _job_key(pipeline: DockingPipeline, job: Job, options: RunOptions) -> str:
     reference = None if spec is None else spec.ligand
     cofactors = options.docking.receptor.cofactors
     files = [path for path in (job.protein, reference, cofactors) if path is not None and path.is_file()]
-    chemistry = job.ligand.mol.ToBinary(_ALL_PROPERTIES)
+    chemistry, tags = job.ligand.mol.ToBinary(_ALL_PROPERTIES), job.ligand.tags
     pocket = None if spec is None else [spec.center, spec.residues, spec.radius]
     settings = options.docking.result_settings()
-    return fingerprint(version("discodock"), job.name, chemistry, pocket, settings, pipeline.network.sha256, *files)
+    return fingerprint(
+        version("discodock"), job.name, chemistry, tags, pocket, settings, pipeline.network.sha256, *files
+    )
 
 
 _ALL_PROPERTIES: Final = 0xFFFF
-"""RDKit's `PropertyPickleOptions.AllProps`: SD tags count as part of a ligand."""
+"""RDKit's `PropertyPickleOptions.AllProps`: names and properties of atoms count as part of a ligand."""
 
 
 def _summary_row(job: Job, result: DockingResult) -> dict[str, object]:
