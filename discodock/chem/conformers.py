@@ -9,6 +9,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
+from discodock.chem.axes import turned_axis, with_known_hands
 from discodock.chem.ligand import heavy_molecule
 from discodock.chem.stereo import labelled_stereo, perceived_stereo, with_positions
 from discodock.errors import InputError
@@ -66,6 +67,9 @@ def generate_conformers(mol: Chem.Mol, num: int, seed: int) -> np.ndarray:
             continue  # where the first conformer takes all tries in vain, others would, for minutes
         pos = _embed(graph, num_different, params)[:, : heavy.GetNumAtoms()]
         faithful = pos[_shows_stereo(heavy, pos)]
+        if not len(faithful):
+            turned = with_known_hands(heavy, pos)
+            faithful = turned[_shows_stereo(heavy, turned)]
         if len(faithful):
             return _repeat_centred(faithful, num)
         if len(pos) and fallback is None:
@@ -120,7 +124,8 @@ def _embed(full: Chem.Mol, num: int, params: rdDistGeom.EmbedParameters) -> np.n
 def _shows_stereo(heavy: Chem.Mol, pos: np.ndarray) -> np.ndarray:
     """Which conformers show the stereo the molecule defines, bool, shape (C,)."""
     wanted = labelled_stereo(heavy)
-    return np.array([perceived_stereo(heavy, with_positions(heavy, p)) == wanted for p in pos], dtype=bool)
+    shown = [perceived_stereo(heavy, with_positions(heavy, p)) == wanted and turned_axis(heavy, p) is None for p in pos]
+    return np.array(shown, dtype=bool)
 
 
 def _repeat_centred(pos: np.ndarray, num: int) -> np.ndarray:

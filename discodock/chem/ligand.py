@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from rdkit import Chem, rdBase
 
+from discodock.chem.axes import label_axes, open_axes
 from discodock.chem.ligand_formats import (
     FORMATS,
     detect_format,
@@ -229,6 +230,8 @@ def _finish(mol: Chem.Mol, template: Chem.Mol | None) -> tuple[Chem.Mol, bool, t
         notes.append("no 3-D coordinates: stereo is taken from the drawing, the 3-D structure is built afresh")
     if is_open := undefined_stereo(mol):
         notes.append(f"undefined stereo, an arbitrary form is docked: {', '.join(is_open)}")
+    if is_open := open_axes(mol):
+        notes.append(f"undefined axis, either hand may be docked: {', '.join(is_open)}")
     return mol, has_3d, tuple(notes)
 
 
@@ -264,6 +267,7 @@ def _assign_stereo(mol: Chem.Mol, has_3d: bool) -> None:
         if has_3d:
             mol.GetConformer().Set3D(True)
             Chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
+            label_axes(mol)
             return
         if mol.GetNumConformers():
             mol.GetConformer().Set3D(False)

@@ -24,12 +24,14 @@ def read_poses(path: Path) -> list[Chem.Mol]:
         InputError: the file cannot be read, holds no record, or one of them is damaged.
     """
     text = read_text(path, POSES)
-    mols = list(map(_read_pose, split_records(text)))
+    mols = []
+    for number, record in enumerate(split_records(text), start=1):
+        mol = _read_pose(record)
+        if mol is None:
+            raise InputError(f"{path}: record {number} is damaged; write it again")
+        mols.append(mol)
     if not mols:
         raise InputError(f"{path}: holds no pose; write it again")
-    damaged = next((number for number, mol in enumerate(mols, start=1) if mol is None), None)
-    if damaged is not None:
-        raise InputError(f"{path}: record {damaged} is damaged; write it again")
     return mols
 
 

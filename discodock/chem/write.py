@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from rdkit import Chem, rdBase
 
+from discodock.chem.axes import turned_axis
 from discodock.chem.hydrogens import place_hydrogens
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.raw_ligand import ATOM_NAME
@@ -202,10 +203,13 @@ def _coordinate_difference(pose: Chem.Mol) -> str | None:
 
 
 def _stereo_difference(reference: Chem.Mol, pose: Chem.Mol) -> str | None:
-    wanted = labelled_stereo(reference)
+    wanted, pos = labelled_stereo(reference), pose.GetConformer().GetPositions()
     # The reference's graph with the pose's coordinates: same atom and bond order, whatever the file did.
-    shown = perceived_stereo(reference, with_positions(reference, pose.GetConformer().GetPositions()))
-    return None if shown == wanted else f"stereo: {wanted} became {shown}"
+    shown = perceived_stereo(reference, with_positions(reference, pos))
+    if shown != wanted:
+        return f"stereo: {wanted} became {shown}"
+    turned = turned_axis(reference, pos)
+    return None if turned is None else f"stereo: {turned.label} has turned over"
 
 
 def _atom_name(atom: Chem.Atom) -> str:

@@ -22,7 +22,13 @@ from discodock.inference.compute.threads import docking_threads, one_thread_each
 from discodock.inference.confidence import score_confidence
 from discodock.inference.config import DockingConfig
 from discodock.inference.docked_pose import DockedPose, docked_poses
-from discodock.inference.inputs import docking_arrays, embedding_arrays, read_docking_receptor, size_warnings
+from discodock.inference.inputs import (
+    docking_arrays,
+    embedding_arrays,
+    read_docking_receptor,
+    size_warnings,
+    with_rigid_axes,
+)
 from discodock.inference.network import load_network
 from discodock.inference.pocket import Pocket, PocketSpec, pocket_spec, resolve_pocket
 from discodock.inference.relaxation.config import RelaxationConfig
@@ -112,7 +118,8 @@ class DockingPipeline:
             sites = choose_sites(network, arrays, receptor, pocket, config)
             counts = allocate_samples(config.num_candidates, [site.prob for site in sites])
             centers = [site.pocket.center for site in sites]
-            sampled = sample_at_sites(network, arrays, centers, counts, config, on_step=on_step, threads=threads)
+            rigid = with_rigid_axes(arrays, ligand)
+            sampled = sample_at_sites(network, rigid, centers, counts, config, on_step=on_step, threads=threads)
             relaxed = relax_poses(sampled.pos, ligand, receptor, arrays, config.relaxation, device, threads=threads)
         candidates = candidates_of(arrays, sites, np.repeat(np.arange(len(sites)), counts), sampled, relaxed)
         layout = None if network.code_prior is None else network.code_prior.layout

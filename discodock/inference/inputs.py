@@ -6,8 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from discodock.chem.axes import known_hands
 from discodock.chem.conformers import generate_conformers
-from discodock.chem.ligand import LigandRecord, heavy_indices
+from discodock.chem.ligand import LigandRecord, heavy_indices, heavy_molecule
 from discodock.chem.ligand_features import ligand_arrays
 from discodock.chem.pocket_reference import read_reference
 from discodock.chem.read_receptor import read_receptor
@@ -64,6 +67,20 @@ def docking_arrays(receptor: Receptor, ligand: LigandRecord, config: DockingConf
     conformers = generate_conformers(ligand.mol, config.conformers, config.seed)
     arrays = receptor_arrays(receptor) | ligand_arrays(ligand.mol)
     return arrays | {"ligand_pos": conformers[0], "ligand_conformer_pos": conformers}
+
+
+def with_rigid_axes(arrays: Arrays, ligand: LigandRecord) -> Arrays:
+    """The arrays without the rotatable bonds whose hand is that of an axis, so that drawing a pose cannot turn it over.
+
+    Args:
+        arrays: arrays from `docking_arrays`.
+        ligand: the ligand of these.
+    """
+    axes = {frozenset(axis.ends) for axis, _ in known_hands(heavy_molecule(ligand.mol))}
+    if not axes:
+        return arrays
+    turns = np.array([frozenset(bond) not in axes for bond in arrays["ligand_tor_bond"].tolist()], dtype=bool)
+    return arrays | {name: arrays[name][turns] for name in ("ligand_tor_bond", "ligand_mask_rotate")}
 
 
 def embedding_arrays(network: DockingNetwork, receptor: Receptor) -> Arrays:
