@@ -26,7 +26,10 @@ their number, 0.3 s for 120 and 10 s for 450. Of drug-like ligands hardly one ha
 
 FEWEST_TRIES: Final = 3
 
-READY_ITERATIONS = 30
+READY_TRIES: Final = 30
+READY_WORK: Final = 6.0
+"""Tries to embed a molecule of 100 atoms, about a second of work; larger ones get fewer, by the cube of their size."""
+
 RELAX_ITERATIONS = 200
 RELAX_ATOMS = 150  # with more atoms than this, hydrogens included, fewer iterations
 
@@ -96,18 +99,22 @@ def scaled_effort(number: int, num_atoms: int, fewest: int = FEWEST_TRIES) -> in
 
 
 def embeds_readily(mol: Chem.Mol) -> bool:
-    """Whether a conformer is found in `READY_ITERATIONS` tries; existing coordinates are never read.
+    """Whether a conformer is found with little work; existing coordinates are never read.
 
-    Of strained cages it may take minutes, or there is none. Tries are counted, not timed, so that the answer is the
-    same on every machine.
+    Of strained cages it may take minutes, or there is none; of large rings, such as cyclosporin's, each one takes
+    seconds. Tries are counted by what they cost at the molecule's size, not timed, so that the answer is the same on
+    every machine.
 
     Args:
         mol: sanitised molecule, its stereo assigned; explicit hydrogens are ignored.
     """
+    full = Chem.AddHs(heavy_molecule(mol))
     params: Any = _random_coordinates(_rdkit_seed(0))
-    params.maxIterations = READY_ITERATIONS
+    params.maxIterations = min(READY_TRIES, int(READY_WORK * (100 / full.GetNumAtoms()) ** 3))
+    if params.maxIterations == 0:
+        return False
     with rdBase.BlockLogs():
-        return int(rdDistGeom.EmbedMolecule(Chem.AddHs(heavy_molecule(mol)), params)) >= 0
+        return int(rdDistGeom.EmbedMolecule(full, params)) >= 0
 
 
 def _embed(full: Chem.Mol, num: int, params: rdDistGeom.EmbedParameters) -> np.ndarray:

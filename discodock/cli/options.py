@@ -24,13 +24,20 @@ CLASSICAL_SPELLINGS: Final = {
 }
 """What users of other docking tools type, and its name here."""
 
+LIGAND_OPTIONS: Final = ("--ligand", "-l")
+
 # what to dock
 Protein = Annotated[
     Path | None, typer.Option("--protein", "-p", metavar="FILE", help="Protein: PDB or mmCIF, also gzipped.")
 ]
-Ligand = Annotated[
-    str | None,
-    typer.Option("--ligand", "-l", metavar="FILE", help=f"Ligand(s): {known_formats()} file, or a SMILES string."),
+Ligands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ligand",
+        "-l",
+        metavar="FILE...",
+        help=f"Ligand(s): {known_formats()} files, folders of them, or SMILES strings.",
+    ),
 ]
 JobTable = Annotated[
     Path | None,
@@ -95,7 +102,24 @@ def modern_spelling(arguments: Sequence[str]) -> list[str]:
             name = name.replace("_", "-")
         name, value = (str(Path(text).expanduser()) if text.startswith("~/") else text for text in (name, value))
         modern.append(CLASSICAL_SPELLINGS.get(name, name) + separator + value)
-    return modern
+    return _repeated_ligands(modern)
+
+
+def _repeated_ligands(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--ligand` before every further word after one, as a shell makes them of `-l *.sdf`."""
+    if arguments[:1] != ["predict"]:
+        return list(arguments)
+    repeated: list[str] = []
+    is_ligand = False  # whether the last option was --ligand and has its first value
+    for number, argument in enumerate(arguments):
+        follows = number > 0 and arguments[number - 1] in LIGAND_OPTIONS
+        if is_ligand and not follows and not argument.startswith("-"):
+            repeated.append("--ligand")
+        elif argument.startswith("-"):
+            is_ligand = False
+        is_ligand = is_ligand or follows or argument.startswith("--ligand=")
+        repeated.append(argument)
+    return repeated
 
 
 def merge_center(

@@ -42,7 +42,7 @@ Exit code: 0 all docked, 1 some or all failed, 2 the command line or an input is
 def predict(
     docking: DockingConfig,
     protein: options.Protein = None,
-    ligand: options.Ligand = None,
+    ligand: options.Ligands = None,
     pocket_ligand: options.PocketLigand = None,
     pocket_center: options.PocketCenter = None,
     pocket_residues: options.PocketResidues = None,
@@ -61,13 +61,13 @@ def predict(
     """Dock what the command line says; returns the exit code."""
     hide_reader_notes()
     center = options.merge_center(pocket_center, (center_x, center_y, center_z))
-    _check_inputs(jobs_table, protein, ligand, name)
+    _check_inputs(jobs_table, protein, ligand or [], name)
     radius = docking.pocket_radius
     pocket = _pocket(pocket_ligand, center, pocket_residues, radius, needs_place=jobs_table is None)
     if jobs_table is not None:
         jobs = _table_jobs(jobs_table, pocket, radius, template_smiles)
     else:
-        assert protein is not None and ligand is not None
+        assert protein is not None and ligand
         jobs = _ligand_jobs(protein, ligand, pocket, name, template_smiles)
     from discodock.inference.many.run_jobs import RunOptions
     from discodock.report.write import foreign_index
@@ -81,13 +81,13 @@ def predict(
     return 0 if are_reported and all(outcome.is_ok for outcome in outcomes) else 1
 
 
-def _check_inputs(jobs_table: Path | None, protein: Path | None, ligand: str | None, name: str | None) -> None:
-    """Exactly one of a table of jobs and a protein with its ligand."""
+def _check_inputs(jobs_table: Path | None, protein: Path | None, ligands: list[str], name: str | None) -> None:
+    """Exactly one of a table of jobs and a protein with its ligands."""
     if jobs_table is not None and name is not None:
         raise ConfigError("--name is for --ligand; rows of --input have names of their own, in the column name")
-    if jobs_table is not None and (protein is not None or ligand is not None):
+    if jobs_table is not None and (protein is not None or ligands):
         raise ConfigError("--input names proteins and ligands itself; leave out --protein and --ligand")
-    if jobs_table is None and (protein is None or ligand is None):
+    if jobs_table is None and (protein is None or not ligands):
         missing = "--protein" if protein is None else "--ligand"
         raise ConfigError(f"{missing} is missing; give --protein and --ligand, or --input with a table of jobs")
 
@@ -116,11 +116,11 @@ def _table_jobs(table: Path, pocket: PocketSpec | None, radius: float, template_
 
 
 def _ligand_jobs(
-    protein: Path, ligand: str, pocket: PocketSpec | None, name: str | None, template_smiles: str | None
+    protein: Path, ligands: list[str], pocket: PocketSpec | None, name: str | None, template_smiles: str | None
 ) -> list[Job]:
-    from discodock.inference.many.jobs import jobs_of_ligand, with_distinct_names
+    from discodock.inference.many.jobs import jobs_of_ligands, with_distinct_names
 
-    return with_distinct_names(jobs_of_ligand(protein, ligand, pocket, name=name, template_smiles=template_smiles))
+    return with_distinct_names(jobs_of_ligands(protein, ligands, pocket, name=name, template_smiles=template_smiles))
 
 
 def _run(jobs: list[Job], out: Path, run_options: RunOptions, checkpoint: Path | None, device: str) -> list[JobOutcome]:

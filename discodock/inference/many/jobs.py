@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from discodock.chem.ligand import LigandRecord, iter_ligands
+from discodock.chem.ligand_formats import known_formats, suffix_format
 from discodock.errors import InputError
 from discodock.failures import LOG_FILE, reason_of
 from discodock.inference.config import DEFAULT_RADIUS
@@ -32,6 +33,9 @@ TELLING_WORDS: Final = {
 
 NEARLY_EQUAL: Final = 0.85
 """Similarity of two names from which one is taken for a misspelling of the other."""
+
+TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv"})
+"""Files that are read as lists of SMILES if named, but may be anything in a folder."""
 
 MAX_NAME_BYTES: Final = 200
 """File systems take names of 255 bytes, and drafts and numbers need some of them."""
@@ -95,6 +99,59 @@ def jobs_of_ligand(
         else:
             jobs.append(Job(folder, protein, pocket, record))
     return jobs
+
+
+def jobs_of_ligands(
+    protein: Path,
+    ligands: Sequence[str],
+    pocket: PocketSpec | None,
+    *,
+    name: str | None = None,
+    template_smiles: str | None = None,
+) -> list[Job]:
+    """As `jobs_of_ligand` for several files, folders of files and SMILES strings, in this order.
+
+    Of several, a file that cannot be read at all becomes a job with a `problem` too.
+
+    Args:
+        protein: structure file.
+        ligands: ligand files, folders, whose ligand files count in the order of their names, or SMILES strings.
+        pocket: pocket to dock into; None for blind docking.
+        name: name of the job; with several records it precedes their own names. None takes these alone.
+        template_smiles: chemistry of ligands that come as PDB files.
+
+    Raises:
+        InputError: the only file cannot be read, or a folder holds no ligand file.
+    """
+    sources = [each for ligand in ligands for each in _files_in(ligand, has_template=template_smiles is not None)]
+    if len(sources) == 1:
+        return jobs_of_ligand(protein, sources[0], pocket, name=name, template_smiles=template_smiles)
+    jobs: list[Job] = []
+    for source in sources:
+        try:
+            jobs += jobs_of_ligand(protein, source, pocket, template_smiles=template_smiles)
+        except InputError as error:
+            jobs.append(Job(folder_name(Path(source).name.partition(".")[0]), protein, pocket, None, str(error)))
+    return jobs if name is None else [replace(job, name=folder_name(f"{name}_{job.name}")) for job in jobs]
+
+
+def _files_in(ligand: str, *, has_template: bool) -> list[str]:
+    """The ligand files of a folder, by name; anything else as it stands. Tables and, without template, PDB are none.
+
+    Raises:
+        InputError: the folder holds none, or cannot be read.
+    """
+    try:
+        if not Path(ligand).is_dir():
+            return [ligand]
+        files = sorted(path for path in Path(ligand).iterdir() if path.is_file() and not path.name.startswith("."))
+    except (OSError, ValueError):  # a long SMILES is no possible file name
+        return [ligand]
+    wanted = {"mol2", "sdf", "smi"} | ({"pdb"} if has_template else set())
+    found = [str(path) for path in files if suffix_format(path) in wanted and not TABLE_SUFFIXES & set(path.suffixes)]
+    if not found:
+        raise InputError(f"{ligand}: a folder without ligand files; give {known_formats(without_template=True)} files")
+    return found
 
 
 def read_jobs(
