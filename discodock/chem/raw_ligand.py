@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from discodock.failures import reason_of
-
 from discodock.chem.sd_tags import Tags
+from discodock.failures import reason_of
 
 if TYPE_CHECKING:
     from rdkit import Chem
