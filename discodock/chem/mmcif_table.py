@@ -25,6 +25,9 @@ _NEEDED: Final = (
 )
 """Columns without which atoms cannot be read; one of each."""
 
+_LEFT_OUT: Final = "9999"
+"""Number of the model that holds what is left out; only the first model is used."""
+
 _UNKNOWN: Final = ("", "?", ".")
 
 
@@ -59,17 +62,18 @@ def complete_atom_site(block: gemmi.cif.Block, log: ChangeLog) -> None:
     table.fill("id", [str(number) for number in range(1, table.num_rows + 1)])
     records = table.records()
     table.write("type_symbol", _elements(records, table.values("type_symbol")))
-    models: dict[str, list[int]] = {}
-    for row, model in enumerate(table.values("pdbx_PDB_model_num") or ["1"] * table.num_rows):
-        models.setdefault(model, []).append(row)
+    models = table.values("pdbx_PDB_model_num") or ["1"] * table.num_rows
     chains = table.values("auth_asym_id")
-    for rows in models.values():
-        names, notes = distinct_chains([records[row] for row in rows])
-        for row, name in zip(rows, names, strict=True):
-            chains[row] = name
-        for note in notes:
+    for model in dict.fromkeys(models):
+        rows = [row for row, other in enumerate(models) if other == model]
+        found = distinct_chains([records[row] for row in rows])
+        for row, name in zip(rows, found.names, strict=True):
+            chains[row], models[row] = (name, model) if name is not None else (chains[row], _LEFT_OUT)
+        for note in found.notes:
             log.warn(note)
     table.write("auth_asym_id", chains)
+    if _LEFT_OUT in models:
+        table.write("pdbx_PDB_model_num", models)
 
 
 @dataclass(frozen=True)

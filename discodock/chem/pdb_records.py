@@ -16,6 +16,8 @@ from discodock.chem.residues import is_common_residue, is_known_residue, is_long
 
 ATOM_RECORDS: Final = ("ATOM  ", "HETATM")
 
+_MODEL_ENDS: Final = ("MODEL ", "ENDMDL", "END")
+
 _PDBQT_END: Final = re.compile(r" {3,4}[ +-]*\d*\.\d{3} [A-Za-z]")
 """Charge and type, in columns 67 to 78 of a PDBQT line."""
 
@@ -122,21 +124,22 @@ def _complete_elements(lines: list[str], atoms: list[int], names: dict[str, str]
 
 
 def _separate_chains(lines: list[str], names: dict[str, str], log: ChangeLog) -> None:
-    """Give names of their own to chains that share one."""
+    """Give names of their own to chains that share one; other structures in the same place are taken out."""
     model: list[int] = []
-    for number in range(len(lines) + 1):
-        if number < len(lines) and not lines[number].startswith("MODEL "):
-            if lines[number].startswith(ATOM_RECORDS):
-                model.append(number)
-            continue
-        records = [_record(lines[index], names) for index in model]
-        chains, notes = distinct_chains(records)
-        for index, record, chain in zip(model, records, chains, strict=True):
-            if chain != record.chain:
-                lines[index] = f"{lines[index][:20]}{chain:>2}{lines[index][22:]}"
-        for note in notes:
-            log.warn(note)
-        model = []
+    for number, line in enumerate([*lines, "END"]):
+        if line.startswith(ATOM_RECORDS):
+            model.append(number)
+        elif line.startswith(_MODEL_ENDS):
+            records = [_record(lines[index], names) for index in model]
+            found = distinct_chains(records)
+            for index, record, chain in zip(model, records, found.names, strict=True):
+                if chain is None:
+                    lines[index] = ""
+                elif chain != record.chain:
+                    lines[index] = f"{lines[index][:20]}{chain:>2}{lines[index][22:]}"
+            for note in found.notes:
+                log.warn(note)
+            model = []
 
 
 def _record(line: str, names: dict[str, str]) -> AtomRecord:

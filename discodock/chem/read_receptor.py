@@ -20,6 +20,7 @@ from discodock.chem.residues import (
     is_nucleotide,
     is_pseudo_atom,
     is_standard_atom,
+    is_water,
     missing_side_chain_atoms,
     parent_amino_acid,
     parent_atom,
@@ -170,7 +171,9 @@ def _read_residue(raw: gemmi.Residue, chain: str, changes: ChangeLog) -> tuple[R
             )
         if name in atoms.names:
             gap = math.dist(atoms.pos[atoms.names.index(name)], atom.pos.tolist())
-            changes.add(f"second atom {name} left out", residue.label, is_warning=gap > SAME_ATOM)
+            changes.add(
+                f"second atom {name} left out", residue.label, is_warning=gap > SAME_ATOM and not is_water(residue.name)
+            )
             continue
         atoms.names.append(name)
         atoms.elements.append(element)

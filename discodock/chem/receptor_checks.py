@@ -15,7 +15,7 @@ N_CA_BOND: Final = 1.46
 UNITS: Final = {0.1: "nm; multiply them by 10", 1.89: "Bohr; divide them by 1.89", 100.0: "pm; divide them by 100"}
 """Units that coordinates may be in, by the ratio of lengths to those in Å."""
 
-OVERLAP: Final = 0.5
+OVERLAP: Final = 0.8
 """Å between two atoms that cannot both be there; the shortest bond between heavy atoms is 1.1 Å."""
 
 MAX_OVERLAPPING: Final = 0.05
@@ -67,7 +67,7 @@ def _check_trace(receptor: Receptor, backbone: dict[str, np.ndarray]) -> None:
     alone = has["CA"] & ~has["N"] & ~has["C"]
     if alone.sum() > has["CA"].sum() / 2:
         raise InputError(
-            f"{receptor.source}: {alone.sum()} of {has['CA'].sum()} residues have nothing but a CA atom; docking needs"
+            f"{receptor.source}: {alone.sum()} of {has['CA'].sum()} residues have no backbone but CA; docking needs"
             " all heavy atoms, so rebuild the model or give one that is complete"
         )
 

@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
 
+import numpy as np
+from scipy.spatial import cKDTree
+
 from discodock.chem.residues import is_nucleotide, is_water, parent_amino_acid
 
 SAME_ATOM: Final = 0.5
 """Å between two atoms of one name below which the second is a repetition of the first, not an atom of a copy."""
+
+CLASH: Final = 2.0
+"""Å; atoms of two molecules that are both there are farther apart."""
+
+MAX_CLASHING: Final = 0.2
+"""Share of atoms in a clash below which two molecules stand apart."""
 
 _LETTERS: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
 
@@ -36,11 +45,26 @@ class AtomRecord:
     pos: tuple[float, float, float]
 
 
+@dataclass(frozen=True)
+class DistinctChains:
+    """Names of chains that tell apart those which shared one.
+
+    Attributes:
+        names: chain name of each atom; None where the atom is of another structure in the place of the first.
+        notes: sentences on names that several chains shared, and on atoms that are left out.
+    """
+
+    names: list[str | None]
+    notes: list[str]
+
+
 @dataclass
 class _Copy:
-    """The residues of one chain, or of one of several chains that share a name."""
+    """The residues of one chain, or of one of several chains that share a name; `first` is the first of them."""
 
-    name: str
+    name: str | None
+    first: str = ""
+    is_water: bool = True
     atoms: dict[tuple[str, str, str], tuple[float, float, float]] = field(default_factory=dict)
     polymer: dict[str, str] = field(default_factory=dict)
 
@@ -56,15 +80,14 @@ class _SharedName:
     def place(self, run: Sequence[AtomRecord]) -> int:
         """The copy to which the next residue belongs."""
         first = run[0]
-        if is_water(first.residue):
-            return self.current
         is_polymer = _is_polymer(first.residue)
         earlier = [] if is_polymer else range(self.current)  # hetero groups may stand after all chains
         order = [self.current, *range(self.current + 1, len(self.copies)), *earlier]
         found = next((index for index in order if self._has_room(self.copies[index], run)), len(self.copies))
         if found == len(self.copies):
-            self.copies.append(_Copy(""))
+            self.copies.append(_Copy("", f"{first.residue}{first.number.strip()}"))
         copy = self.copies[found]
+        copy.is_water &= is_water(first.residue)
         if not any(each.altloc for each in run):
             copy.atoms |= {(first.number, first.residue, each.atom): each.pos for each in run}
             copy.polymer |= {first.number: first.residue} if is_polymer else {}
@@ -88,33 +111,58 @@ class _SharedName:
         return not gaps or is_part or min(gaps) < SAME_ATOM
 
 
-def distinct_chains(records: Sequence[AtomRecord]) -> tuple[list[str], list[str]]:
-    """Names that tell apart the chains of one model which share one, by residues that come up again elsewhere.
+def stand_apart(pos: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two sets of atoms lie beside each other, as copies of a molecule do, rather than in the same place.
 
-    Residues that come up again in the same place, or as an alternative location, are no further chain.
+    Args:
+        pos: positions, Å, shape (N, 3).
+        other: positions, Å, shape (M, 3).
+    """
+    return len(pos) == 0 or len(other) == 0 or bool((cKDTree(pos).query(other)[0] < CLASH).mean() < MAX_CLASHING)
+
+
+def distinct_chains(records: Sequence[AtomRecord]) -> DistinctChains:
+    """Tell apart the chains of one model which share a name, by residues that come up again elsewhere.
+
+    Residues that come up again in the same place, or as an alternative location, are no further chain; a whole chain
+    that does so, as a further model would, is left out.
 
     Args:
         records: atoms of the model, in file order.
-
-    Returns:
-        Chain name of each atom, and a sentence for each name that several chains shared.
     """
     shared: dict[str, _SharedName] = {}
     placed: list[tuple[_SharedName, int, int]] = []
     for run in _runs(records):
         name = shared.setdefault(run[0].chain, _SharedName(run[0].chain))
         placed.append((name, name.place(run), len(run)))
-    several = [name for name in shared.values() if len(name.copies) > 1]
+    if all(len(name.copies) == 1 for name in shared.values()):
+        return DistinctChains([record.chain for record in records], [])
     free = (name for name in _chain_names() if name not in shared)
+    notes = [note for name in shared.values() if len(name.copies) > 1 for note in _name_copies(name, free)]
+    return DistinctChains([name.copies[index].name for name, index, count in placed for _ in range(count)], notes)
+
+
+def _name_copies(shared: _SharedName, free: Iterator[str]) -> list[str]:
+    """Name the chains that share a name, those in the place of others by None; returns what to say of it."""
+    was = shared.copies[0].name
+    there: list[np.ndarray] = []
+    for number, copy in enumerate(shared.copies):
+        pos = np.array(list(copy.atoms.values())).reshape(-1, 3)
+        is_apart = all(stand_apart(other, pos) for other in there)
+        if number or not was:
+            copy.name = next(free) if is_apart else None
+        there += [pos] if is_apart else []
+    further = [copy for copy in shared.copies[1:] if not copy.is_water]
+    kept = [copy.name for copy in (shared.copies[0], *further) if copy.name is not None]
     notes = []
-    for name in several:
-        was = name.copies[0].name
-        for copy in name.copies[0 if not was else 1 :]:
-            copy.name = next(free)
-        names = [copy.name for copy in name.copies]
+    if len(kept) > 1:
         what = f"several chains have the name {was}" if was else "chains without names have the same residue numbers"
-        notes.append(f"{what}: they are read as chains {', '.join(names)}")
-    return [name.copies[index].name for name, index, count in placed for _ in range(count)], notes
+        example = next(copy.first for copy in further if copy.name is not None)
+        notes.append(f"{what} (from {example} on): they are read as chains {', '.join(kept)}")
+    left_out = [copy.first for copy in further if copy.name is None]
+    if left_out:
+        notes.append(f"residues that come up again in the same place, from {left_out[0]} on, are left out")
+    return notes
 
 
 def _runs(records: Sequence[AtomRecord]) -> Iterator[list[AtomRecord]]:

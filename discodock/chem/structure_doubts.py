@@ -5,33 +5,17 @@ from typing import Final
 
 import gemmi
 import numpy as np
-from scipy.spatial import cKDTree
 
 from discodock.chem.change_log import ChangeLog
 from discodock.chem.pdb_records import ATOM_RECORDS
+from discodock.chem.repeated_chains import stand_apart
 from discodock.chem.residues import is_nucleotide, parent_amino_acid
-
-CLASH: Final = 2.0
-"""Å; atoms of two molecules that are both there are farther apart."""
-
-MAX_CLASHING: Final = 0.2
-"""Share of atoms in a clash below which two molecules stand apart."""
 
 MIN_SEEN: Final = 0.5
 """Share of a chain's announced residues below which more seems missing than flexible ends."""
 
 _BACKBONE: Final = frozenset({"N", "CA", "C", "O"})
 _CHAIN_ENDS: Final = frozenset({"OXT", "OT2", "OC2"})
-
-
-def stand_apart(pos: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two sets of atoms lie beside each other, as copies of a molecule do, rather than in the same place.
-
-    Args:
-        pos: positions, Å, shape (N, 3).
-        other: positions, Å, shape (M, 3).
-    """
-    return bool((cKDTree(pos).query(other)[0] < CLASH).mean() < MAX_CLASHING) if len(pos) and len(other) else True
 
 
 def without_ends(lines: Sequence[str], log: ChangeLog) -> list[str]:

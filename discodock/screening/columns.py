@@ -8,6 +8,7 @@ from typing import Final, Literal
 from discodock.chem.descriptors import Descriptors
 from discodock.inference.columns import find_column
 from discodock.inference.result import DockingResult
+from discodock.inference.site_warnings import site_warnings
 from discodock.screening.config import ScreeningConfig
 from discodock.screening.ledger import StoredResult
 from discodock.screening.ranking import per_atom, size_corrected
@@ -130,7 +131,9 @@ def table_row(result: StoredResult, rank: int, config: ScreeningConfig) -> dict[
 
 def _own_warnings(result: DockingResult) -> list[str]:
     """Warnings of a result that are about this ligand, not about the receptor that all have in common."""
-    common = {*result.receptor.warnings, *result.pocket.warnings, *result.ligand.warnings}
+    given = [site.pocket.center for site in result.sites if site.prob == 1]  # the user's pocket, not one that was found
+    of_receptor = {*result.receptor.warnings, *site_warnings(result.receptor, given)}
+    common = of_receptor.union(result.pocket.warnings, result.ligand.warnings)
     return [warning for warning in result.warnings if warning not in common]
 
 

@@ -6,9 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from discodock.chem.receptor import Receptor
 from discodock.errors import CheckpointError
@@ -16,10 +14,8 @@ from discodock.inference.inputs import read_docking_receptor
 from discodock.inference.outputs import fingerprint
 from discodock.inference.pocket import Pocket, PocketSpec, resolve_pocket
 from discodock.inference.relaxation.relax import check_relaxation
+from discodock.inference.site_warnings import site_warnings
 from discodock.screening.config import ScreeningConfig
-
-BLOCKING_DISTANCE: Final = 2.5
-"""Å from the pocket's centre within which an atom of a hetero group says that something lies in the pocket."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +88,7 @@ def _warnings(receptor: Receptor, pocket: Pocket | None) -> tuple[str, ...]:
     """What a user should know; unlike `predict`, nothing here tells a ligand in the pocket from a cofactor."""
     if pocket is None:
         return receptor.warnings
-    known = (*receptor.warnings, *pocket.warnings)
-    is_near = np.linalg.norm(receptor.pos - pocket.center, axis=1) < BLOCKING_DISTANCE
-    residues = [receptor.residues[index] for index in np.unique(receptor.residue_idx[is_near])]
-    blocking = [residue.label for residue in residues if residue.kind == "cofactor"]
-    if not blocking:
-        return known
-    chain = blocking[0].partition(":")[0]
-    number = next(f"{r.number}{r.icode}" for r in residues if r.label == blocking[0])
-    return (
-        *known,
-        f"{', '.join(blocking)} lies in the middle of the pocket and stays there: ligands are docked around it; to dock"
-        f" in its place, give --drop {chain}:{number}",
-    )
+    return (*receptor.warnings, *pocket.warnings, *site_warnings(receptor, [pocket.center]))
 
 
 def _digest(checkpoint: Path) -> str:

@@ -112,6 +112,21 @@ def test_one_chain_in_parts_stays_one_chain(tmp_path: Path) -> None:
     assert receptor.warnings == ()
 
 
+@pytest.mark.parametrize("shift", [0.7, 1.5])
+@pytest.mark.parametrize("ter", [[], ["TER"], ["ENDMDL"]], ids=["bare", "TER", "ENDMDL"])
+def test_further_structures_in_the_same_place_are_left_out(ter: list[str], shift: float, tmp_path: Path) -> None:
+    receptor = read_receptor(written(tmp_path, [*PROTEIN, *ter, *moved(PROTEIN, shift), *ter]))
+    assert len(receptor.pos) == len(PROTEIN) and len(receptor.warnings) == 1
+    assert "only the first is used" in warned(receptor) or "from ALA1 on, are left out" in warned(receptor)
+
+
+def test_numbers_of_waters_may_come_up_again(tmp_path: Path) -> None:
+    waters = [hetero(" O", "HOH", "O", number=100 + at % 50, x=20.0 + at) for at in range(150)]
+    assert read_receptor(written(tmp_path, [*PROTEIN, *waters])).warnings == ()
+    kept = read_receptor(written(tmp_path, [*PROTEIN, *waters]), keep=["HOH"])
+    assert len(kept.pos) == len(PROTEIN) + 150 and kept.warnings == ()
+
+
 def test_an_unmarked_alternative_of_a_side_chain_is_no_copy(tmp_path: Path) -> None:
     at = next(number for number, line in enumerate(PROTEIN) if line[12:16] == " CB ")
     receptor = read_receptor(written(tmp_path, [*PROTEIN[: at + 1], *moved([PROTEIN[at]], 1.5), *PROTEIN[at + 1 :]]))
@@ -125,6 +140,7 @@ def test_copies_in_mmcif_are_kept_apart(tmp_path: Path) -> None:
     table = block.find("_atom_site.", ["label_asym_id", "auth_asym_id", "Cartn_x"])
     rows = [list(row) for row in block.find_mmcif_category("_atom_site.")]
     loop = table.loop
+    num_plain = len(rows)
     x, label = loop.tags.index("_atom_site.Cartn_x"), loop.tags.index("_atom_site.label_asym_id")
     for row in rows:
         row[x], row[label] = str(float(row[x]) + 45.0), "B"
@@ -132,7 +148,12 @@ def test_copies_in_mmcif_are_kept_apart(tmp_path: Path) -> None:
     path = tmp_path / "dimer.cif"
     path.write_text(block.as_string())
     receptor = read_receptor(path)
-    assert len(receptor.pos) == 2 * len(PROTEIN) and "several chains have the name A" in warned(receptor)
+    assert len(receptor.pos) == 2 * len(PROTEIN) and "several chains have the name A (from ALA1 on)" in warned(receptor)
+    for row in range(num_plain, 2 * num_plain):
+        block.find_loop("_atom_site.Cartn_x")[row] = str(float(rows[row - num_plain][x]) - 45.0 + 0.7)
+    path.write_text(block.as_string())
+    receptor = read_receptor(path)
+    assert len(receptor.pos) == len(PROTEIN) and "from ALA1 on, are left out" in warned(receptor)
 
 
 def test_ions_without_element() -> None:
@@ -373,7 +394,7 @@ def test_backbone_only() -> None:
 
 def test_alpha_carbons_alone_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, [line for line in PROTEIN if line[12:16] == " CA "])
-    with pytest.raises(InputError, match="72 of 72 residues have nothing but a CA atom"):
+    with pytest.raises(InputError, match="72 of 72 residues have no backbone but CA"):
         read_receptor(path)
 
 
@@ -538,7 +559,7 @@ def test_what_changes_the_science_reaches_terminal_table_and_report(
         "chainless-dimer": "they are read as chains A, B",
         "occupied-pocket": "lies within A:INH301 (9 atoms)",
         "backbone-only": "no side chain on 31 of the 38 residues",
-        "trace": "72 of 72 residues have nothing but a CA atom",
+        "trace": "72 of 72 residues have no backbone but CA",
     }
     for name, sentence in words.items():
         assert sentence in summary[name]["message"]
