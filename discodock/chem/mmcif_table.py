@@ -52,6 +52,9 @@ def complete_atom_site(block: gemmi.cif.Block, log: ChangeLog) -> None:
     Args:
         block: block with a table of atoms that lacks none of `missing_columns`.
         log: log of what a user must know.
+
+    Raises:
+        ValueError: a residue number or an alternative location has other than ASCII characters.
     """
     table = _AtomTable.of(block)
     if table is None:
@@ -61,6 +64,9 @@ def complete_atom_site(block: gemmi.cif.Block, log: ChangeLog) -> None:
     table.fill("label_alt_id", ["."] * table.num_rows)
     table.fill("id", [str(number) for number in range(1, table.num_rows + 1)])
     records = table.records()
+    odd = next((each for each in records if not (each.altloc + each.number).isascii()), None)
+    if odd is not None:
+        raise ValueError(f"number {odd.number!r} or alternative location {odd.altloc!r} of {odd.residue} is not ASCII")
     table.write("type_symbol", _elements(records, table.values("type_symbol")))
     models = table.values("pdbx_PDB_model_num") or ["1"] * table.num_rows
     chains = table.values("auth_asym_id")

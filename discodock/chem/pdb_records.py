@@ -120,7 +120,9 @@ def _complete_elements(lines: list[str], atoms: list[int], names: dict[str, str]
         if element is None and not has_element:
             element = named_element(residue, line[12:16], is_left_aligned=is_left_aligned)
         if element is not None and element.upper() != given.strip().upper():
-            lines[number] = f"{line[:76]:<76}{element.upper():>2}{line[78:]}"
+            lines[number] = f"{line[:76]:<76}{element.upper():>2}"
+        elif not has_element:
+            lines[number] = line[:76]  # old files have their identifier and line numbers there
 
 
 def _separate_chains(lines: list[str], names: dict[str, str], log: ChangeLog) -> None:

@@ -49,6 +49,8 @@ class ReceptorSelection:
         limit = HETERO_OVERLAP if is_hetero else POLYMER_OVERLAP
         if any(_is_copy(reference, residue, atoms, limit) for reference in self._references):
             return "copy of the ligand dropped (same position)"
+        if residue.kind == "cofactor" and any(reference.excludes(atoms) for reference in self._references):
+            return "alternative of the ligand dropped"
         if (is_hetero or atoms.molecule) and any(reference.has_composition(atoms) for reference in self._references):
             return "copy of the ligand dropped (same composition)"
         return "crystallisation additives dropped" if is_hetero and is_additive(residue.parent) else None
@@ -91,6 +93,14 @@ class _Reference:
             return False
         distance = np.linalg.norm(pos[:, None] - self.pos[None], axis=-1)
         return bool((distance.min(1) < limit).mean() >= 0.5)
+
+    def excludes(self, atoms: ResidueAtoms) -> bool:
+        """Whether a group with alternative locations has none that leaves the ligand its place."""
+        reference = self.pos
+        if reference is None or len(reference) == 0 or not atoms.locations:
+            return False
+        gaps = [np.linalg.norm(np.array(pos)[:, None] - reference[None], axis=-1).min() for pos in atoms.locations]
+        return bool(max(gaps) < HETERO_OVERLAP)
 
     def may_hold(self, metal: str) -> bool:
         """Whether a metal ion may be the ligand's, rather than one of the protein that the pose came close to."""

@@ -151,6 +151,9 @@ def _parse_pdb(text: str, path: Path, log: ChangeLog) -> gemmi.Structure:
 def _check_atom_line(line: str, number: int, path: Path) -> None:
     if len(line) < 54:
         raise InputError(f"{path}: line {number} is cut off in the coordinates (truncated file?); copy it again")
+    if not line[:80].isascii():
+        odd = next(char for char in line if not char.isascii())
+        raise InputError(f"{path}: line {number} has {odd!r} in its columns, which PDB files cannot hold; rename it")
     words = [line[start : start + 8] for start in (30, 38, 46)]
     if not all(_COORDINATE.fullmatch(word) and abs(float(word)) < MAX_COORDINATE for word in words):
         raise InputError(f"{path}: line {number} has no usable coordinates ({line[30:54].strip()!r}); repair the file")

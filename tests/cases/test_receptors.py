@@ -326,6 +326,16 @@ def test_another_group_at_the_position_of_the_reference_leaves_with_it(tmp_path:
     assert others(read_receptor(path, reference_ligands=[reference])) == {}
 
 
+def test_an_alternative_of_the_reference_under_another_number_leaves_with_it(tmp_path: Path) -> None:
+    first = [f"{line[:16]}A{line[17:54]}  0.60{line[60:]}" for line in LIGAND]
+    other = [f"{line[:16]}BXYZ{line[20:22]} 302{line[26:54]}  0.40{line[60:]}" for line in moved(LIGAND, 0.7)]
+    reference = np.array([[float(line[at : at + 8]) for at in (30, 38, 46)] for line in first])
+    receptor = read_receptor(written(tmp_path, [*PROTEIN, *first, *moved(other, 1.5)]), reference_ligands=[reference])
+    assert others(receptor) == {}
+    far = read_receptor(written(tmp_path, [*PROTEIN, *first, *moved(other, 12.0)]), reference_ligands=[reference])
+    assert list(others(far)) == ["A:XYZ302"]
+
+
 def amino_acid_ligand(number: int = 400) -> list[str]:
     """A serine on its own, all atoms of it."""
     pos = {
@@ -411,11 +421,25 @@ def test_other_units_are_refused(factor: float, word: str, tmp_path: Path) -> No
         read_receptor(written(tmp_path, scaled(factor)))
 
 
-@pytest.mark.parametrize("text", ["9999.999", "-9999.99", "9.00e+30", " 1_0.000", "\uff11\uff12.000  ", "     inf"])
+@pytest.mark.parametrize("text", ["9999.999", "-9999.99", "9.00e+30", " 1_0.000", "     inf", "\t 1.000 "])
 def test_coordinates_beyond_belief_are_refused(text: str, tmp_path: Path) -> None:
     lines = [*PROTEIN[:9], f"{PROTEIN[9][:30]}{text}{PROTEIN[9][38:]}", *PROTEIN[10:]]
     with pytest.raises(InputError, match="line 10 has no usable coordinates"):
         read_receptor(written(tmp_path, lines))
+
+
+@pytest.mark.parametrize(("at", "char"), [(21, "É"), (17, "ß"), (16, "β"), (30, "\uff11")])
+def test_characters_that_move_columns_are_refused_by_name(at: int, char: str, tmp_path: Path) -> None:
+    lines = [*PROTEIN[:9], f"{PROTEIN[9][:at]}{char}{PROTEIN[9][at + 1 :]}", *PROTEIN[10:]]
+    with pytest.raises(InputError, match=f"line 10 has '{char}' in its columns"):
+        read_receptor(written(tmp_path, lines))
+
+
+def test_identifiers_and_line_numbers_of_old_files_are_no_elements(tmp_path: Path) -> None:
+    zinc = hetero("ZN", " ZN")
+    lines = [f"{line[:66]:<72}1ABC{number:4d}" for number, line in enumerate([*PROTEIN, zinc], start=90)]
+    receptor = read_receptor(written(tmp_path, lines))
+    assert others(receptor) == {"A:ZN500": ("metal", "Zn")} and len(receptor.pos) == len(PROTEIN) + 1
 
 
 def test_atoms_away_from_everything_are_refused_by_name(tmp_path: Path) -> None:
@@ -529,6 +553,16 @@ def test_columns_that_mmcif_files_lack(missing: tuple[str, ...], tmp_path: Path)
 def test_columns_that_nothing_stands_for_are_named(missing: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"no column _atom_site.{missing[0]}"):
         read_receptor(mmcif(tmp_path, missing))
+
+
+def test_an_mmcif_file_that_was_cut_within_a_residue_is_told_of(tmp_path: Path) -> None:
+    path = mmcif(tmp_path, ())
+    rows = [line for line in path.read_text().splitlines() if line.startswith(("ATOM", "HETATM"))]
+    head = path.read_text().splitlines()[: -len(rows)]
+    cut = next(at for at, row in enumerate(rows) if at > 100 and row.split()[3] == "CA")
+    receptor = read_receptor(written(tmp_path, [*head, *rows[: cut + 1]], end="", name="cut.cif"))
+    assert "the file ends within A:" in warned(receptor)
+    assert read_receptor(path).warnings == ()
 
 
 def test_mmcif_chains_that_are_announced_but_missing_are_told_of(tmp_path: Path) -> None:
