@@ -1,4 +1,4 @@
-"""Sums, means and maxima of rows that belong together, such as the messages of a node or the atoms of a residue.
+"""Sums, means, maxima, softmax of rows that belong together, such as messages of a node or atoms of a residue.
 
 The sums are those of `torch_geometric.utils.scatter`, in the same order and therefore to the last bit; importing
 torch-geometric for them would take longer than docking a ligand.
@@ -34,6 +34,13 @@ def scatter_max(values: Tensor, index: Tensor, size: int) -> Tensor:
     """Largest value of each group in every column, zero for groups without rows; arguments as in `scatter_sum`."""
     largest = values.new_zeros(size, *values.shape[1:])
     return largest.scatter_reduce_(0, _broadcast(index, values), values, reduce="amax", include_self=False)
+
+
+def scatter_softmax(logits: Tensor, index: Tensor, size: int) -> Tensor:
+    """Softmax over the rows of each group in every column, shape (N, ...); arguments as in `scatter_sum`."""
+    largest = scatter_max(logits.detach(), index, size)  # any constant of the group does, so no gradient is lost
+    weight = (logits - largest[index]).exp()
+    return weight / scatter_sum(weight, index, size)[index]
 
 
 def _broadcast(per_row: Tensor, values: Tensor) -> Tensor:

@@ -35,6 +35,9 @@ class ConfidenceTaskConfig(TaskConfig):
     pair_weight: float = Field(
         0.0, ge=0, description="weight of the loss of pairs, of a near-native pose and a decoy of a complex"
     )
+    list_weight: float = Field(
+        0.0, ge=0, description="weight of the loss of lists, of the near-native poses among all of a complex"
+    )
 
 
 class ConfidenceTask(Task):
@@ -49,7 +52,8 @@ class ConfidenceTask(Task):
         """Loss of a batch of poses."""
         with self.seeded(self.generator(Purpose.TRAINING, self.global_step)):
             losses = self.losses(predict(self.model, batch), batch)
-        total = losses["pose"] + self.config.atom_weight * losses["atom"] + self.config.pair_weight * losses["pair"]
+        total = losses["pose"] + self.config.atom_weight * losses["atom"]
+        total = total + self.config.pair_weight * losses["pair"] + self.config.list_weight * losses["list"]
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
         self.log("train/loss", total.detach(), prog_bar=True)
         return total
@@ -78,15 +82,15 @@ class ConfidenceTask(Task):
         return [ParameterGroup(heads), ParameterGroup(trunk, self.config.trunk_learning_rate_factor)]
 
     def losses(self, prediction: ConfidencePrediction, batch: PoseBatch) -> dict[str, Tensor]:
-        """Mean cross-entropies in nats: of poses, of atoms, every pose weighing the same, and of the order of pairs."""
+        """Mean cross-entropies in nats: of poses, of atoms, every pose weighing the same, and of the order."""
         mask = batch.complexes.ligand.topology.atom_mask[batch.pose_complex]
         pose = F.cross_entropy(prediction.logits, distance_bins(batch.rmsd))
         each = F.cross_entropy(
             prediction.atom_logits.transpose(1, 2), distance_bins(batch.atom_error), reduction="none"
         )
         atom = ((each * mask).sum(dim=1) / mask.sum(dim=1)).mean()
-        pair = pair_loss(prediction.success_logit, batch.rmsd < SUCCESS, batch.pose_complex)
-        return {"pose": pose, "atom": atom, "pair": pair}
+        judged = prediction.success_logit, batch.rmsd < SUCCESS, batch.pose_complex
+        return {"pose": pose, "atom": atom, "pair": pair_loss(*judged), "list": list_loss(*judged)}
 
 
 def predict(model: ConfidenceModel, batch: PoseBatch) -> ConfidencePrediction:
@@ -118,6 +122,33 @@ def pair_loss(score: Tensor, is_near_native: Tensor, pose_complex: Tensor) -> Te
     own = (pose_complex[:, None] == torch.arange(int(pose_complex.max()) + 1, device=score.device)).to(score.dtype)
     total, number = own.T @ nats.sum(dim=1), own.T @ is_pair.sum(dim=1).to(score.dtype)
     return (total / number.clamp(min=1)).sum() / (number > 0).sum().clamp(min=1)
+
+
+def list_loss(score: Tensor, is_near_native: Tensor, pose_complex: Tensor) -> Tensor:
+    """Cross-entropy of a near-native pose being drawn by the softmax of the scores over all poses of its complex.
+
+    -log Σ_near-native exp(s) / Σ_all exp(s), mean over the complexes that have poses of both kinds: ListNet's
+    probability of being ranked first (Cao et al. 2007, doi 10.1145/1273496.1273513), summed over all right answers.
+
+    Args:
+        score: score of all poses, shape (P,).
+        is_near_native: true for near-native poses, bool, shape (P,).
+        pose_complex: the complex of each pose, int64, shape (P,).
+
+    Returns:
+        Nats, a scalar; zero if no complex has poses of both kinds.
+    """
+    own = pose_complex == torch.arange(int(pose_complex.max()) + 1, device=score.device)[:, None]
+    is_chosen = ((own & is_near_native).any(dim=1) & (own & ~is_near_native).any(dim=1))[:, None]
+    every, near_native = own & is_chosen, own & is_near_native & is_chosen
+    nats = _log_sum_exp(score, every) - _log_sum_exp(score, near_native)
+    return nats.sum() / is_chosen.sum().clamp(min=1)
+
+
+def _log_sum_exp(score: Tensor, chosen: Tensor) -> Tensor:
+    """Logarithm of the sum of exponentials of the chosen (C, P) scores (P,) of each row; 0 where none is chosen."""
+    filled = score.masked_fill(~chosen, -torch.inf)
+    return torch.where(chosen.any(dim=1)[:, None], filled, 0.0).logsumexp(dim=1) * chosen.any(dim=1)
 
 
 def pair_accuracy(score: Tensor, is_near_native: Tensor) -> Tensor | None:

@@ -71,8 +71,12 @@ def start_confidence(model: ConfidenceModel, path: Path) -> None:
     """
     checkpoint = load_checkpoint(path)
     known = checkpoint.part(CONFIDENCE_PART) or model.from_score_model(checkpoint.part(SCORE_PART))
+    own = model.state_dict()
     known = {name: value for name, value in known.items() if not name.startswith("ranking.")}  # fitted afresh
-    encoders = [name for name in model.state_dict() if name.startswith(("receptor_encoder.", "layers.0."))]
+    if any(value.shape != own[name].shape for name, value in known.items() if name.startswith("pose_head.")):
+        # Only this head, the last layers, depends on what is pooled; it begins afresh on the trained trunk.
+        known = {name: value for name, value in known.items() if not name.startswith(("attention.", "pose_head."))}
+    encoders = [name for name in own if name.startswith(("receptor_encoder.", "layers.0."))]
     if not all(name in known for name in encoders):
         raise CheckpointError(
             f"{path}: its score model does not fit; set the sizes of task.model as in its score model"

@@ -12,7 +12,7 @@ from discodock.inference.network import default_checkpoint, load_network, pack_n
 from discodock.models.checkpoint import CONFIDENCE_PART, load_checkpoint
 from discodock.models.confidence.model import ConfidenceModel
 from discodock.models.confidence.ranking import EVIDENCE, RankingFeature
-from discodock.tasks.confidence import evidence, pair_accuracy, pair_loss, predict
+from discodock.tasks.confidence import evidence, list_loss, pair_accuracy, pair_loss, predict
 from discodock.tasks.confidence_stage import (
     ConfidenceStageConfig,
     calibrate_file,
@@ -181,26 +181,49 @@ def test_pairs_are_counted_with_ties_as_half():
     assert pair_accuracy(score, torch.ones(4, dtype=torch.bool)) is None
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_loss_of_pairs_is_that_of_a_plain_loop(seed):
+def poses_of_four_complexes(seed):
     generator = torch.Generator().manual_seed(seed)
-    score = torch.randn(20, generator=generator)
+    score = torch.randn(20, generator=generator, requires_grad=True)
     is_near_native = torch.rand(20, generator=generator) < 0.4
     pose_complex = torch.randint(4, (20,), generator=generator)
     is_near_native[pose_complex == 1] = False  # a complex without pairs
-    means = []
+    return score, is_near_native, pose_complex
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_losses_of_order_are_those_of_plain_loops(seed):
+    score, is_near_native, pose_complex = poses_of_four_complexes(seed)
+    pair_means, list_nats = [], []
     for own in (pose_complex == k for k in range(4)):
         near_native, decoys = score[own & is_near_native], score[own & ~is_near_native]
         pairs = [-torch.sigmoid(n - d).log() for n in near_native for d in decoys]
-        means += [torch.stack(pairs).mean()] if pairs else []
-    assert pair_loss(score, is_near_native, pose_complex) == pytest.approx(float(torch.stack(means).mean()), rel=1e-5)
+        if pairs:
+            pair_means.append(torch.stack(pairs).mean())
+            list_nats.append(-score[own].softmax(dim=0)[is_near_native[own]].sum().log())
+    for loss, parts in ((pair_loss, pair_means), (list_loss, list_nats)):
+        found, expected = loss(score, is_near_native, pose_complex), torch.stack(parts).mean()
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+        gradients = [torch.autograd.grad(each, score)[0] for each in (found, expected)]
+        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
 
 
-def test_without_pairs_there_is_no_loss_of_them():
+@pytest.mark.parametrize("loss", [pair_loss, list_loss])
+@pytest.mark.parametrize("is_near_native", [True, False])
+def test_without_poses_of_both_kinds_there_is_no_loss_of_order(loss, is_near_native):
     score = torch.randn(6, requires_grad=True)
-    loss = pair_loss(score, torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.int64))
-    loss.backward()
-    assert loss.item() == 0.0 and not score.grad.any()
+    nats = loss(score, torch.full((6,), is_near_native), torch.zeros(6, dtype=torch.int64))
+    nats.backward()
+    assert nats.item() == 0.0 and not score.grad.any()
+
+
+def test_a_wider_pose_head_begins_afresh_on_the_trunk_of_a_confidence_model(docked, tmp_path):
+    first = train_confidence(settings(docked, "run.max_steps=1"), tmp_path / "first")
+    more = ("task.model.attention_heads=2", "task.list_weight=0.5", "run.max_steps=2", f"start_from={first}")
+    second = train_confidence(settings(docked, *more, "task.trunk_learning_rate_factor=0"), tmp_path / "second")
+    old, new = (load_checkpoint(path).part(CONFIDENCE_PART) for path in (first, second))
+    assert old.keys() < new.keys() and new["pose_head.0.weight"].shape[1] > old["pose_head.0.weight"].shape[1]
+    for name in (name for name in old if name.startswith("layers.") and name.endswith("weight")):
+        torch.testing.assert_close(new[name], old[name])
 
 
 def test_a_step_in_half_precision_is_close_to_one_in_single_precision(docked, tmp_path):

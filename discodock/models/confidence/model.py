@@ -15,7 +15,7 @@ from discodock.models.all_atom.trunk import ComplexContext, PoseTrunk, PoseTrunk
 from discodock.models.confidence.domain import ApplicabilityDomain
 from discodock.models.confidence.ranking import DEFAULT_FEATURES, EVIDENCE, UNNAMED_FEATURES, PoseRanking
 from discodock.nn.features import GatedUpdate
-from discodock.nn.scatter import scatter_max, scatter_mean
+from discodock.nn.scatter import scatter_max, scatter_mean, scatter_softmax, scatter_sum
 from discodock.settings import one_of
 
 BIN_EDGES: Final = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
@@ -33,6 +33,9 @@ class ConfidenceModelConfig(PoseTrunkConfig):
     """Sizes of the confidence model."""
 
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of what the heads read")
+    attention_heads: int = Field(
+        0, ge=0, description="weighted means of the atoms, learned, that a pose is judged by beside mean and maximum"
+    )
     ranking_features: tuple[Annotated[str, one_of(lambda: EVIDENCE)], ...] = Field(
         DEFAULT_FEATURES, min_length=1, description="features that poses are ranked by, names in `EVIDENCE`"
     )
@@ -101,7 +104,9 @@ class ConfidenceModel(PoseTrunk):
         self.update = GatedUpdate(num_scalars, config.num_vectors)
         self.norm, self.dropout = nn.LayerNorm(num_scalars), nn.Dropout(config.dropout)
         self.atom_head = _mlp(num_scalars, num_scalars, num_bins)
-        self.pose_head = _mlp(2 * num_scalars + 1, num_scalars, num_bins)
+        num_attention = config.attention_heads
+        self.attention = nn.Linear(num_scalars, num_attention) if num_attention else None
+        self.pose_head = _mlp((2 + num_attention) * num_scalars + 1, num_scalars, num_bins)
         self.ranking = PoseRanking(config.ranking_features)
         self.domain = ApplicabilityDomain({"ligand": num_scalars, "pocket": num_scalars})
 
@@ -118,6 +123,9 @@ class ConfidenceModel(PoseTrunk):
         scalars = self.dropout(self.norm((features + self.update(features)).scalars))
         pose = torch.arange(len(pos), device=pos.device).repeat_interleave(mask.sum(dim=1))
         pooled = [reduce(scalars, pose, len(pos)) for reduce in (scatter_mean, scatter_max)]
+        if self.attention is not None:
+            attention = scatter_softmax(self.attention(scalars), pose, len(pos))
+            pooled += [scatter_sum(weight[:, None] * scalars, pose, len(pos)) for weight in attention.unbind(dim=1)]
         size = mask.sum(dim=1, keepdim=True).to(scalars.dtype).log()
         atom_logits = pos.new_zeros(*mask.shape, len(BIN_CENTERS))
         atom_logits[mask] = self.atom_head(scalars).to(pos.dtype)
@@ -135,7 +143,7 @@ class ConfidenceModel(PoseTrunk):
 
     def trunk_parameters(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Parameters that a score model has too, and the rest."""
-        heads = ("update.", "norm.", "atom_head.", "pose_head.")
+        heads = ("update.", "norm.", "attention.", "atom_head.", "pose_head.")
         named = list(self.named_parameters())
         trunk = [parameter for name, parameter in named if not name.startswith(heads)]
         return trunk, [parameter for name, parameter in named if name.startswith(heads)]

@@ -19,9 +19,9 @@ SIZES = [(40, 9), (25, 6)]
 SMALL = {"num_scalars": 12, "num_vectors": 6, "num_layers": 2, "num_receptor_layers": 1}
 
 
-def make_model() -> ConfidenceModel:
+def make_model(attention_heads: int = 2) -> ConfidenceModel:
     torch.manual_seed(0)
-    return ConfidenceModel(ConfidenceModelConfig(**SMALL)).double().eval()
+    return ConfidenceModel(ConfidenceModelConfig(**SMALL, attention_heads=attention_heads)).double().eval()
 
 
 def judge(model, receptor, ligand, pos) -> ConfidencePrediction:
@@ -56,6 +56,19 @@ def test_a_pose_is_judged_alike_alone_and_in_a_padded_batch():
     torch.testing.assert_close(alone.logits[0], together.logits[1], rtol=0, atol=1e-9)
 
 
+def test_the_attention_of_a_pose_adds_up_to_one_atom_by_atom():
+    receptor, ligand, pos = random_complexes(0, SIZES)
+    model = make_model()
+    with torch.no_grad():  # attention that is the same everywhere is the mean, whatever the number of atoms
+        model.attention.weight.zero_()
+        first = model.pose_head[0]
+        size = SMALL["num_scalars"]
+        expected = judge(model, receptor, ligand, pos).logits
+        first.weight[:, :size] += first.weight[:, 2 * size : 4 * size].unflatten(1, (2, size)).sum(dim=1)
+        first.weight[:, 2 * size : 4 * size] = 0
+        torch.testing.assert_close(judge(model, receptor, ligand, pos).logits, expected, rtol=0, atol=1e-9)
+
+
 def test_success_and_expectation_follow_from_the_bins():
     torch.manual_seed(1)
     found = ConfidencePrediction(torch.randn(5, len(BIN_CENTERS)), torch.zeros(5, 3, len(BIN_CENTERS)))
@@ -88,8 +101,9 @@ def test_it_starts_from_a_score_model_with_codes_or_without():
     assert not any(name.startswith(("readout", "codes")) for name in weights)
 
 
-def test_both_groups_of_parameters_together_are_all():
-    model = make_model()
+@pytest.mark.parametrize("attention_heads", [0, 2])
+def test_both_groups_of_parameters_together_are_all(attention_heads):
+    model = make_model(attention_heads)
     trunk, heads = model.trunk_parameters()
     assert {id(p) for p in trunk} | {id(p) for p in heads} == {id(p) for p in model.parameters()}
     assert not {id(p) for p in trunk} & {id(p) for p in heads} and heads
