@@ -96,7 +96,7 @@ def turned_axis(mol: Chem.Mol, pos: np.ndarray) -> Axis | None:
 
     Args:
         mol: molecule with its hands written down.
-        pos: its atoms in the pose, Å, shape (atoms, 3).
+        pos: positions of all its atoms in the pose, Å, shape (atoms, 3).
     """
     return next((axis for axis, hand in known_hands(mol) if axis.hand(pos) != hand), None)
 
