@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 from discodock.chem.descriptors import Descriptors
 from discodock.inference.columns import find_column
 from discodock.inference.result import DockingResult
-from discodock.inference.site_warnings import site_warnings
 from discodock.screening.config import ScreeningConfig
 from discodock.screening.ledger import StoredResult
 from discodock.screening.ranking import per_atom, size_corrected
@@ -92,23 +92,25 @@ def result_columns(config: ScreeningConfig) -> tuple[ResultColumn, ...]:
     return (*LEADING, *of_stages, *of_pose, *OF_LIGAND, *TRAILING)
 
 
-def result_row(result: DockingResult, described: Descriptors) -> dict[str, Value]:
+def result_row(result: DockingResult, described: Descriptors, common: Collection[str]) -> dict[str, Value]:
     """What is kept of a docking: columns of the best pose and of the ligand.
 
     Args:
         result: poses of the ligand.
         described: properties of the ligand.
+        common: warnings about receptor and pocket, which are no row's own.
     """
     best = result.to_dicts()[0]
     row: dict[str, Value] = {name: _value(best[name]) for name, _ in OF_POSE}
     vina = result.best.vina_score
     problem = result.best.checks.stereo_problem
+    warnings = [warning for warning in (*result.warnings, problem) if warning and warning not in common]
     row |= {
         "vina_per_atom": round(per_atom(vina, described.heavy_atoms), 4),
         "vina_size_corrected": round(size_corrected(vina, described.heavy_atoms), 4),
         "vina_lowest": round(min(pose.vina_score for pose in result.poses), 3),
         "num_poses": len(result.poses),
-        "message": "; ".join([*result.ligand.warnings, *_own_warnings(result), *([problem] if problem else [])]),
+        "message": "; ".join(warnings),
     }
     return row | asdict(described)
 
@@ -127,14 +129,6 @@ def table_row(result: StoredResult, rank: int, config: ScreeningConfig) -> dict[
     leading = {"rank": rank, "id": result.id, "score": result.score, "stage": names[result.stage]}
     trailing = {"seconds": round(result.seconds, 3), "record": result.number + 1, "source": result.source}
     return {**leading, **scores, **result.row, "message": message, **trailing}
-
-
-def _own_warnings(result: DockingResult) -> list[str]:
-    """Warnings of a result that are about this ligand, not about the receptor that all have in common."""
-    given = [site.pocket.center for site in result.sites if site.prob == 1]  # the user's pocket, not one that was found
-    of_receptor = {*result.receptor.warnings, *site_warnings(result.receptor, given)}
-    common = of_receptor.union(result.pocket.warnings, result.ligand.warnings)
-    return [warning for warning in result.warnings if warning not in common]
 
 
 def _value(value: object) -> Value:

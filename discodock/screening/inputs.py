@@ -46,7 +46,8 @@ class ScreenInputs:
             check_relaxation(stage.docking.relaxation)
         receptor = read_docking_receptor(self.protein, None, self.pocket, self.config.docking.receptor)
         pocket = None if self.pocket is None else resolve_pocket(self.pocket, receptor)
-        return PreparedScreen(receptor, pocket, _warnings(receptor, pocket))
+        of_pocket = () if pocket is None else (*site_warnings(receptor, [pocket.center]), *pocket.warnings)
+        return PreparedScreen(receptor, pocket, (*receptor.warnings, *of_pocket))
 
     def identity(self, prepared: PreparedScreen) -> dict[str, Any]:
         """All that results depend on, as plain data that can be compared.
@@ -82,13 +83,6 @@ class PreparedScreen:
     receptor: Receptor
     pocket: Pocket | None
     warnings: tuple[str, ...]
-
-
-def _warnings(receptor: Receptor, pocket: Pocket | None) -> tuple[str, ...]:
-    """What a user should know; unlike `predict`, nothing here tells a ligand in the pocket from a cofactor."""
-    if pocket is None:
-        return receptor.warnings
-    return (*receptor.warnings, *pocket.warnings, *site_warnings(receptor, [pocket.center]))
 
 
 def _digest(checkpoint: Path) -> str:

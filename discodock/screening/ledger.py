@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from discodock.errors import InputError
 from discodock.screening.library import LibraryRecord
+from discodock.text import one_line
 
 LEDGER_FILE: Final = "ledger.sqlite"
 OWNERS_FOLDER: Final = ".owners"
@@ -272,7 +273,7 @@ class Ledger:
                     )
 
     def _add_record(self, number: int, record: LibraryRecord, digest: bytes, *, is_ours: bool) -> None:
-        title = " ".join(record.title.split()) or f"ligand_{number + 1}"
+        title = one_line(record.title) or f"ligand_{number + 1}"
         ligand_id = self._free_id(title)
         note = "" if ligand_id == title else f"called {ligand_id}, because an earlier ligand is called {title} as well"
         text = zlib.compress(record.text.encode(), 1) if is_ours else None
@@ -399,7 +400,7 @@ class Ledger:
         return self._db.execute("DELETE FROM work WHERE stage = ? AND number = ?", where).rowcount == 1
 
     def _add_failure(self, task: Task, reason: str) -> None:
-        values = (task.number, task.stage, " ".join(reason.split()))
+        values = (task.number, task.stage, one_line(reason))
         self._db.execute("INSERT OR REPLACE INTO failure VALUES (?, ?, ?)", values)
 
     # ---- results ------------------------------------------------------------------------------------------------

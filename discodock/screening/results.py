@@ -21,6 +21,7 @@ from discodock.screening.filters import Filter
 from discodock.screening.ledger import LEDGER_FILE, Ledger
 from discodock.screening.library import load_pyarrow
 from discodock.screening.ranking import RANKINGS
+from discodock.text import table_cell
 
 TABLE_FILE: Final = "results.parquet"
 CSV_FILE: Final = "results.csv"
@@ -232,11 +233,7 @@ def _write_csv(path: Path, columns: Sequence[str], found: Iterator[Mapping[str, 
     with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_cell(row.get(name)) for name in columns] for row in found)
-
-
-def _cell(value: Value) -> object:
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else value
+        writer.writerows([table_cell(row.get(name)) for name in columns] for row in found)
 
 
 def _write_parquet(path: Path, columns: Sequence[ResultColumn], found: Iterator[Mapping[str, Value]]) -> None:

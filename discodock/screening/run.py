@@ -61,13 +61,13 @@ def screen_library(
         ledger.note("config", inputs.config.model_dump(mode="json"))
         write_receptor(prepared.receptor, out / RECEPTOR_FILE)
         ledger.add_library(library, (shard.index, shard.count))
-        make = partial(make_screener, inputs)
+        make = partial(make_screener, inputs, out)
         run_stages(ledger, inputs.config, lambda: make_pool(make, workers), listener)
 
 
-def make_screener(inputs: ScreenInputs, number: int) -> Screener:
-    """What docks in worker number n, on one of several GPUs in turn."""
-    return Screener(replace(inputs, device=worker_device(inputs.device, number)))
+def make_screener(inputs: ScreenInputs, out: Path, number: int) -> Screener:
+    """What docks in worker number n, on one of several GPUs in turn; its log is in `out`."""
+    return Screener(replace(inputs, device=worker_device(inputs.device, number)), out)
 
 
 def make_pool(make: MakeDocker, workers: int) -> Pool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+import math
 import time
+from pathlib import Path
 
 from discodock.chem.descriptors import describe
 from discodock.chem.ligand import read_record
 from discodock.chem.write import poses_text
-from discodock.errors import DiscodockError
+from discodock.errors import InputError
+from discodock.failures import concerns_all, reason_of
 from discodock.inference.columns import TAG_PREFIX, sd_tags
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.result import DockingResult
@@ -17,20 +19,20 @@ from discodock.screening.inputs import ScreenInputs
 from discodock.screening.ledger import Task, TaskResult
 from discodock.screening.ranking import RANKINGS, LigandFacts
 
-logger = logging.getLogger(__name__)
-
 
 class Screener:
     """A loaded network with the protein and the pocket of a screen.
 
     Args:
         inputs: protein, pocket and network of the screen.
+        log_folder: folder whose log gets the traceback of what nobody expected; None leaves it out.
 
     Raises:
         DiscodockError: it cannot be used.
     """
 
-    def __init__(self, inputs: ScreenInputs) -> None:
+    def __init__(self, inputs: ScreenInputs, log_folder: Path | None = None) -> None:
+        self.log_folder = log_folder
         self.config = inputs.config
         self.pipeline = DockingPipeline(inputs.checkpoint, inputs.device)
         self.prepared = inputs.read()
@@ -38,25 +40,24 @@ class Screener:
 
     def dock(self, task: Task) -> TaskResult | str:
         """As `pool.Docker`; poses depend on ligand, stage and seed alone."""
-        started = time.monotonic()
         try:
-            result = self._dock(task)
-            described = describe(result.ligand.mol)
-        except DiscodockError as error:
-            return str(error)
-        except OSError:  # a disk that is full or gone concerns all ligands
-            raise
-        except Exception as error:  # one ligand must not end a screen: named with its type, the traceback is logged
-            logger.warning("%s: unexpected failure", task.id, exc_info=True)
-            return f"{task.source}: unexpected {type(error).__name__}: {error}"
-        best = result.best
+            return self._result(task)
+        except Exception as error:  # one ligand must not end a screen
+            if isinstance(error, OSError) and concerns_all(error):
+                raise
+            return reason_of(error, task.id, self.log_folder)
+
+    def _result(self, task: Task) -> TaskResult:
+        started = time.monotonic()
+        result = self._dock(task)
+        described, best = describe(result.ligand.mol), result.best
         facts = LigandFacts(described.heavy_atoms, best.vina_score, best.rank_score)
-        score = RANKINGS[self.config.rank_by].score(facts)
-        if score != score:
-            return f"{task.source}: its score is not a number"
-        row = result_row(result, described)
-        poses = self._poses(result, {"stage": self.config.stages[task.stage].name, "score": round(score, 4)})
-        return TaskResult(round(score, 4), time.monotonic() - started, row, poses)
+        score = round(RANKINGS[self.config.rank_by].score(facts), 4)
+        if math.isnan(score):
+            raise InputError(f"{task.source}: its score is not a number")
+        row = result_row(result, described, self.prepared.warnings)
+        poses = self._poses(result, {"stage": self.config.stages[task.stage].name, "score": score})
+        return TaskResult(score, time.monotonic() - started, row, poses)
 
     def _dock(self, task: Task) -> DockingResult:
         record = read_record(task.text, task.file_format, name=task.id, where=task.source)
