@@ -24,8 +24,9 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     """Write a receptor and a pose as a PDB file; the ligand is residue `LIG` in a chain of its own, with its bonds.
 
     Chain names, residue numbers and insertion codes are those of the input; modified amino acids that carry no atoms
-    beyond their parent's have the parent's name. Beyond 62 chains names have two characters, of which the first is in
-    the column before, as gemmi reads them. The file appears complete or not at all.
+    beyond their parent's have the parent's name; names of four letters end in the column before the chain. Beyond 62
+    chains names have two characters, of which the first is in that column, as gemmi reads them. The file appears
+    complete or not at all.
 
     Args:
         receptor: the receptor, as read from its file.
@@ -39,8 +40,7 @@ def write_complex(receptor: Receptor, pose: Chem.Mol, path: str | Path) -> None:
     ligand_chain = next(name for name in _chain_names(_LIGAND_CHAINS) if name not in used)
     model.add_chain(_ligand_chain(pose, ligand_chain))
     structure.add_model(model)
-    structure.setup_entities()
-    text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
+    text = _pdb_text(structure)
     body = [line for line in text.splitlines() if line.strip() and not line.startswith("END")]
     write_atomically(Path(path), _ascii("\n".join([*body, *_bond_records(body, pose), "END"]) + "\n"))
 
@@ -55,8 +55,7 @@ def write_receptor(receptor: Receptor, path: str | Path) -> None:
     structure, model = gemmi.Structure(), gemmi.Model(1)
     _add_receptor(model, receptor, range(len(receptor.residues)))
     structure.add_model(model)
-    structure.setup_entities()
-    text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
+    text = _pdb_text(structure)
     write_atomically(Path(path), _ascii(text))
 
 
@@ -77,8 +76,7 @@ def write_side_chains(receptor: Receptor, moved: Sequence[MovedAtoms | None], pa
         model = gemmi.Model(number)
         _add_receptor(model, receptor.with_moved(each), residues)
         structure.add_model(model)
-    structure.setup_entities()
-    text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
+    text = _pdb_text(structure)
     write_atomically(Path(path), _ascii(text))
 
 
@@ -159,6 +157,26 @@ def _bond_records(lines: list[str], pose: Chem.Mol) -> list[str]:
 
 def _in_fours(atoms: list[Chem.Atom]) -> list[list[Chem.Atom]]:
     return [atoms[start : start + 4] for start in range(0, len(atoms), 4)]
+
+
+def _pdb_text(structure: gemmi.Structure) -> str:
+    """PDB text in which residue names of four letters reach into the blank before the chain, as force fields write."""
+    structure.setup_entities()
+    text = structure.make_pdb_string(gemmi.PdbWriteOptions(minimal=True, cryst1_record=False))
+    long = {
+        (residue.name[:3], chain.name, f"{residue.seqid!s:>4}"): residue.name
+        for model in structure
+        for chain in model
+        for residue in chain
+        if len(residue.name) == 4 and len(chain.name) == 1
+    }
+    if not long:
+        return text
+    lines = []
+    for line in text.splitlines(keepends=True):
+        name = long.get((line[17:20], line[20:22].strip(), line[22:27].rstrip()))
+        lines.append(line if name is None else f"{line[:17]}{name}{line[21:]}")
+    return "".join(lines)
 
 
 def _ascii(text: str) -> bytes:

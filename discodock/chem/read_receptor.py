@@ -43,11 +43,13 @@ def read_receptor(
     drop: Sequence[str] = (),
     reference_ligands: Iterable[ReferenceLigand] = (),
 ) -> Receptor:
-    """Read a receptor from a PDB or mmCIF file, gzipped or not.
+    """Read a receptor from a PDB, PDBQT or mmCIF file, gzipped or not.
 
     The first model is used, and of alternative locations the one with the highest occupancy. Hydrogens, waters,
     crystallisation additives (`discodock.chem.residues.ADDITIVES`) and copies of the reference ligands are dropped;
-    metals and cofactors stay. Modified amino acids take their parent's name. Nothing is rebuilt or moved.
+    metals and cofactors stay. Modified amino acids take their parent's name. Nothing is rebuilt or moved. The
+    receptor's `warnings` say what changes the meaning of poses: chains of one name, models, cuts, overlaps, atoms that
+    are left out.
 
     Args:
         path: structure file; its format is judged by content.
@@ -59,7 +61,7 @@ def read_receptor(
             atom leaves only if the ligand is known to have that metal, or is a single atom.
 
     Raises:
-        InputError: a file cannot be used, or holds no protein residue.
+        InputError: a file cannot be used, holds no protein residue or only its trace, or puts atoms where none can be.
     """
     changes = ChangeLog()
     selection = ReceptorSelection(keep, drop, reference_ligands)

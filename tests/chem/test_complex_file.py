@@ -40,6 +40,17 @@ def test_complex_reads_back(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(pos, pose.GetConformer().GetPositions(), atol=1e-3)
 
 
+def test_residue_names_of_four_letters_read_back(tmp_path: Path) -> None:
+    folder = DATA / "complexes" / "2azr_982"
+    lipid = ["HETATM 9001  C1  POPCA 900      56.0    20.000  10.000  1.00  0.00           C"]
+    whole = tmp_path / "protein.pdb"
+    whole.write_text("\n".join([*(folder / "protein.pdb").read_text().splitlines()[:-1], *lipid, "END\n"]))
+    receptor, pose = read_receptor(whole), read_ligand(folder / "ligand.sdf").mol
+    assert receptor.residue_labels[-1] == "A:POPC900"
+    write_complex(receptor, pose, tmp_path / "complex.pdb")
+    assert read_receptor(tmp_path / "complex.pdb", drop=["LIG"]).residue_labels == receptor.residue_labels
+
+
 def test_bonds_are_those_of_the_pose(tmp_path: Path) -> None:
     folder = DATA / "complexes" / "3nxo_D2B"
     pose = Chem.AddHs(read_ligand(folder / "ligand.sdf").mol, addCoords=True)
