@@ -39,8 +39,9 @@ def undefined_stereo(mol: Chem.Mol) -> tuple[str, ...]:
     found = []
     for info in potential:
         if info.type == Chem.StereoType.Atom_Tetrahedral:
-            if info.centeredOn not in fixed and not _is_amine(mol.GetAtomWithIdx(info.centeredOn)):
-                found.append(atom_label(mol.GetAtomWithIdx(info.centeredOn)))
+            atom = mol.GetAtomWithIdx(info.centeredOn)
+            if info.centeredOn not in fixed and not _is_amine(atom) and not _is_oxo_acid(atom):
+                found.append(atom_label(atom))
         elif info.type == Chem.StereoType.Bond_Double:
             bond = mol.GetBondWithIdx(info.centeredOn)
             if not (_is_bare_imine(bond) or _is_cumulated(bond)):
@@ -65,6 +66,16 @@ def atom_label(atom: Chem.Atom) -> str:
 def _is_amine(atom: Chem.Atom) -> bool:
     """Whether a nitrogen turns over or, at a bridgehead, follows its ring; one with four neighbours does neither."""
     return atom.GetAtomicNum() == 7 and (atom.GetFormalCharge() == 0 or atom.GetTotalNumHs(includeNeighbors=True) > 0)
+
+
+def _is_oxo_acid(atom: Chem.Atom) -> bool:
+    """Whether terminal oxygens, =O and -OH or -O(-), make two hands one, as a proton goes from one to the other."""
+    terminal = [other for other in atom.GetNeighbors() if other.GetSymbol() == "O" and _is_terminal(other)]
+    return atom.GetAtomicNum() > 10 and len(terminal) > 1
+
+
+def _is_terminal(atom: Chem.Atom) -> bool:
+    return sum(neighbor.GetAtomicNum() > 1 for neighbor in atom.GetNeighbors()) == 1
 
 
 def _centres_without_choice(mol: Chem.Mol, centres: Sequence[int]) -> set[int]:

@@ -1,7 +1,8 @@
-"""`discodock predict`: dock one ligand, a file of ligands, or a table of jobs."""
+"""`discodock predict`: dock one ligand, files or folders of ligands, or a table of jobs."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +104,7 @@ def _pocket(
     """The pocket of the command line; None if it names none. A radius alone will do where rows may name places."""
     from discodock.inference.pocket import pocket_spec
 
-    selectors = [selector.strip() for selector in (residues or "").split(",") if selector.strip()]
+    selectors = [selector for selector in re.split(r"[\s,;]+", residues or "") if selector]
     if not needs_place and ligand is None and center is None and not selectors:
         return None
     return pocket_spec(ligand, center, selectors, radius)

@@ -113,11 +113,15 @@ CAGES = {
     "norbornane": "C1CC2CCC1C2",
     "triptycene": "c1ccc2c(c1)C1c3ccccc3C2c2ccccc21",
     "2-adamantanol": "OC1C2CC3CC(C2)CC1C3",
+    "phosphate diester": "CCOP(=O)([O-])OC",
+    "triphosphate": "CCOP(=O)(O)OP(=O)(O)OP(=O)(O)O",
+    "phosphinic acid": "CP(=O)(O)c1ccccc1",
+    "sulfinate": "CCS(=O)[O-]",
 }
 
 
 @pytest.mark.parametrize("smiles", CAGES.values(), ids=CAGES)
-def test_cages_of_one_form_are_not_called_open(smiles):
+def test_cages_and_acids_of_one_form_are_not_called_open(smiles):
     assert read_ligand(smiles).warnings == ()
 
 
@@ -130,6 +134,8 @@ def test_cages_of_one_form_are_not_called_open(smiles):
         ("C1CCC2CCCCC2C1", ["atom 4 (C)", "atom 9 (C)"]),  # decalin, cis or trans
         ("OC1CC(N)C1", ["atom 2 (C)", "atom 4 (C)"]),
         ("CC[N+](C)(CCC)Cc1ccccc1", ["atom 3 (N)"]),
+        ("CCOP(=S)([O-])OC", ["atom 4 (P)"]),
+        ("CCS(C)=O", ["atom 3 (S)"]),
         ("CN1C2CCC1CC(C2)OC(=O)C(CO)c1ccccc1", ["atom 3 (C)", "atom 6 (C)", "atom 8 (C)", "atom 13 (C)"]),  # atropine
     ],
 )

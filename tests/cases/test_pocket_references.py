@@ -176,3 +176,9 @@ def test_headers_that_may_mean_a_pocket_are_refused_not_docked_blindly(tmp_path,
 def test_remarks_of_the_user_are_passed_over(tmp_path, column):
     (job,) = read_jobs(table(tmp_path, column), None)
     assert job.pocket is None and job.ligand is not None
+
+
+def test_a_column_without_a_name_is_refused_unless_it_is_an_index(tmp_path):
+    with pytest.raises(InputError, match="no name"):
+        read_jobs(table(tmp_path, "", "1 2 3"), None)
+    assert read_jobs(table(tmp_path, "", "7"), None)[0].problem is None

@@ -20,6 +20,10 @@ from discodock.chem.torsion_matching import match_conformers, matched_conformers
 from discodock.errors import InputError
 from tests.chem.ligand_samples import DATA, rmsd
 
+CYCLOSPORIN = (
+    "CC[C@H]1C(=O)N(CC(=O)N([C@H](C(=O)N[C@H](C(=O)N([C@H](C(=O)N[C@H](C(=O)N[C@@H](C(=O)N([C@H](C(=O)N([C@H](C(=O)N("
+    "[C@H](C(=O)N([C@H](C(=O)N1)[C@@H]([C@H](C)C/C=C/C)O)C)C(C)C)C)CC(C)C)C)CC(C)C)C)C)C)CC(C)C)C)C(C)C)CC(C)C)C)C"
+)
 EXAMPLES = ("2hv5_NAP", "5sd5_HWI", "6wtn_RXT", "6yqv_8K2", "7qpp_VDX")
 
 
@@ -135,6 +139,11 @@ def test_a_very_large_ligand_gets_fewer_different_conformers(monkeypatch) -> Non
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_ordinary_ligands_embed_readily(name: str) -> None:
     assert embeds_readily(read_ligand(DATA / f"{name}.sdf").mol)
+
+
+def test_of_large_rings_no_conformer_is_looked_for_to_judge_energies_by() -> None:
+    """Each of cyclosporin's takes seconds, and PoseBusters wants fifty: it took minutes."""
+    assert not embeds_readily(Chem.MolFromSmiles(CYCLOSPORIN))
 
 
 def test_far_conformers_are_replaced() -> None:

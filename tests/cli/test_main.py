@@ -48,6 +48,13 @@ def test_classical_spellings_are_hidden_and_underscores_do(cli):
     ]
 
 
+def test_words_after_a_ligand_are_further_ligands_as_a_shell_makes_them_of_a_pattern():
+    spelled = modern_spelling(["predict", "-l", "a.sdf", "b.sdf", "c.sdf", "-p", "p.pdb", "-n", "3"])
+    assert spelled == "predict -l a.sdf --ligand b.sdf --ligand c.sdf -p p.pdb -n 3".split()
+    assert modern_spelling(["predict", "--ligand=a", "b"]) == ["predict", "--ligand=a", "--ligand", "b"]
+    assert modern_spelling(["evaluate", "-l", "a", "b"]) == ["evaluate", "-l", "a", "b"]
+
+
 def test_version(cli):
     code, printed, _ = cli("--version")
     assert code == 0 and printed.startswith("discodock ")

@@ -248,6 +248,8 @@ def _read_rows(path: Path) -> tuple[TableRow, ...]:
     missing = [column for column in REQUIRED_COLUMNS if column not in table.columns]
     if missing:
         raise InputError(f"{path}: lacks column {', '.join(missing)}; needed are {', '.join(REQUIRED_COLUMNS)}")
+    if any(not row.cells.get("", "0").isdigit() and row.cells[""] for row in table.rows):  # numbers are of an index
+        raise InputError(f"{path}: a column with values has no name; give it one")
     for column in table.columns:
         if column not in KNOWN_COLUMNS and (meant := _meant_column(column)) is not None:
             raise InputError(f"{path}: unknown column {column!r}; call it {meant} if it is that, or else note_{column}")

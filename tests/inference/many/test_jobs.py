@@ -4,7 +4,7 @@ import pytest
 from rdkit import Chem
 
 from discodock.errors import InputError
-from discodock.inference.many.jobs import folder_name, jobs_of_ligand, read_jobs, with_distinct_names
+from discodock.inference.many.jobs import folder_name, jobs_of_ligand, jobs_of_ligands, read_jobs, with_distinct_names
 from discodock.inference.pocket import PocketSpec
 from tests.tiny import SMALL
 
@@ -89,3 +89,28 @@ def test_ligands_of_one_name_are_numbered_and_say_so(tmp_path):
 def test_nothing_to_dock_is_refused():
     with pytest.raises(InputError, match="nothing to dock"):
         with_distinct_names([])
+
+
+def test_several_files_folders_and_smiles_in_their_order(tmp_path):
+    folder = tmp_path / "ligands"
+    folder.mkdir()
+    for name in ("b.sdf", "a.sdf", ".hidden.sdf"):
+        (folder / name).write_text((SMALL / "ligand.sdf").read_text())
+    (folder / "c.smi").write_text("CCO one\nCCN two\n")
+    (folder / "summary.csv").write_text("name,status\n")
+    (folder / "protein.pdb").write_text((SMALL / "protein.pdb").read_text())
+    jobs = jobs_of_ligands(SMALL, ["CCCO propanol", str(folder)], POCKET)
+    assert [job.problem for job in jobs] == [None] * 5
+    assert [job.name for job in jobs][:1] + [job.name for job in jobs][3:] == ["propanol", "one", "two"]
+    assert [job.ligand.source for job in jobs[1:3]] == [str(folder / "a.sdf"), str(folder / "b.sdf")]
+    named = jobs_of_ligands(SMALL, ["CCCO propanol", "CCO ethanol"], POCKET, name="x")
+    assert [job.name for job in named] == ["x_propanol", "x_ethanol"]
+
+
+def test_of_several_files_a_bad_one_is_one_failed_job_and_the_only_one_is_an_error(tmp_path):
+    jobs = jobs_of_ligands(SMALL, [str(tmp_path / "missing.sdf"), "CCO ethanol"], POCKET)
+    assert jobs[0].name == "missing" and "no such" in jobs[0].problem and jobs[1].problem is None
+    with pytest.raises(InputError, match="no such"):
+        jobs_of_ligands(SMALL, [str(tmp_path / "missing.sdf")], POCKET)
+    with pytest.raises(InputError, match="folder without ligand files"):
+        jobs_of_ligands(SMALL, [str(tmp_path)], POCKET)
