@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +18,8 @@ from typing import Any, Final
 
 DRAFTS: Final = ".*.tmp"
 """Pattern of temporary names: what a killed run leaves, and `remove_drafts` takes away."""
+
+_DRAFT: Final = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.tmp")
 
 
 @contextmanager
@@ -97,17 +102,23 @@ def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
 
     Args:
         folder: folder in which nothing is being written, or nothing that takes as long as `older_than`.
-        older_than: age of a draft that nobody can be writing any more, s.
+        older_than: age of a draft that nobody can be writing any more, s; those of processes of this machine that are
+            gone are removed at once.
     """
     newest = time.time() - older_than
     for draft in folder.glob(DRAFTS):
         with suppress(OSError):  # gone meanwhile: another process sweeps too
-            if draft.stat().st_mtime > newest:
+            if draft.stat().st_mtime > newest and not _is_abandoned(draft):
                 continue
             if draft.is_dir():
                 shutil.rmtree(draft)
             else:
                 draft.unlink()
+
+
+def home_expanded(text: str) -> str:
+    """A path with a leading `~` as the home folder; any other text, a SMILES string too, as it is."""
+    return str(Path(text).expanduser()) if text == "~" or text.startswith("~/") else text
 
 
 def is_replaceable_table(path: Path, columns: Sequence[str]) -> bool:
@@ -123,8 +134,33 @@ def is_replaceable_table(path: Path, columns: Sequence[str]) -> bool:
         return False
 
 
+def draft_target(name: str) -> str | None:
+    """Name of the file or folder that a draft of this name was to replace; None if it is the name of no draft."""
+    found = _DRAFT.fullmatch(name)
+    return None if found is None else found["target"]
+
+
 def _draft_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _host() -> str:
+    """The name of this machine as eight letters, as a folder may be shared by several."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _is_abandoned(draft: Path) -> bool:
+    """Whether the process that wrote a draft is known to be gone, as far as this machine can tell."""
+    found = _DRAFT.fullmatch(draft.name)
+    if found is None or found["host"] != _host() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(found["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # of another user, or no number of a process
+        return False
+    return False
 
 
 def _flush(path: Path, mode: int) -> None:

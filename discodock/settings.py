@@ -5,12 +5,22 @@ import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from discodock.errors import ConfigError
+from discodock.files import home_expanded
 
 MAX_SEED: Final = 2**32 - 1
 
@@ -28,6 +38,12 @@ class Settings(BaseModel):
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Keys of earlier versions by which configuration files may still call a setting, and what they are called now."""
+
+    @field_validator("*")
+    @classmethod
+    def _expand_home(cls, value: Any) -> Any:
+        """Paths may begin with `~/`, in files too, where no shell expands it."""
+        return Path(home_expanded(str(value))) if isinstance(value, Path) else value
 
     @model_validator(mode="before")
     @classmethod

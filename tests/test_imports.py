@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "discodock"
-LEAVES = {"checkpoint_file", "config", "errors", "failures", "files", "input_files", "noise", "schema", "settings"}
+LEAVES = {
+    "checkpoint_file",
+    "config",
+    "errors",
+    "failures",
+    "files",
+    "input_files",
+    "locks",
+    "noise",
+    "schema",
+    "settings",
+}
 LEAVES |= {"tensors", "text"}
 ARROWS = {
     "geometry": set(),

@@ -10,6 +10,7 @@ import typer
 
 from discodock.chem.ligand_formats import known_formats
 from discodock.errors import ConfigError
+from discodock.files import home_expanded
 
 CLASSICAL_SPELLINGS: Final = {
     "-r": "--protein",
@@ -21,8 +22,21 @@ CLASSICAL_SPELLINGS: Final = {
     "--samples-per-complex": "--samples",
     "--inference-steps": "--steps",
     "--out-dir": "--out",
+    "--cpu": "--threads",
 }
 """What users of other docking tools type, and its name here."""
+
+NO_BOX: Final = "poses are not searched in a box; leave it out, or give --pocket-radius, in Å around the centre"
+NOT_HERE: Final = {
+    "--size-x": NO_BOX,
+    "--size-y": NO_BOX,
+    "--size-z": NO_BOX,
+    "--autobox-add": NO_BOX,
+    "--scoring": "for Vina's score take --rescore vina",
+    "--flex": "for moving side chains take --relax openmm --flexible-side-chains N",
+    "--energy-range": "poses are limited by their number alone, --samples",
+}
+"""Options of other docking tools that have no counterpart, and what to do here."""
 
 LIGAND_OPTIONS: Final = ("--ligand", "-l")
 
@@ -94,13 +108,18 @@ def modern_spelling(arguments: Sequence[str]) -> list[str]:
     """A command line with option names as they are here, dashes for underscores, and `~/` as the home folder.
 
     A shell expands `~/file` by itself, but not `--out=~/folder` or a quoted one.
+
+    Raises:
+        ConfigError: an option of another docking tool has no counterpart; the message says what to do.
     """
     modern = []
     for argument in arguments:
         name, separator, value = argument.partition("=")
         if name.startswith("--"):
             name = name.replace("_", "-")
-        name, value = (str(Path(text).expanduser()) if text.startswith("~/") else text for text in (name, value))
+        if name in NOT_HERE:
+            raise ConfigError(f"{argument.partition('=')[0]}: {NOT_HERE[name]}")
+        name, value = home_expanded(name), home_expanded(value)
         modern.append(CLASSICAL_SPELLINGS.get(name, name) + separator + value)
     return _repeated_ligands(modern)
 

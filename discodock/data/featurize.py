@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib.metadata import version
 from typing import Final
 
 import numpy as np
@@ -47,7 +48,7 @@ class PrepareConfig(Settings):
     @property
     def key(self) -> str:
         """Hash of the settings, the schema and the code version."""
-        text = json.dumps([self.model_dump(), SCHEMA_VERSION, PREPARE_VERSION], sort_keys=True)
+        text = json.dumps([self.model_dump(), SCHEMA_VERSION, PREPARE_VERSION, version("discodock")], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

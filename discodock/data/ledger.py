@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 from discodock.data.store import (
@@ -15,11 +16,13 @@ from discodock.data.store import (
     MANIFEST_FILE,
     FailureRow,
     IndexRow,
+    is_whole,
     read_index,
     write_rows,
 )
 from discodock.errors import InputError, PreparedDataError
 from discodock.files import is_replaceable_table, remove_drafts, write_atomically, write_json
+from discodock.locks import exclusive
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +32,11 @@ WRITE_INTERVAL: Final = 5.0  # s between two writings of the tables: the work a 
 class Ledger:
     """Rows of a store while it is being made.
 
-    As a context manager it writes the tables when left, also by an exception or Ctrl-C.
+    A context manager, which holds the folder for itself; left by an exception or Ctrl-C, it writes the tables.
+
+    Args:
+        out: folder of the store.
+        settings: hash of the settings that all complexes are made with, versions included.
 
     Attributes:
         out: folder of the store.
@@ -38,8 +45,8 @@ class Ledger:
         num_reused: number of `rows` whose files were there already under the same content key.
     """
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
+    def __init__(self, out: Path, settings: str) -> None:
+        self.out, self._settings = out, settings
         self.rows: dict[str, IndexRow] = {}
         self.failures: dict[str, FailureRow] = {}
         self.num_reused = 0
@@ -49,10 +56,10 @@ class Ledger:
             (out / COMPLEX_DIR).mkdir(parents=True, exist_ok=True)
             write_atomically(out / ".writable", b"")
             (out / ".writable").unlink()
-            remove_drafts(out / COMPLEX_DIR)
         except OSError as error:
             raise InputError(f"{out}: cannot be written ({error.strerror}); choose another output folder") from None
-        self._earlier = self._read_earlier()
+        self._held = exclusive(out)
+        self._earlier: dict[str, IndexRow] = {}
 
     def _read_earlier(self) -> dict[str, IndexRow]:
         try:
@@ -68,15 +75,20 @@ class Ledger:
     def earlier(self, complex_id: str, key: str, *, split: str, cluster: str) -> IndexRow | None:
         """Row of a file made earlier under the same content key, with a split and cluster that may be new."""
         row = self._earlier.get(complex_id)
-        if row is None or row.key != key or not (self.out / row.file).is_file():
+        if row is None or row.key != key or not is_whole(self.out / row.file, row.digest):
             return None
         self.num_reused += 1
         return replace(row, split=split, cluster=cluster)
 
+    def has_lost(self, complex_id: str, key: str) -> bool:
+        """Whether a file made earlier under this key is missing or damaged."""
+        row = self._earlier.get(complex_id)
+        return row is not None and row.key == key and not is_whole(self.out / row.file, row.digest)
+
     def add(self, row: IndexRow | FailureRow) -> None:
         """Note one complex; the tables are written every few seconds."""
         if isinstance(row, IndexRow):
-            self.rows[row.id] = row
+            self.rows[row.id] = replace(row, settings=self._settings)
         else:
             self.failures[row.id] = row
         if time.monotonic() - self._last_written > WRITE_INTERVAL:
@@ -101,10 +113,20 @@ class Ledger:
         return dict(sorted(Counter(row.split for row in self.rows.values()).items()))
 
     def __enter__(self) -> "Ledger":
+        self._held.__enter__()
+        for folder in (self.out, self.out / COMPLEX_DIR):
+            remove_drafts(folder)
+        self._earlier = self._read_earlier()
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._write_unfinished()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if kind is not None:
+                self._write_unfinished()
+        finally:
+            self._held.__exit__(None, None, None)
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Write the final tables, without rows that the source no longer has, and the manifest.
@@ -116,6 +138,7 @@ class Ledger:
         by_stage = Counter(row.stage for row in self.failures.values())
         manifest = manifest | {
             "fingerprint": self._fingerprint(),
+            "settings_key": self._settings,
             "num_by_split": self.num_by_split(),
             "num_left_out_by_stage": dict(sorted(by_stage.items())),
         }

@@ -103,7 +103,7 @@ def prepare(
             f"{source}: {len(crossing)} clusters are in several splits, such as {name} in {' and '.join(found)}; "
             "move each cluster into one split"
         )
-    with Ledger(Path(out)) as ledger:
+    with Ledger(Path(out), config.key) as ledger:
 
         def note(row: IndexRow | FailureRow) -> None:
             ledger.add(row)
@@ -120,8 +120,8 @@ def prepare(
             raise InputError(
                 f"{out}: cannot be written ({error.strerror}); free some space or choose another"
             ) from None
-    seconds = time.monotonic() - started
-    ledger.finish(_manifest(config, str(source), layout, seconds))
+        seconds = time.monotonic() - started
+        ledger.finish(_manifest(config, str(source), layout, seconds))
     failures = ledger.sorted_failures()
     if ledger.num_by_split().keys() == {DEFAULT_SPLIT}:
         logger.warning("%s: nothing names splits, all complexes are in split %s", source, DEFAULT_SPLIT)
@@ -175,7 +175,7 @@ def prepare_task(task: _Task) -> IndexRow | FailureRow:
         return FailureRow(source.id, "unexpected", reason_of(error, source.id, task.out))
     file = f"{COMPLEX_DIR}/{source.id}.npz"
     try:
-        write_arrays(task.out / file, arrays)
+        digest = write_arrays(task.out / file, arrays)
     except PreparedDataError as error:
         return FailureRow(source.id, "schema", str(error))
     except OSError as error:
@@ -191,6 +191,7 @@ def prepare_task(task: _Task) -> IndexRow | FailureRow:
         num_residues=int(arrays["receptor_residue_idx"][-1]) + 1,
         file=file,
         key=task.key,
+        digest=digest,
     )
 
 

@@ -121,23 +121,23 @@ def prepare_peptides(
         InputError: the new store cannot be written.
     """
     store = PreparedStore(source)
-    with Ledger(out) as ledger:
+    with Ledger(out, _key(config)) as ledger:
         rows = [row for row in store.index if row.split == config.split]
         for number, row in enumerate(rows, start=1):
             for found in _of_complex(store, row, ledger, config):
                 ledger.add(found)
             if on_progress is not None:
                 on_progress(Progress(number, len(rows), len(ledger.failures)))
-    ledger.finish(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "peptides_version": PEPTIDES_VERSION,
-            "settings": config.model_dump(),
-            "source": str(source),
-            "source_fingerprint": store.manifest.get("fingerprint"),
-            "versions": {name: version(name) for name in ("discodock", "rdkit", "numpy")},
-        }
-    )
+        ledger.finish(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "peptides_version": PEPTIDES_VERSION,
+                "settings": config.model_dump(),
+                "source": str(source),
+                "source_fingerprint": store.manifest.get("fingerprint"),
+                "versions": {name: version(name) for name in ("discodock", "rdkit", "numpy")},
+            }
+        )
     return len(ledger.rows)
 
 
@@ -201,22 +201,28 @@ def _along_chain(chains: Chains, first: int, length: int, gap: int) -> tuple[int
     return low, high
 
 
+def _key(config: PeptideConfig, *parts: str) -> str:
+    """Hash of the settings, of the versions, and of further parts such as the key of a complex."""
+    versions = [PEPTIDES_VERSION, SCHEMA_VERSION, version("discodock")]
+    text = json.dumps([config.model_dump(), versions, parts], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
 def _of_complex(
     store: PreparedStore, row: IndexRow, ledger: Ledger, config: PeptideConfig
 ) -> Iterator[IndexRow | FailureRow]:
     """Peptides of one complex, written or found to be there."""
-    settings = json.dumps([config.model_dump(), PEPTIDES_VERSION, SCHEMA_VERSION, row.key], sort_keys=True)
-    key = hashlib.blake2b(settings.encode(), digest_size=12).hexdigest()
+    key = _key(config, row.key)
     names = [f"{row.id}_peptide{number}" for number in range(config.per_receptor)]
     earlier = [ledger.earlier(name, key, split=row.split, cluster=row.cluster) for name in names]
-    if any(each is not None for each in earlier):
+    if any(each is not None for each in earlier) and not any(ledger.has_lost(name, key) for name in names):
         yield from (each for each in earlier if each is not None)
         return
     generator = np.random.default_rng(complex_seed(config.seed, row.id))
     num = 0
     for name, arrays in zip(names, cut_peptides(store.load(row.id), config, generator), strict=False):
         file = f"{COMPLEX_DIR}/{name}.npz"
-        write_arrays(ledger.out / file, arrays)
+        digest = write_arrays(ledger.out / file, arrays)
         num += 1
         yield IndexRow(
             id=name,
@@ -227,6 +233,7 @@ def _of_complex(
             num_residues=int(arrays["receptor_residue_idx"][-1]) + 1,
             file=file,
             key=key,
+            digest=digest,
         )
     if num == 0:
         yield FailureRow(row.id, "peptides", "no stretch of its chains is packed well enough")

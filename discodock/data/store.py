@@ -5,6 +5,7 @@ Receptor positions are stored as differences of thousandths of an Å, the precis
 """
 
 import csv
+import hashlib
 import io
 import re
 import zipfile
@@ -47,7 +48,9 @@ class IndexRow:
         num_torsions: rotatable bonds, T.
         num_residues: residues and hetero groups of the receptor, N.
         file: path of the npz relative to the store.
-        key: hash of everything the file depends on: input files, settings, schema version.
+        key: hash of everything the file depends on: input files, settings, versions of schema and code.
+        digest: hash of the file; empty in stores of earlier versions.
+        settings: hash of the settings, versions included, that all files of a store share; empty as `digest`.
     """
 
     id: str
@@ -58,6 +61,8 @@ class IndexRow:
     num_residues: int
     file: str
     key: str
+    digest: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,14 @@ class PreparedStore:
             )
         self.index: tuple[IndexRow, ...] = read_index(self.root)
         self._row_by_id = {row.id: row for row in self.index}
+        self._refuse_mixture()
+
+    def _refuse_mixture(self) -> None:
+        """Refuse a store whose last preparation was killed while it replaced complexes made with other settings."""
+        made_with = {row.settings for row in self.index}
+        expected = self.manifest.get("settings_key")
+        if len(made_with) > 1 or (made_with and expected not in (None, *made_with)):
+            raise PreparedDataError(f"{self.root}: not finished after its settings were changed; {_REMEDY}")
 
     def __len__(self) -> int:
         return len(self.index)
@@ -114,13 +127,15 @@ class PreparedStore:
         Raises:
             PreparedDataError: the complex is unknown, or its file is missing, damaged or incomplete.
         """
-        return load_arrays(self.root / self.row(complex_id).file)
+        row = self.row(complex_id)
+        return load_arrays(self.root / row.file, row.digest)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a prepared complex to an npz in one go.
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Write a prepared complex to an npz in one go; its receptor positions are rounded to 0.001 Å.
 
-    Receptor positions are rounded to 0.001 Å.
+    Returns:
+        Hash of the file, for `IndexRow.digest`.
 
     Raises:
         PreparedDataError: the arrays do not follow the schema.
@@ -136,15 +151,34 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED, 4)
     write_atomically(path, buffer.getvalue())
+    return _digest(buffer.getvalue())
 
 
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
+def is_whole(path: Path, digest: str) -> bool:
+    """Whether a file is there and is the one with this hash; a hash that is not known is of none."""
+    try:
+        return bool(digest) and _digest(path.read_bytes()) == digest
+    except OSError:
+        return False
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+def load_arrays(path: Path, digest: str = "") -> dict[str, np.ndarray]:
     """Read a prepared complex written by `write_arrays`.
 
+    Args:
+        path: the npz.
+        digest: hash that it must have; empty takes any.
+
     Raises:
-        PreparedDataError: the file is missing, damaged, or lacks a field.
+        PreparedDataError: the file is missing, damaged, not the one of that hash, or lacks a field.
     """
     packed = read_npz(path, PREPARED)
+    if digest and not is_whole(path, digest):
+        raise PreparedDataError(f"{path}: not the file that {INDEX_FILE} speaks of; {_REMEDY}")
     try:
         receptor = _unpack_receptor(packed)
     except (ValueError, TypeError, KeyError, IndexError) as error:
@@ -247,10 +281,13 @@ def read_index(root: Path) -> tuple[IndexRow, ...]:
     converters: dict[str, Callable[[str], Any]] = {
         item.name: int if item.type is int else str for item in fields(IndexRow)
     }
+    optional = {item.name: "" for item in fields(IndexRow) if item.default == ""}
     rows = read_csv(root / INDEX_FILE, INDEX).rows
     try:
         return tuple(
-            IndexRow(**{name: convert(plain_cell(row.cells[name])) for name, convert in converters.items()})
+            IndexRow(
+                **{name: convert(plain_cell((optional | row.cells)[name])) for name, convert in converters.items()}
+            )
             for row in rows
         )
     except (KeyError, ValueError) as error:

@@ -25,6 +25,7 @@ from discodock.evaluation.sources import complex_fingerprint, evaluation_pocket
 from discodock.failures import concerns_all, reason_of
 from discodock.inference.dock import DockingPipeline
 from discodock.inference.network import DockingNetwork
+from discodock.inference.outputs import fingerprint
 from discodock.schema import SCHEMA_VERSION
 
 STAGE = "dock"
@@ -99,7 +100,7 @@ def collect_poses(
     if not chosen:
         raise InputError(f"{source}: no complexes{f' of split {config.split}' if config.split else ''}; check the path")
     settings = config.model_dump(mode="json", exclude=NO_EFFECT) | {"checkpoint": network.sha256}
-    with Ledger(out) as ledger:
+    with Ledger(out, fingerprint(version("discodock"), settings)) as ledger:
 
         def note(row: IndexRow | FailureRow) -> None:
             ledger.add(row)
@@ -120,7 +121,7 @@ def collect_poses(
 
         for row in run_all(_collect, tasks(), workers=workers, on_crash=_crashed):
             note(row)
-    ledger.finish(_manifest(source, config, network))
+        ledger.finish(_manifest(source, config, network))
     return Collection(out, len(ledger.rows), ledger.num_reused, ledger.sorted_failures())
 
 
@@ -141,21 +142,22 @@ def _collect(task: _Task) -> IndexRow | FailureRow:
     try:
         arrays, num_residues = _docked_arrays(task)
         file = f"{COMPLEX_DIR}/{entry.id}.npz"
-        write_arrays(task.out / file, arrays)
+        digest = write_arrays(task.out / file, arrays)
     except Exception as error:
         if isinstance(error, OSError) and concerns_all(error):
             raise
         is_known = isinstance(error, DiscodockError | OSError)
         return FailureRow(entry.id, STAGE if is_known else "unexpected", reason_of(error, entry.id, task.out))
-    sizes = {"num_ligand_atoms": len(arrays["ligand_pos"]), "num_torsions": len(arrays["ligand_tor_bond"])}
     return IndexRow(
         id=entry.id,
         split=entry.split,
         cluster=entry.cluster or entry.id,
+        num_ligand_atoms=len(arrays["ligand_pos"]),
+        num_torsions=len(arrays["ligand_tor_bond"]),
         num_residues=num_residues,
         file=file,
         key=task.key,
-        **sizes,
+        digest=digest,
     )
 
 

@@ -24,9 +24,10 @@ from discodock.evaluation.report import GROUPS_FILE, REPORT_FILE, write_report
 from discodock.evaluation.rows import COLUMNS, complex_values, failure_values, redocking_of
 from discodock.evaluation.sources import PoseSource, PredictionConfig
 from discodock.failures import concerns_all, reason_of
-from discodock.files import write_json
+from discodock.files import remove_drafts, write_json
 from discodock.inference.outputs import OWN_FILE, REMEDY, foreign_docking, read_table, write_docking, write_table
 from discodock.input_files import read_json
+from discodock.locks import exclusive
 
 METRICS_FILE: Final = "metrics.json"
 TABLE_FILE: Final = "per_complex.csv"
@@ -91,7 +92,8 @@ def evaluate(
         listener: receiver of progress.
 
     Raises:
-        InputError: there is nothing to evaluate, or `out` holds an evaluation with other settings.
+        InputError: there is nothing to evaluate, `out` holds an evaluation with other settings, or another process is
+            at work there.
     """
     listener = listener or EvaluationListener()
     record = poses.record(config) | {"source": str(source)}
@@ -103,22 +105,23 @@ def evaluate(
     listener.planned(len(chosen))
     if not chosen:
         raise InputError(_nothing_there(source, config.split, table))
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / RUN_FILE, record)
-    write_docking(config.docking, out)
-    last_written = time.monotonic()
-    try:
-        for entry in chosen:
-            is_kept = _is_done(rows.get(entry.id), entry, poses)
-            row = rows[entry.id] if is_kept else _cells(redock(poses, entry, config, out))
-            rows[entry.id] = row | _cells(_labels(entry, table))
-            listener.finished(rows[entry.id], is_kept=is_kept)
-            if time.monotonic() - last_written > WRITE_INTERVAL:
-                write_table(out / TABLE_FILE, COLUMNS, rows.values())
-                last_written = time.monotonic()
-    finally:
-        write_table(out / TABLE_FILE, COLUMNS, rows.values())
-    return _summarise([rows[entry.id] for entry in chosen], out, record)
+    with exclusive(out):
+        remove_drafts(out)
+        write_json(out / RUN_FILE, record)
+        write_docking(config.docking, out)
+        last_written = time.monotonic()
+        try:
+            for entry in chosen:
+                is_kept = _is_done(rows.get(entry.id), entry, poses)
+                row = rows[entry.id] if is_kept else _cells(redock(poses, entry, config, out))
+                rows[entry.id] = row | _cells(_labels(entry, table))
+                listener.finished(rows[entry.id], is_kept=is_kept)
+                if time.monotonic() - last_written > WRITE_INTERVAL:
+                    write_table(out / TABLE_FILE, COLUMNS, rows.values())
+                    last_written = time.monotonic()
+        finally:
+            write_table(out / TABLE_FILE, COLUMNS, rows.values())
+        return _summarise([rows[entry.id] for entry in chosen], out, record)
 
 
 def _nothing_there(source: Path, split: str | None, table: SplitTable | None) -> str:
@@ -231,8 +234,16 @@ def _earlier_rows(out: Path, record: Mapping[str, Any]) -> dict[str, dict[str, s
         return {}
     if _identity(earlier) != _identity(record):
         raise InputError(f"{out}: holds an evaluation with other settings or another checkpoint; choose another --out")
-    finished = [row for row in read_table(out / TABLE_FILE) if row["status"] == "ok"]
+    finished = [row for row in read_table(out / TABLE_FILE) if row.get("status") == "ok" and _is_readable(row)]
     return {row["id"]: {"fingerprint": row.get("stamp", "")} | row for row in finished}  # "stamp" of earlier versions
+
+
+def _is_readable(row: Mapping[str, str]) -> bool:
+    """Whether a row of an earlier run is whole, so that metrics can be computed from it."""
+    try:
+        return bool(redocking_of(row).rmsds)
+    except (KeyError, ValueError):
+        return False
 
 
 def _refuse_foreign(out: Path) -> None:

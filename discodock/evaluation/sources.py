@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -231,13 +232,13 @@ class PoseFolder:
 
 
 def complex_fingerprint(entry: SourceComplex, *parts: object) -> str:
-    """Hash of a complex's id and files, and of anything else that what is made from it depends on.
+    """Hash of the version, of a complex's id and files, and of anything else that what is made from it depends on.
 
     Args:
         entry: the complex.
         parts: further parts of the fingerprint, hashed before the complex; see `fingerprint`.
     """
-    return fingerprint(*parts, entry.id, *(entry.files[name] for name in sorted(entry.files)))
+    return fingerprint(version("discodock"), *parts, entry.id, *(entry.files[name] for name in sorted(entry.files)))
 
 
 def evaluation_pocket(complex_id: str, crystal: CrystalComplex, config: PredictionConfig) -> Pocket | None:

@@ -16,6 +16,7 @@ import numpy as np
 from discodock.chem.ligand import LigandRecord, read_ligand
 from discodock.chem.receptor import Receptor
 from discodock.errors import ConfigError, InputError
+from discodock.files import home_expanded
 from discodock.inference.candidates import Candidates, candidates_of, given_poses, select, with_code_words
 from discodock.inference.compute.device import choose_device
 from discodock.inference.compute.threads import docking_threads, one_thread_each
@@ -214,11 +215,16 @@ def dock(
     """
     config = (config or DockingConfig()).with_options(options)
     check_relaxation(config.relaxation)
-    spec = pocket_spec(pocket_ligand, pocket_center, pocket_residues, config.pocket_radius)
-    record = ligand if isinstance(ligand, LigandRecord) else read_ligand(ligand)
-    pipeline = DockingPipeline(None if checkpoint is None else Path(checkpoint), device)
+    reference = None if pocket_ligand is None else home_expanded(str(pocket_ligand))
+    spec = pocket_spec(reference, pocket_center, pocket_residues, config.pocket_radius)
+    record = (
+        ligand
+        if isinstance(ligand, LigandRecord)
+        else read_ligand(home_expanded(ligand) if isinstance(ligand, str) else ligand.expanduser())
+    )
+    pipeline = DockingPipeline(None if checkpoint is None else Path(home_expanded(str(checkpoint))), device)
     pipeline.check_pocket(spec)
-    receptor = read_docking_receptor(Path(protein), record, spec, config.receptor)
+    receptor = read_docking_receptor(Path(home_expanded(str(protein))), record, spec, config.receptor)
     pocket = None if spec is None else resolve_pocket(spec, receptor)
     return pipeline.dock(receptor, record, pocket, config, name=name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +13,10 @@ from typing import Any, TypeVar
 import pytorch_lightning as pl
 import torch
 from pydantic import Field
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
+from discodock.locks import exclusive
 from discodock.settings import Settings
 from discodock.training.run import RunConfig, fit, write_config
 from discodock.training.task import Task, TaskConfig
@@ -52,7 +55,20 @@ def run_stage(
 
     Raises:
         ConfigError: the folder holds a run with another configuration.
+        InputError: another process trains there.
     """
+    is_first = getattr(rank_zero_only, "rank", 0) == 0  # of the processes of one run, it holds the folder for all
+    with exclusive(folder) if is_first else nullcontext():
+        return _run_stage(config, folder, make_task, make_data, pack)
+
+
+def _run_stage(
+    config: StageConfig,
+    folder: Path,
+    make_task: Callable[[], TaskT],
+    make_data: Callable[[TaskT], pl.LightningDataModule],
+    pack: Callable[[TaskT, dict[str, Tensor], dict[str, Any]], None],
+) -> TaskT:
     write_config(folder, config)
     pl.seed_everything(config.task.seed, verbose=False)
     task = make_task()

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from discodock.inference import outputs
-from discodock.inference.many.result_folder import LOCK_FILE
 from discodock.inference.outputs import write_table
+from discodock.locks import LOCK_FILE
 from tests.tiny import COMPLEXES, SMALL
 
 PROTEIN, LIGAND = SMALL / "protein.pdb", SMALL / "ligand.sdf"

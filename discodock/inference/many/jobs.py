@@ -14,6 +14,7 @@ from discodock.chem.ligand import LigandRecord, iter_ligands
 from discodock.chem.ligand_formats import known_formats, suffix_format
 from discodock.errors import InputError
 from discodock.failures import LOG_FILE, reason_of
+from discodock.files import home_expanded
 from discodock.inference.config import DEFAULT_RADIUS
 from discodock.inference.pocket import PocketSpec, pocket_spec
 from discodock.input_files import InputKind, TableRow, read_csv
@@ -305,8 +306,7 @@ def _numbers(text: str, column: str, count: int) -> list[float]:
 
 def _resolve(text: str, table: Path) -> str:
     """A path in a table: relative to the table's folder where that exists, else, as a SMILES is, taken as it stands."""
-    if text.startswith("~/"):
-        return str(Path(text).expanduser())
+    text = home_expanded(text)
     try:
         return str(table.parent / text) if (table.parent / text).exists() else text
     except (OSError, ValueError):  # a long SMILES is no possible file name

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-
-from filelock import FileLock, Timeout
 
 from discodock.chem.ligand import to_smiles
 from discodock.errors import InputError
 from discodock.failures import LOG_FILE, is_log
-from discodock.files import is_replaceable_table
+from discodock.files import draft_target, is_replaceable_table
 from discodock.inference.columns import summary_names
 from discodock.inference.many.jobs import Job
 from discodock.inference.outputs import (
@@ -31,10 +29,6 @@ OWN_FILES: Final = frozenset({*RESULT_FILES, SIDE_CHAINS_FILE, *REPORT_FILES, ".
 """Names that a folder of results may hold; anything else in it is a user's."""
 
 SUMMARY_FILE: Final = "summary.csv"
-LOCK_FILE: Final = ".discodock.lock"
-LOCK_TIMEOUT: Final = 120.0
-"""Seconds to wait for another process to write its result into the same output folder; the system frees the lock of a
-process that dies."""
 
 
 def summary_columns() -> list[str]:
@@ -66,7 +60,8 @@ def obstacle(folder: Path, job: Job, *, overwrite: bool) -> str | None:
         return None
     if folder.is_symlink() or not folder.is_dir():
         return f"{folder}: is in the way of the result of that name, and is no folder of discodock's; {REMEDY}"
-    strange = sorted(entry.name for entry in folder.iterdir() if entry.name not in OWN_FILES or not entry.is_file())
+    entries = [entry for entry in folder.iterdir() if draft_target(entry.name) not in OWN_FILES]
+    strange = sorted(entry.name for entry in entries if entry.name not in OWN_FILES or not entry.is_file())
     record = read_run(folder)
     scores = folder / SCORES_FILE  # tells whose the folder is where the record got lost
     is_own = "versions" in record or (scores.is_file() and is_replaceable_table(scores, ("id", "rank")))
@@ -155,23 +150,6 @@ def set_aside(folder: Path) -> Path | None:
         number += 1
     folder.rename(target)
     return target
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Hold an output folder for a moment, so that results and rows of several processes do not undo each other.
-
-    Raises:
-        InputError: another process has held it for `LOCK_TIMEOUT`.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / LOCK_FILE, timeout=LOCK_TIMEOUT):
-            yield
-    except Timeout:
-        raise InputError(
-            f"{out}: another process has been writing there for {LOCK_TIMEOUT:g} s; see what it is"
-        ) from None
 
 
 def _described(record: dict[str, Any]) -> str:

@@ -23,7 +23,6 @@ from discodock.inference.many.result_folder import (
     check_output,
     finished_run,
     job_record,
-    locked,
     obstacle,
     refuse_obstacle,
     set_aside,
@@ -39,6 +38,7 @@ from discodock.inference.outputs import (
 )
 from discodock.inference.pocket import resolve_pocket
 from discodock.inference.result import DockingResult
+from discodock.locks import locked
 from discodock.text import one_line
 
 OK: Final = "ok"
