@@ -90,6 +90,11 @@ QUICK: Final = StageConfig(
 )
 """Eight candidates, the best four of them kept, unchecked."""
 
+GLANCE: Final = StageConfig(
+    name="glance", docking=_docking(samples=2, exhaustiveness=2, conformers=4, validity=False, relax="fast")
+)
+"""Half as many candidates: two thirds of the time of `QUICK`."""
+
 FULL: Final = _docking()
 """Docking as `discodock predict` does it."""
 
@@ -97,7 +102,7 @@ REFINED: Final = _docking(samples=10, exhaustiveness=8, relax="openmm")
 """The same candidates, fewer of them relaxed by a force field."""
 
 PRESETS: Final[dict[str, ScreeningConfig]] = {
-    "fast": ScreeningConfig(stages=(QUICK, StageConfig(name="full", fraction=0.01, at_least=10, docking=FULL))),
+    "fast": ScreeningConfig(stages=(GLANCE, StageConfig(name="full", fraction=0.01, at_least=10, docking=FULL))),
     "default": ScreeningConfig(
         stages=(
             QUICK,
