@@ -19,7 +19,7 @@ from discodock.errors import InputError
 from discodock.schema import SCHEMA_VERSION
 from discodock.settings import Seed, Settings
 
-PREPARE_VERSION: Final = 1
+PREPARE_VERSION: Final = 2
 """Raised whenever a change of code changes prepared arrays, so that nothing stale is kept."""
 
 MAX_LIGAND_GAP: Final = 6.0  # Å: a ligand without receptor atoms so near is not bound to it
