@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -66,6 +67,7 @@ _DAMAGE: Final = (
     OverflowError,
     SyntaxError,
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -327,7 +329,7 @@ def _parse_csv(text: str) -> Table:
     num_blank = len(_BLANK_LINES.match(text)[0])  # type: ignore[index]  # the pattern matches nothing as well
     offset, text = text.count("\n", 0, num_blank), text[num_blank:]
     head, _, rest = text.partition("\n")
-    separator = next((each for each in _SEPARATORS if head.strip() == f"sep={each}"), None)
+    separator = next((each for each in _SEPARATORS if head.strip(" ") == f"sep={each}"), None)
     if separator is not None:
         text, offset = rest, offset + 1
     else:

@@ -265,7 +265,7 @@ def read_timings(path: Path) -> dict[str, tuple[float, float]]:
     Raises:
         InputError: the table cannot be used.
     """
-    if not path.is_file():
+    if not path.exists():
         return {}
     rows = [row.cells for row in read_csv(path, InputKind("table of times", "write it again")).rows]
     try:
