@@ -14,6 +14,7 @@ from typing import IO, BinaryIO, Final, cast
 from discodock.chem.ligand_formats import detect_format, known_formats, suffix_format
 from discodock.chem.smiles_file import SmilesColumns, find_columns, parse_smiles, split_smiles_lines
 from discodock.errors import ConfigError, InputError
+from discodock.input_files import InputKind, open_regular
 
 STDIN: Final = "-"
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
@@ -32,6 +33,9 @@ TOO_LONG: Final = "more than two million characters without the end of a record;
 DAMAGED_GZIP: Final = "truncated or damaged gzip file, what follows is missing; copy or download it again"
 
 _MOL2_START = "@<TRIPOS>MOLECULE"
+
+
+LIBRARY: Final = InputKind("library", "give a file, a folder, or - for standard input")
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def _read_file(path: Path, columns: SmilesColumns | None) -> Iterator[LibraryRec
     if _is_parquet(path):
         yield from _read_parquet(path, columns)
         return
-    with path.open("rb") as stream:
+    with open_regular(path, LIBRARY) as stream:
         yield from _read_stream(stream, path, columns)
 
 
