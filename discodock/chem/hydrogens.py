@@ -11,6 +11,7 @@ from rdkit.Chem import rdDistGeom
 from discodock.chem.conformers import scaled_effort
 from discodock.chem.ligand import LigandRecord, heavy_indices
 from discodock.chem.stereo import with_positions
+from discodock.geometry.superposition import superposing_rotation
 
 EMBED_SEED = 0x5EED
 EMBED_TRIES = 50
@@ -67,15 +68,13 @@ def _frame(parent: Chem.Atom) -> list[int]:
 
 
 def _rotations(reference: np.ndarray, mobile: np.ndarray) -> np.ndarray:
-    """Rotations (acting from the right) that turn reference vectors (K, 3) best onto each of (N, K, 3) (Kabsch 1976).
+    """Rotations (acting from the right) that turn reference vectors (K, 3) best onto each of (N, K, 3).
 
     Directions count, not lengths, so that an uneven bond length does not tilt the frame.
     """
     unit_reference = reference / np.maximum(np.linalg.norm(reference, axis=-1, keepdims=True), 1e-9)
     unit_mobile = mobile / np.maximum(np.linalg.norm(mobile, axis=-1, keepdims=True), 1e-9)
-    u, _, vt = np.linalg.svd(np.einsum("ki,nkj->nij", unit_reference, unit_mobile))
-    u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
-    return u @ vt
+    return superposing_rotation(np.einsum("ki,nkj->nij", unit_reference, unit_mobile))
 
 
 def _embedded_positions(mol: Chem.Mol, full: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Conformers with their torsions matched to a pose: what training starts from, so that it resembles prediction.
 
-In numpy and double precision. `geometry` has superposition, rotation and Jacobian for batches of tensors, with sums in
-another order: with those, conformers of the same seed would no longer be the same to the last bit.
+In NumPy and double precision, see `geometry.superposition`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from rdkit import Chem
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import heavy_molecule
 from discodock.chem.ligand_features import TorsionTopology
+from discodock.geometry.superposition import rotated_about, superposed
 
 RETRY_FACTOR: Final = 4
 """Size of the further batch of conformers, in multiples of the first."""
@@ -110,7 +110,7 @@ def _set_dihedrals(
         have, want = (_half_planes(p, fixed, moving, before, after) for p in (pos, target))
         # sum over pairs of exp(i (wanted - present)), each weighted by how far the atoms are off the axis
         delta = np.angle(np.vdot(have, want))
-        pos[mask] = _rotate(pos[mask], pos[moving], pos[moving] - pos[fixed], float(delta))
+        pos[mask] = rotated_about(pos[mask], pos[moving], pos[moving] - pos[fixed], float(delta))
     return pos
 
 
@@ -136,7 +136,7 @@ def _refine(start: np.ndarray, target: np.ndarray, bonds: list[tuple[int, int]],
         bonds: rotatable bonds, (fixed end, moving end).
         mask_rotate: atoms that each bond moves, bool, shape (T, L).
     """
-    best = _align(start, target)
+    best = superposed(start, target)
     best_rmsd = _rmsd(best, target)
     damping = 1e-2
     for _ in range(MATCH_ITERATIONS if bonds else 0):
@@ -145,12 +145,12 @@ def _refine(start: np.ndarray, target: np.ndarray, bonds: list[tuple[int, int]],
         normal = jacobian @ jacobian.T
         step = np.linalg.solve(normal + damping * np.diag(normal.diagonal() + 1e-6), jacobian @ residual)
         # Translation and rotation are solved for, so that torsions need not make up for them, and then left to
-        # `_align`, which does them exactly. Each torsion turns about the axis that the earlier ones have left behind.
+        # `superposed`, which does them exactly. Each torsion turns about the axis that the earlier ones left behind.
         trial = best
         for (fixed, moving), mask, angle in zip(bonds, mask_rotate, step[6:], strict=True):
             trial = trial.copy()
-            trial[mask] = _rotate(trial[mask], trial[moving], trial[moving] - trial[fixed], angle)
-        trial = _align(trial, target)
+            trial[mask] = rotated_about(trial[mask], trial[moving], trial[moving] - trial[fixed], angle)
+        trial = superposed(trial, target)
         gain = best_rmsd - _rmsd(trial, target)
         if gain <= 0:  # too long a step: try again nearer to the gradient
             damping *= 10
@@ -164,7 +164,10 @@ def _refine(start: np.ndarray, target: np.ndarray, bonds: list[tuple[int, int]],
 
 
 def _jacobian(pos: np.ndarray, bonds: list[tuple[int, int]], mask_rotate: np.ndarray) -> np.ndarray:
-    """Derivatives of all coordinates by translation, rotation about the centroid and torsions, shape (6 + T, 3 L)."""
+    """Derivatives of all coordinates by translation, rotation about the centroid and torsions, shape (6 + T, 3 L).
+
+    Unlike in `geometry.pose.pose_jacobian` a torsion keeps the rigid motion in it: the first six rows make up for it.
+    """
     num_atoms = len(pos)
     fixed, moving = np.array(bonds).T
     axis = pos[moving] - pos[fixed]
@@ -173,23 +176,6 @@ def _jacobian(pos: np.ndarray, bonds: list[tuple[int, int]], mask_rotate: np.nda
     torsion = np.cross(axis[:, None, :], pos[None, :, :] - pos[moving][:, None, :]) * mask_rotate[:, :, None]
     translation = np.broadcast_to(np.eye(3)[:, None, :], (3, num_atoms, 3))
     return np.concatenate([translation, rotation, torsion]).reshape(-1, 3 * num_atoms)
-
-
-def _rotate(pos: np.ndarray, origin: np.ndarray, axis: np.ndarray, angle: float) -> np.ndarray:
-    """Rodrigues' rotation of points about an axis through `origin`, right-handed, radians."""
-    axis = axis / np.linalg.norm(axis)
-    vec = pos - origin
-    along = np.outer(vec @ axis, axis)
-    return origin + along + np.cos(angle) * (vec - along) + np.sin(angle) * np.cross(axis, vec)
-
-
-def _align(mobile: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares superposition (Kabsch 1976) without reflection."""
-    mobile_mean, target_mean = mobile.mean(axis=0), target.mean(axis=0)
-    u, _, vt = np.linalg.svd((mobile - mobile_mean).T @ (target - target_mean))
-    sign = np.sign(np.linalg.det(u @ vt))
-    rotmat = (u * np.array([1.0, 1.0, sign])) @ vt
-    return (mobile - mobile_mean) @ rotmat + target_mean
 
 
 def _rmsd(a: np.ndarray, b: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -177,7 +177,11 @@ def evaluate(
         "generation": generation,
     }
     _log()
-    metrics = evaluate_checkpoint(checkpoint, values, out, device=device)
+    _print_metrics(evaluate_checkpoint(checkpoint, values, out, device=device))
+    print(f"metrics: {out / 'metrics.json'}")
+
+
+def _print_metrics(metrics: Mapping[str, Any]) -> None:
     for row in metrics["frechet"]:
         print(
             f"{row['codes']:7} {row['evaluations']:3} evaluations  Fréchet distance {row['distance']:8.3f}"
@@ -185,7 +189,6 @@ def evaluate(
         )
     for name, turning in metrics.get("curvature", {}).items():
         print(f"{name:7} curvature {turning['mean']:.3f} rad")
-    print(f"metrics: {out / 'metrics.json'}")
 
 
 def _generation(values: dict[str, Any]) -> GenerationConfig:

@@ -96,6 +96,23 @@ def prepare(
     started = time.monotonic()
     config = config or PrepareConfig()
     dataset = open_dataset(Path(source), None if splits is None else Path(splits), layout=layout)
+    _refuse_crossing(source, dataset)
+    with Ledger(Path(out), config.key) as ledger:
+        _fill(ledger, dataset, config, workers, on_progress)
+        seconds = time.monotonic() - started
+        ledger.finish(_manifest(config, str(source), layout, seconds))
+    failures = ledger.sorted_failures()
+    if ledger.num_by_split().keys() == {DEFAULT_SPLIT}:
+        logger.warning("%s: nothing names splits, all complexes are in split %s", source, DEFAULT_SPLIT)
+    return PrepareReport(Path(out), len(ledger.rows), ledger.num_reused, ledger.num_by_split(), failures, seconds)
+
+
+def _refuse_crossing(source: str | Path, dataset: Dataset) -> None:
+    """Refuse a source that has protein families in several splits.
+
+    Raises:
+        InputError: a cluster is in two splits.
+    """
     crossing = crossing_clusters(dataset.split_clusters())
     if crossing:
         name, found = next(iter(crossing.items()))
@@ -103,29 +120,35 @@ def prepare(
             f"{source}: {len(crossing)} clusters are in several splits, such as {name} in {' and '.join(found)}; "
             "move each cluster into one split"
         )
-    with Ledger(Path(out), config.key) as ledger:
 
-        def note(row: IndexRow | FailureRow) -> None:
-            ledger.add(row)
-            if on_progress is not None:
-                done = len(ledger.rows) + len(ledger.failures)
-                on_progress(Progress(done, len(dataset), len(ledger.failures)))
 
-        try:
-            for row in run_all(
-                prepare_task, _open_tasks(dataset, ledger, config, note), workers=workers, on_crash=_crashed
-            ):
-                note(row)
-        except OSError as error:
-            raise InputError(
-                f"{out}: cannot be written ({error.strerror}); free some space or choose another"
-            ) from None
-        seconds = time.monotonic() - started
-        ledger.finish(_manifest(config, str(source), layout, seconds))
-    failures = ledger.sorted_failures()
-    if ledger.num_by_split().keys() == {DEFAULT_SPLIT}:
-        logger.warning("%s: nothing names splits, all complexes are in split %s", source, DEFAULT_SPLIT)
-    return PrepareReport(Path(out), len(ledger.rows), ledger.num_reused, ledger.num_by_split(), failures, seconds)
+def _fill(
+    ledger: Ledger,
+    dataset: Dataset,
+    config: PrepareConfig,
+    workers: int,
+    on_progress: Callable[[Progress], None] | None,
+) -> None:
+    """Prepare what is not in the store yet.
+
+    Raises:
+        InputError: the store cannot be written.
+    """
+
+    def note(row: IndexRow | FailureRow) -> None:
+        ledger.add(row)
+        if on_progress is not None:
+            done = len(ledger.rows) + len(ledger.failures)
+            on_progress(Progress(done, len(dataset), len(ledger.failures)))
+
+    tasks = _open_tasks(dataset, ledger, config, note)
+    try:
+        for row in run_all(prepare_task, tasks, workers=workers, on_crash=_crashed):
+            note(row)
+    except OSError as error:
+        raise InputError(
+            f"{ledger.out}: cannot be written ({error.strerror}); free some space or choose another"
+        ) from None
 
 
 def _open_tasks(

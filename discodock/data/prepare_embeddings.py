@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from discodock.chem.sequences import chain_sequences
 from discodock.data.crystal import StageError, read_crystal
 from discodock.data.datasets.registry import DEFAULT_LAYOUT, open_dataset
-from discodock.data.datasets.source import SourceComplex
+from discodock.data.datasets.source import Dataset, SourceComplex
 from discodock.data.embeddings import (
     EMBEDDINGS_DIR,
     Embedder,
@@ -20,7 +20,7 @@ from discodock.data.embeddings import (
     write_chains,
 )
 from discodock.data.featurize import PrepareConfig
-from discodock.data.store import PreparedStore
+from discodock.data.store import IndexRow, PreparedStore
 from discodock.data.workers import run_all
 from discodock.errors import ConfigError
 
@@ -74,21 +74,23 @@ def prepare_embeddings(
     (folder / embedder.key).mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(Path(source), None if splits is None else Path(splits), layout=layout)
     rows = {row.id: row for row in store.index}
-
-    def open_tasks() -> Iterator[_Task]:
-        for entry in dataset:
-            row = rows.get(entry.id)
-            if row is not None and isinstance(entry, SourceComplex):
-                chains = read_chains(folder, entry.id)
-                if chains is None or chains.key != row.key:
-                    yield _Task(entry, config, folder, row.key)
-
-    for failure in run_all(_read_chains, open_tasks(), workers=workers, on_crash=lambda task: task.source.id):
+    tasks = _open_tasks(dataset, rows, folder, config)
+    for failure in run_all(_read_chains, tasks, workers=workers, on_crash=lambda task: task.source.id):
         if failure is not None:
             logger.warning("%s: its chains cannot be read; it has no embeddings", failure)
     found = (read_chains(folder, name) for name in rows)
     sequences = [sequence for chains in found if chains is not None for sequence in chains.sequences]
     return embed_sequences(folder, sequences, embedder, on_progress)
+
+
+def _open_tasks(dataset: Dataset, rows: Mapping[str, IndexRow], folder: Path, config: PrepareConfig) -> Iterator[_Task]:
+    """Complexes of a store whose chains are not there yet, or are those of other files or settings."""
+    for entry in dataset:
+        row = rows.get(entry.id)
+        if row is not None and isinstance(entry, SourceComplex):
+            chains = read_chains(folder, entry.id)
+            if chains is None or chains.key != row.key:
+                yield _Task(entry, config, folder, row.key)
 
 
 def check_embeddable(config: PrepareConfig) -> None:

@@ -181,12 +181,12 @@ def confidence(redockings: Sequence[RedockingResult]) -> dict[str, float]:
 
     Also the rate at which the pose that the confidence model alone would rank first is below 2 Å.
     """
-    judged = [r for r in redockings if r.probs]
-    if not judged:
+    scored = [r for r in redockings if r.probs]
+    if not scored:
         return {}
-    probs = np.array([r.probs[0] for r in judged])
-    is_near_native = np.array([r.is_top1_near_native for r in judged])
-    every = [(prob, rmsd < SUCCESS_RMSD) for r in judged for prob, rmsd in zip(r.probs, r.rmsds, strict=True)]
+    probs = np.array([r.probs[0] for r in scored])
+    is_near_native = np.array([r.is_top1_near_native for r in scored])
+    every = [(prob, rmsd < SUCCESS_RMSD) for r in scored for prob, rmsd in zip(r.probs, r.rmsds, strict=True)]
     all_probs, all_near_native = (np.array(column) for column in zip(*every, strict=True))
     chosen = [r.rmsds[int(np.argmax(r.confidences))] if r.confidences else math.inf for r in redockings]
     by_model_alone = _rate("top1_lt2_by_confidence", [rmsd < SUCCESS_RMSD for rmsd in chosen])

@@ -77,9 +77,9 @@ def draw_rmsd_distribution(axes: Axes, redockings: Sequence[RedockingResult]) ->
 
 def draw_calibration(axes: Axes, redockings: Sequence[RedockingResult]) -> None:
     """Predicted probability against the rate that came true, of best-ranked poses; dots as large as their counts."""
-    judged = [r for r in redockings if r.probs]
-    bins = reliability(np.array([r.probs[0] for r in judged]), np.array([r.is_top1_near_native for r in judged]))
+    scored = [r for r in redockings if r.probs]
+    bins = reliability(np.array([r.probs[0] for r in scored]), np.array([r.is_top1_near_native for r in scored]))
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
-    sizes = [200 * found.count / len(judged) + 10 for found in bins]
+    sizes = [200 * found.count / len(scored) + 10 for found in bins]
     axes.scatter([found.mean_prob for found in bins], [found.rate for found in bins], s=sizes)
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="predicted probability of RMSD < 2 Å", ylabel="observed rate")

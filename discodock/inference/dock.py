@@ -22,12 +22,11 @@ from discodock.inference.compute.device import choose_device
 from discodock.inference.compute.threads import docking_threads, one_thread_each
 from discodock.inference.confidence import score_confidence
 from discodock.inference.config import DockingConfig
-from discodock.inference.docked_pose import DockedPose, docked_poses
+from discodock.inference.docked_pose import docked_poses
 from discodock.inference.inputs import (
     docking_arrays,
     embedding_arrays,
     read_docking_receptor,
-    size_warnings,
     with_rigid_axes,
 )
 from discodock.inference.network import load_network
@@ -36,8 +35,8 @@ from discodock.inference.relaxation.config import RelaxationConfig
 from discodock.inference.relaxation.relax import check_relaxation, relax_poses
 from discodock.inference.rescore import rescored
 from discodock.inference.result import DockingResult
-from discodock.inference.sample import SHORT_OF_MEMORY, StepCallback, sample_at_sites
-from discodock.inference.site_warnings import site_warnings
+from discodock.inference.result_warnings import result_warnings
+from discodock.inference.sample import StepCallback, sample_at_sites
 from discodock.inference.sites import MISSING_POCKET, choose_sites
 from discodock.inference.validity import with_validity
 from discodock.models.site.distinct import allocate_samples
@@ -97,7 +96,7 @@ class DockingPipeline:
             sites=chosen.sites,
             seed=config.seed,
             seconds=time.monotonic() - started,
-            warnings=_warnings(chosen, poses, ligand, receptor, pocket),
+            warnings=result_warnings(chosen, poses, ligand, receptor, pocket),
         )
 
     def sample(
@@ -227,27 +226,3 @@ def dock(
     receptor = read_docking_receptor(Path(home_expanded(str(protein))), record, spec, config.receptor)
     pocket = None if spec is None else resolve_pocket(spec, receptor)
     return pipeline.dock(receptor, record, pocket, config, name=name)
-
-
-def _warnings(
-    chosen: Candidates, poses: Sequence[DockedPose], ligand: LigandRecord, receptor: Receptor, pocket: Pocket | None
-) -> tuple[str, ...]:
-    """What a user should know of a result, one sentence each."""
-    of_pocket = () if pocket is None else pocket.warnings
-    centers = [site.pocket.center for site in chosen.sites if pocket is not None or site.residue]
-    warnings = [
-        *receptor.warnings,
-        *site_warnings(receptor, centers),
-        *ligand.warnings,
-        *of_pocket,
-        *size_warnings(ligand, receptor),
-        *chosen.relaxed.warnings,
-    ]
-    if chosen.sampled.short_of_memory:
-        warnings.append(SHORT_OF_MEMORY)
-    if chosen.confidences is not None:
-        warnings += chosen.confidences.warnings()
-    if not any(pose.checks.pocket_ok for pose in poses):
-        radius = poses[0].site.pocket.radius
-        warnings.append(f"no pose has its centroid within {radius:g} Å of its pocket's centre")
-    return tuple(warnings)

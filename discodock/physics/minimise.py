@@ -127,7 +127,7 @@ class _Found:
     tor: Tensor
     energy: Tensor
     slope: Tensor
-    length: Tensor  # (A,) of the step as a share of its direction
+    length: Tensor  # (A,) of the step as a fraction of its direction
     is_stuck: Tensor
 
 
@@ -141,10 +141,12 @@ def _step(
     direction = -_apply(state.inverse_hessian[active], slope)
     is_metric = state.is_fresh[active] | ((direction * slope).sum(-1) >= 0)  # uphill: it has lost its way
     direction = torch.where(is_metric[:, None], -_apply(metric, slope), direction)
-    movement = torch.einsum("pd,pdlx->plx", direction, jacobian).norm(dim=-1).amax(1)
+    # No atom may move farther than `max_step`: beyond, the linear picture that the direction rests on is wrong.
+    movement = torch.einsum("pd,pdlx->plx", direction, jacobian).norm(dim=-1).amax(1)  # (A,), Å
     direction = direction * (config.max_step / movement.clamp(min=config.max_step))[:, None]
 
     found = _search(state, active, direction, objective, topology, config)
+    # The curvature that the last step used, whichever it was, learns from the change of slope along the way.
     old = torch.where(is_metric[:, None, None], metric, state.inverse_hessian[active])
     move = direction * found.length[:, None]
     state.inverse_hessian[active] = _updated_curvature(old, move, found.slope - slope, is_metric)

@@ -152,7 +152,7 @@ def _log_sum_exp(score: Tensor, chosen: Tensor) -> Tensor:
 
 
 def pair_accuracy(score: Tensor, is_near_native: Tensor) -> Tensor | None:
-    """Share of pairs of a near-native pose and a decoy in which the decoy scores lower; None if there is no pair."""
+    """Fraction of pairs of a near-native pose and a decoy in which the decoy scores lower; None if there is no pair."""
     near_native, decoys = score[is_near_native], score[~is_near_native]
     if len(near_native) == 0 or len(decoys) == 0:
         return None

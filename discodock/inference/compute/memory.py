@@ -23,7 +23,7 @@ CPU_BLOCK_BYTES: Final = 2 << 30
 GPU_BLOCK_BYTES: Final = 4 << 30
 """Most memory of a block by `bytes_per_pose`, the same on all machines; a small one has as much."""
 
-MEMORY_SHARE: Final = 0.5
+MEMORY_FRACTION: Final = 0.5
 """Share of the free memory to plan with; the rest is for fragmentation and for everyone else."""
 
 
@@ -49,7 +49,7 @@ def blocks_at_once(network: DockingNetwork, block_bytes: int, threads: int) -> i
         block_bytes: memory that the largest block takes.
         threads: threads to denoise with.
     """
-    return max(1, min(threads, int(MEMORY_SHARE * free_memory(network.device) / block_bytes)))
+    return max(1, min(threads, int(MEMORY_FRACTION * free_memory(network.device) / block_bytes)))
 
 
 def bytes_per_pose(network: DockingNetwork, arrays: dict[str, np.ndarray]) -> int:
