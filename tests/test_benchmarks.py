@@ -254,3 +254,34 @@ def test_poses_are_compared_over_batch_sizes_threads_order_and_a_killed_run(tmp_
     shutil.rmtree(tmp_path / "out")
     other = "--threads"
     assert determinism.main(arguments) == 1 and "threads 2: 0 of 1 equal 2azr_982" in capsys.readouterr().out
+
+
+def test_faults_count_what_is_lost_double_and_stale(tmp_path):
+    from benchmarks.faults import Count, compare, rows
+
+    (tmp_path / "summary.csv").write_text("name,status,seconds\na,ok,1\nb,ok,2\na,ok,3\n")
+    (tmp_path / ".a.0123.tmp").mkdir()
+    found, count = rows(tmp_path / "summary.csv", "name", ("seconds",)), Count()
+    assert list(found) == ["summary.csv: a", "summary.csv: b", "summary.csv: a (2)"]
+    expected = {"summary.csv: a": found["summary.csv: a"], "summary.csv: b": "another", "summary.csv: c": ""}
+    compare(count, expected, found, tmp_path)
+    assert (count.lost, count.double, count.stale, count.drafts) == (1, 1, 1, 1)
+
+
+def test_a_process_is_killed_at_a_rename_or_fails_as_on_a_full_disk(tmp_path, monkeypatch):
+    import signal
+
+    from benchmarks import faults
+    from discodock.files import write_atomically
+
+    def write(_):
+        write_atomically(tmp_path / "a", b"1" * 20_000)
+        write_atomically(tmp_path / "b", b"2")
+        return 0
+
+    monkeypatch.setattr("discodock.cli.main.run", write)
+    assert faults.wait(faults.in_child([], faults.full_disk(10_000), tmp_path / "log")) == 99
+    assert "File too large" in (tmp_path / "log").read_text() and not (tmp_path / "a").exists()
+    for before, there in ((True, ["a"]), (False, ["a", "b"])):
+        assert faults.wait(faults.in_child([], faults.kill_at_rename(2, before))) == -signal.SIGKILL
+        assert [name for name in "ab" if (tmp_path / name).exists()] == there
