@@ -225,12 +225,14 @@ def make_works(folder: Path) -> list[Work]:
     source, store = str(folder / "complexes"), str(folder / "store")
     assert wait(in_child(["prepare", "complexes", source, "--out", store])) == 0, "the complexes cannot be prepared"
     network = ("--checkpoint", checkpoint, "--device", "cpu", *FEW)
+    settings = folder / "train.yaml"
+    settings.write_text("{}\n")
     data = (f"data.root={store}", f"data.ids=[{','.join(NAMES)}]")
     return [
         Work("predict", ("predict", "--input", str(folder / "jobs.csv"), "--out", "OUT", *network), docked),
         Work("prepare", ("prepare", "complexes", source, "--out", "OUT"), prepared),
         Work("evaluate", ("evaluate", source, "--out", "OUT", *network), evaluated),
-        Work("train", ("train", "score", "--out", "OUT", *TRAINING, *data), trained),
+        Work("train", ("train", "score", "--config", str(settings), "--out", "OUT", *TRAINING, *data), trained),
     ]
 
 
