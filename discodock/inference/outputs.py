@@ -104,7 +104,9 @@ def _site_record(site: DockingSite, result: DockingResult) -> dict[str, Any]:
 def _mode_record(mode: Mode, result: DockingResult) -> dict[str, Any]:
     num_poses = sum(pose.mode == mode for pose in result.poses)
     best = {"num_poses": num_poses, "best_rank": result.best_of(mode).rank}
-    return {"name": mode.name, "share": round(mode.fraction, 4), "place": mode.residue} | best
+    fraction = round(mode.fraction, 4)
+    former = {"share": fraction, "place": mode.residue}  # names of both before; for a release
+    return {"name": mode.name, "fraction": fraction, "residue": mode.residue} | best | former
 
 
 def mode_lines(run: Mapping[str, Any]) -> list[str]:
@@ -112,9 +114,8 @@ def mode_lines(run: Mapping[str, Any]) -> list[str]:
     lines = []
     with suppress(KeyError, TypeError, ValueError):  # a record that a person has edited
         for mode in run.get("modes", ()):
-            lines.append(
-                f"{Mode(mode['name'], mode['share'], mode['place']).describe()}; best pose: {mode['best_rank']}"
-            )
+            known = Mode(mode["name"], mode["share"], mode["place"])  # of records of any version
+            lines.append(f"{known.describe()}; best pose: {mode['best_rank']}")
     return lines
 
 

@@ -57,9 +57,9 @@ def test_everything_promised_is_written(predict, tmp_path):
     assert {"versions", "command", "device", "warnings", "seconds", "pocket"} <= run.keys()
     for mode in run["modes"]:
         members = [int(row["rank"]) for row in rows if row["mode"] == mode["name"]]
-        assert mode["best_rank"] == min(members) and mode["num_poses"] == len(members) == 4 * mode["share"]
+        assert mode["best_rank"] == min(members) and mode["num_poses"] == len(members) == 4 * mode["fraction"]
         line = next(line for line in printed.splitlines() if line.removeprefix("mode ").startswith(f"{mode['name']}, "))
-        assert f", {mode['share']:.0%} of samples" in line and line.endswith(f"; best pose: {min(members)}")
+        assert f", {mode['fraction']:.0%} of samples" in line and line.endswith(f"; best pose: {min(members)}")
     (summary,) = table(tmp_path / "out" / "summary.csv")
     assert (summary["name"], summary["status"], summary["num_poses"]) == ("my_ligand_1", "ok", "4")
 
