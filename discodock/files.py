@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 DRAFTS: Final = ".*.tmp"
-"""Pattern of temporary names: what a killed run leaves, and `remove_drafts` takes away."""
+"""Pattern that temporary names match, though not they alone; see `draft_target`."""
 
 _DRAFT: Final = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.tmp")
 
@@ -107,6 +107,8 @@ def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
     """
     newest = time.time() - older_than
     for draft in folder.glob(DRAFTS):
+        if draft_target(draft.name) is None:
+            continue  # a hidden file of the user's
         with suppress(OSError):  # gone meanwhile: another process sweeps too
             if draft.stat().st_mtime > newest and not _is_abandoned(draft):
                 continue

@@ -75,7 +75,8 @@ def test_folders_take_the_place_of_others_or_vanish(tmp_path):
 
 
 def test_what_a_killed_run_left_is_swept_away_and_nothing_else(tmp_path):
-    for name in (".last.ckpt.0123abcd.tmp", "last.ckpt", ".hidden"):
+    users = [".cache.tmp", ".hidden", ".last.ckpt.0123abcd.tmp", "last.ckpt"]
+    for name in (".last.ckpt.0123abcd-77-0123abcd.tmp", *users):
         (tmp_path / name).touch()
     remove_drafts(tmp_path)
-    assert names(tmp_path) == [".hidden", "last.ckpt"]
+    assert names(tmp_path) == users
