@@ -158,7 +158,12 @@ def test_headers_in_other_spellings_are_taken(tmp_path, column, value):
         ("poket_ligand", "pocket_ligand"),
         ("binding_site", "pocket_ligand"),
         ("center", "pocket_center"),
-        ("center_x", "pocket_center"),
+        ("center_x", "put the three into one, such as '7 7 13', call it pocket_center"),
+        ("x", "pocket_center"),
+        ("cz", "pocket_center"),
+        ("coordinates", "pocket_center"),
+        ("size_x", "pocket_radius"),
+        ("bindingsite", "pocket_ligand"),
         ("pocket_centre", "pocket_center"),
         ("box center", "pocket_center"),
         ("residues", "pocket_residues"),
@@ -172,7 +177,9 @@ def test_headers_that_may_mean_a_pocket_are_refused_not_docked_blindly(tmp_path,
         read_jobs(table(tmp_path, column), None)
 
 
-@pytest.mark.parametrize("column", ["ic50", "comment", "ligand_id", "protein_family", "note_site", "smiles_source"])
+@pytest.mark.parametrize(
+    "column", ["ic50", "comment", "ligand_id", "protein_family", "note_site", "smiles_source", "note_x", "max"]
+)
 def test_remarks_of_the_user_are_passed_over(tmp_path, column):
     (job,) = read_jobs(table(tmp_path, column), None)
     assert job.pocket is None and job.ligand is not None

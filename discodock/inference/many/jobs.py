@@ -24,13 +24,16 @@ TABLE_OF_JOBS: Final = InputKind("table of jobs", "give a CSV table of jobs")
 POCKET_COLUMNS: Final = ("pocket_ligand", "pocket_center", "pocket_residues", "pocket_radius")
 KNOWN_COLUMNS: Final = (*REQUIRED_COLUMNS, *POCKET_COLUMNS, "template_smiles")
 TELLING_WORDS: Final = {
-    "pocket_center": {"center", "centre", "centers", "centroid", "box", "grid"},
+    "pocket_center": {"center", "centre", "centers", "centroid", "box", "grid", "xyz", "coords", "coordinates"},
     "pocket_residues": {"residue", "residues", "resid", "resids"},
     "pocket_radius": {"radius"},
     "template_smiles": {"template"},
-    "pocket_ligand": {"pocket", "site", "autobox", "cavity"},
+    "pocket_ligand": {"pocket", "site", "autobox", "cavity", "bindingsite", "bindingpocket", "activesite"},
 }
 """Words in names of columns that mean a pocket or a template, whatever else the names have."""
+
+AXIS: Final = re.compile(r"(.*[^a-z])?[cp]?[xyz]")
+"""Names of columns with one coordinate of a centre, or one edge of a box."""
 
 NEARLY_EQUAL: Final = 0.85
 """Similarity of two names from which one is taken for a misspelling of the other."""
@@ -253,7 +256,10 @@ def _read_rows(path: Path) -> tuple[TableRow, ...]:
         raise InputError(f"{path}: a column with values has no name; give it one")
     for column in table.columns:
         if column not in KNOWN_COLUMNS and (meant := _meant_column(column)) is not None:
-            raise InputError(f"{path}: unknown column {column!r}; call it {meant} if it is that, or else note_{column}")
+            what = "put the three into one, such as '7 7 13', " if meant == "pocket_center" and _is_axis(column) else ""
+            raise InputError(
+                f"{path}: unknown column {column!r}; {what}call it {meant} if it is that, or else note_{column}"
+            )
     if not table.rows:
         raise InputError(f"{path}: has no rows; give one job a row")
     return table.rows
@@ -267,12 +273,18 @@ def _meant_column(name: str) -> str | None:
     words = set(re.findall(r"[a-z]+", name))
     if "note" in words:
         return None
+    if _is_axis(name):
+        return "pocket_radius" if "size" in words else "pocket_center"
     for column, telling in TELLING_WORDS.items():
         if words & telling:
             return column
     if words & {"ref", "reference", "crystal", "xtal", "native"} and words & {"ligand", "lig", "pose", "sdf"}:
         return "pocket_ligand"
     return next(iter(difflib.get_close_matches(name, KNOWN_COLUMNS, n=1, cutoff=NEARLY_EQUAL)), None)
+
+
+def _is_axis(name: str) -> bool:
+    return AXIS.fullmatch(name) is not None
 
 
 def _row_pocket(
