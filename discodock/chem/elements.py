@@ -9,7 +9,8 @@ from discodock.chem.residues import is_standard_atom, parent_amino_acid
 
 ION_NAMES: Final = {
     "SOD": "Na", "POT": "K", "CAL": "Ca", "CLA": "Cl", "CES": "Cs", "CAD": "Cd", "LIT": "Li", "RUB": "Rb", "BAR": "Ba",
-    "IOD": "I", "IM": "Cl", "IP": "Na", "NIO": "Na", "CIO": "Cs", "CHL": "Cl", "ZN2": "Zn",
+    "IOD": "I", "IM": "Cl", "IP": "Na", "NIO": "Na", "CIO": "Cs", "CHL": "Cl", "ZN2": "Zn", "MAG": "Mg", "FLU": "F",
+    "BRO": "Br",
 }  # fmt: skip
 """Names of ions in CHARMM, Amber and GROMACS files that are not their elements'."""
 

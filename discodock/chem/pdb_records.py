@@ -69,7 +69,7 @@ def _shorten_names(lines: list[str], atoms: list[int]) -> dict[str, str]:
     for number in wide:
         line = lines[number]
         name, chain = line[17:21], line[20:22]
-        is_long = is_long_name(name) and chain not in two_letter_chains
+        is_long = (is_long_name(name) and chain not in two_letter_chains) or name[3] in "+-"  # of an ion
         is_chain = not is_long and (bool(two_letter_chains) or is_known_residue(name[:3]) or _is_written_ligand(name))
         if not is_chain and name.strip() == name:
             code = codes.setdefault(name, _CODE.format(len(codes)))

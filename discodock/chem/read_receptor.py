@@ -157,7 +157,7 @@ def _occupancy(atoms: Iterable[gemmi.Atom]) -> float:
 
 def _read_residue(raw: gemmi.Residue, chain: str, changes: ChangeLog) -> tuple[Residue, ResidueAtoms]:
     atoms_and_points = [atom for atom in raw if not atom.is_hydrogen()]
-    heavy = [atom for atom in atoms_and_points if not is_pseudo_atom(atom.name, atom.element.name)]
+    heavy = [atom for atom in atoms_and_points if not is_pseudo_atom(raw.name, atom.name, atom.element.name)]
     residue = _classify(raw, heavy, chain)
     if len(heavy) < len(atoms_and_points) and not is_water(residue.name):
         changes.add("points in space that are no atoms dropped", residue.label)

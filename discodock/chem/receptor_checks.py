@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 
 from discodock.chem.change_log import ChangeLog, named
 from discodock.chem.receptor import Receptor
+from discodock.chem.residues import parent_amino_acid
 from discodock.errors import InputError
 
 N_CA_BOND: Final = 1.46
@@ -29,6 +30,9 @@ FAR_FROM_RESIDUE: Final = 10.0
 
 MIN_MIRRORED: Final = 0.8
 """Share of D-amino acids under the names of L-amino acids beyond which a structure is a mirror image."""
+
+NEVER_ALONE: Final = ("B", "C", "N", "P", "S")
+"""Elements of which no single atom is a group of its own, as that of an ion is; water and ammonia go before."""
 
 MIN_CENTRES: Final = 10  # stereo centres without which nothing is said of mirror images
 
@@ -140,6 +144,16 @@ def _check_elements(receptor: Receptor, log: ChangeLog) -> None:
     unknown = [_label(receptor, atom) for atom in np.flatnonzero(receptor.element == "X").tolist()]
     if unknown:
         log.warn(f"atoms of unknown element: {named(unknown)}; name the element in the file")
+    sizes = np.bincount(receptor.residue_idx, minlength=len(receptor.residues))
+    is_lone = (sizes[receptor.residue_idx] == 1) & np.isin(receptor.element, NEVER_ALONE)
+    lone = [
+        f"{_label(receptor, atom)} ({receptor.element[atom]})"
+        for atom in np.flatnonzero(is_lone).tolist()
+        if (residue := receptor.residues[receptor.residue_idx[atom]]).kind == "cofactor"
+        and parent_amino_acid(residue.name) is None
+    ]
+    if lone:
+        log.warn(f"single atoms that are hardly of these elements: {named(lone)}; name the element in the file")
 
 
 def _check_mirror(receptor: Receptor, backbone: dict[str, np.ndarray], log: ChangeLog) -> None:

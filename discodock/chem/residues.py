@@ -20,6 +20,14 @@ PSEUDO_RESIDUES: Final = frozenset({"DUM", "DUMM", "DMY", "STP"})
 PSEUDO_ATOMS: Final = re.compile(r"EPW?[0-9]?|LP[0-9A-Z]{0,2}|MW[0-9]?|DUM?[0-9]*|A?POL")
 """Names of points that are no atoms: lone pairs and virtual sites of force fields, dummies, alpha spheres."""
 
+MARKERS: Final = {
+    "PSD": re.compile("PS[0-9]+"),  # PyMOL's pseudoatoms
+    "MEM": re.compile("THKN|CNTR|NORM"),  # Rosetta's membrane
+    "EMB": re.compile("THKN|CNTR|NORM"),
+    "VRT": re.compile("X|Y|ORIG"),  # Rosetta's virtual root
+}
+"""Names of points by the residues in which they are none of the atoms that they look like, phosphorus or thorium."""
+
 FORCE_FIELD_PARENTS: Final = {
     "HIE": "HIS", "HID": "HIS", "HIP": "HIS", "HSD": "HIS", "HSE": "HIS", "HSP": "HIS", "HISD": "HIS", "HISE": "HIS",
     "HISH": "HIS", "HISP": "HIS", "CYX": "CYS", "CYM": "CYS", "CYS2": "CYS", "ASH": "ASP", "ASPH": "ASP", "GLH": "GLU",
@@ -145,8 +153,17 @@ def is_pseudo_residue(name: str) -> bool:
     return name.upper() in PSEUDO_RESIDUES
 
 
-def is_pseudo_atom(name: str, element: str) -> bool:
-    """Whether an atom is a point without an element, such as a lone pair, by its name and element (`X` if unknown)."""
+def is_pseudo_atom(residue: str, name: str, element: str) -> bool:
+    """Whether an atom is a point in space, such as a lone pair or a program's marker.
+
+    Args:
+        residue: name of its residue.
+        name: name of the atom.
+        element: its element, `X` if unknown.
+    """
+    marker = MARKERS.get(residue.upper())
+    if marker is not None and marker.fullmatch(name.upper()) is not None:
+        return True
     return element == "X" and PSEUDO_ATOMS.fullmatch(name.upper()) is not None
 
 

@@ -177,6 +177,7 @@ def test_ions_without_element() -> None:
         ("POT", "POT", "K"), ("K+", "K+", "K"), ("K", "K", "K"), ("CES", "CES", "Cs"), ("CAD", "CAD", "Cd"),
         ("MN", "MN", "Mn"), ("FE2", "FE", "Fe"), ("CU1", "CU", "Cu"), ("CO", "CO", "Co"), ("NI", "NI", "Ni"),
         ("CD", "CD", "Cd"), ("HG", "HG", "Hg"), ("LIT", "LIT", "Li"),
+        ("MAG", "MAG", "Mg"), ("Zn2+", "Zn", "Zn"), ("FE3+", "FE", "Fe"),
     ],
 )  # fmt: skip
 def test_ions_by_name(residue: str, atom: str, expected: str, element: str, aligned: str, tmp_path: Path) -> None:
@@ -185,14 +186,26 @@ def test_ions_by_name(residue: str, atom: str, expected: str, element: str, alig
 
 
 @pytest.mark.parametrize(
-    ("residue", "atom"), [("CLA", "CLA"), ("Cl-", "Cl-"), ("CL", "CL"), ("BR", "BR"), ("IOD", "I")]
+    ("residue", "atom"),
+    [("CLA", "CLA"), ("Cl-", "Cl-"), ("CL", "CL"), ("BR", "BR"), ("IOD", "I"), ("BRO", "BRO"), ("FLU", "FLU")],
 )
 def test_halides_of_other_programs_are_salt(residue: str, atom: str, tmp_path: Path) -> None:
     line = hetero(f" {atom}", f"{residue:>3}")
     receptor = read_receptor(written(tmp_path, [*PROTEIN, line]))
     assert others(receptor) == {} and any("additives dropped" in change for change in receptor.changes)
     kept = read_receptor(written(tmp_path, [*PROTEIN, line]), keep=["A:500"])
-    assert list(others(kept).values())[0][1] == ("I" if residue == "IOD" else atom[:2].capitalize())
+    assert list(others(kept).values())[0][1] == {"IOD": "I", "FLU": "F"}.get(residue, atom[:2].capitalize())
+
+
+def test_ions_with_their_charge_stay_in_their_chain(tmp_path: Path) -> None:
+    receptor = read_receptor(written(tmp_path, [*PROTEIN, hetero("Zn", "Zn2+")]))
+    assert others(receptor) == {"A:Zn2+500": ("metal", "Zn")}
+
+
+def test_single_atoms_that_may_be_ions_are_named(tmp_path: Path) -> None:
+    """A calcium ion in a residue ION whose name stands where a carbon's would, and a chain end of one atom."""
+    lone = warned(read_receptor(written(tmp_path, [*PROTEIN, hetero(" CA", "ION"), hetero(" N", "GLY", "N", 501, 30)])))
+    assert "A:ION500 CA (C)" in lone and "GLY" not in lone
 
 
 def test_atoms_of_cofactors_without_elements(tmp_path: Path) -> None:
@@ -302,6 +315,14 @@ def test_opm_dummy_atoms() -> None:
 def test_alpha_spheres_are_dropped(tmp_path: Path) -> None:
     spheres = [hetero(name, "STP", x=15.0 + at) for at, name in enumerate(["APOL", " POL"])]
     assert others(read_receptor(written(tmp_path, [*PROTEIN, *spheres]))) == {}
+
+
+def test_markers_of_other_programs_are_dropped(tmp_path: Path) -> None:
+    """PyMOL's pseudoatom, Rosetta's membrane and virtual root; a ligand of such a name stays."""
+    markers = [hetero(" PS1", "PSD", "PS"), hetero("THKN", "MEM", number=501), hetero(" X", "VRT", number=502)]
+    assert others(read_receptor(written(tmp_path, [*PROTEIN, *markers]))) == {}
+    ligand = [hetero(f" C{at}", "MEM", "C", x=20.0 + 1.5 * at) for at in range(3)]
+    assert others(read_receptor(written(tmp_path, [*PROTEIN, *ligand]))) == {"A:MEM500": ("cofactor", "C")}
 
 
 def test_unknown_elements_are_named(tmp_path: Path) -> None:
