@@ -88,6 +88,8 @@ def _records(source: str | Path, columns: SmilesColumns | None) -> Iterator[Libr
     if str(source) == STDIN:
         yield from _read_stream(cast(BinaryIO, sys.stdin.buffer), Path("standard input"), columns)
         return
+    if not str(source).strip():
+        raise InputError("a library without a name; give a file, a folder, or - for standard input")
     path = Path(source)
     try:
         if path.is_dir():

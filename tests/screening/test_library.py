@@ -141,6 +141,8 @@ def test_what_is_no_library_is_refused(content, message, tmp_path):
 def test_a_missing_library_is_named(tmp_path):
     with pytest.raises(InputError, match="no such library"):
         list(iter_library(tmp_path / "none.smi"))
+    with pytest.raises(InputError, match="without a name"):
+        list(iter_library(""))
 
 
 def test_memory_does_not_grow_with_the_library(tmp_path):

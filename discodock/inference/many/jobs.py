@@ -125,7 +125,7 @@ def jobs_of_ligands(
         template_smiles: chemistry of ligands that come as PDB files.
 
     Raises:
-        InputError: the only file cannot be read, or a folder holds no ligand file.
+        InputError: the only file cannot be read, a folder holds no ligand file, or a ligand is an empty text.
     """
     sources = [each for ligand in ligands for each in _files_in(ligand, has_template=template_smiles is not None)]
     if len(sources) == 1:
@@ -143,8 +143,10 @@ def _files_in(ligand: str, *, has_template: bool) -> list[str]:
     """The ligand files of a folder, by name; anything else as it stands. Tables and, without template, PDB are none.
 
     Raises:
-        InputError: the folder holds none, or cannot be read.
+        InputError: the folder holds none, or the text is empty, which as a path would be the working folder.
     """
+    if not ligand.strip():
+        raise InputError("a ligand that is an empty text; give a file, a folder or a SMILES string")
     try:
         if not Path(ligand).is_dir():
             return [ligand]

@@ -114,3 +114,11 @@ def test_of_several_files_a_bad_one_is_one_failed_job_and_the_only_one_is_an_err
         jobs_of_ligands(SMALL, [str(tmp_path / "missing.sdf")], POCKET)
     with pytest.raises(InputError, match="folder without ligand files"):
         jobs_of_ligands(SMALL, [str(tmp_path)], POCKET)
+
+
+@pytest.mark.parametrize("ligands", [[""], [" "], ["CCO ethanol", ""]])
+def test_an_empty_ligand_is_not_the_working_folder(ligands, tmp_path, monkeypatch):
+    (tmp_path / "own.smi").write_text("CCO\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="empty"):
+        jobs_of_ligands(SMALL, ligands, POCKET)
