@@ -152,7 +152,7 @@ def read_record(text: str, file_format: str, *, name: str, where: str) -> Ligand
     """
     if not FORMATS[file_format].has_bond_orders:
         raise InputError(f"{where}: has no bond orders; give it as {known_formats(without_template=True)}")
-    raws = list(FORMATS[file_format].parse(text))
+    raws = [parse_smiles(text)] if file_format == "smi" else list(FORMATS[file_format].parse(text))
     if len(raws) != 1:
         raise InputError(f"{where}: {len(raws)} ligands where one is expected; write the record again")
     record = _finish_or_error(raws[0], name, where, None)

@@ -169,10 +169,11 @@ def top(
     from discodock.screening.columns import result_columns
     from discodock.screening.filters import parse_filter
     from discodock.screening.ledger import Ledger
-    from discodock.screening.results import TOP_FILE, read_config, write_top
+    from discodock.screening.results import TOP_FILE, check_top_files, read_config, write_top
 
     sdf = folder / TOP_FILE if out is None else out
-    with Ledger(folder) as ledger:
+    check_top_files(sdf, sdf.with_suffix(".csv"))
+    with Ledger(folder) as ledger, ledger.snapshot():
         columns = [column.name for column in result_columns(read_config(ledger))]
         keeps = None if where is None else parse_filter(where, columns)
         num_written = write_top(ledger, num, keeps, sort_by, sdf, sdf.with_suffix(".csv"))
@@ -191,7 +192,12 @@ def merge(
     from discodock.screening.merge import merge_shards
     from discodock.screening.results import Files
 
-    merge_shards(shards, out)
+    num_missing = merge_shards(shards, out)
+    if num_missing:
+        print(
+            f"note: {num_missing} ligands are of other shards; `discodock screen` into {out} docks them",
+            file=sys.stderr,
+        )
     return _write(out, Files(top, csv))
 
 
@@ -225,12 +231,10 @@ def _run(
     """Screen, show how it goes, and write the files, also of a screen that is interrupted."""
     from discodock.inference.compute.device import num_workers
     from discodock.inference.outputs import check_writable
-    from discodock.screening.results import check_output
     from discodock.screening.run import screen_library
 
     hide_reader_notes()
     check_writable(out)
-    check_output(out)
     workers = num_workers(inputs.device) if workers is None else workers
     with _terminating_as_interrupt():
         try:
@@ -250,7 +254,7 @@ def _write(out: Path, files: Files) -> int:
 
     if not (out / LEDGER_FILE).is_file():
         return 1
-    with Ledger(out) as ledger:
+    with Ledger(out) as ledger, ledger.snapshot():
         if ledger.noted("config") is None:
             return 1
         for note in (*(ledger.noted("warnings") or ()), *write_files(ledger, out, files, sys.argv)):

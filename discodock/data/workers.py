@@ -80,7 +80,8 @@ def start_worker() -> None:
     Warnings about single files would tear the parent's progress bar: workers report what matters in their results.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.getLogger("discodock").setLevel(logging.ERROR)
+    for name in ("discodock", "posebusters"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

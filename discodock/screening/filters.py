@@ -18,6 +18,9 @@ Row = Mapping[str, Any]
 Filter = Callable[[Row], bool]
 
 MAX_CHARACTERS: Final = 2_000
+MAX_DEPTH: Final = 100
+"""Parts of a filter within each other, far fewer than the calls within each other that Python allows."""
+
 CONSTANTS: Final = {"true": True, "false": False, "none": None}
 """Words that stand for a value; Python's own spelling is known too."""
 
@@ -57,6 +60,8 @@ def parse_filter(text: str, columns: Collection[str]) -> Filter:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ConfigError(f"{problem}: not a filter; write one such as pb_valid and heavy_atoms < 35") from None
+    if _depth(tree) > MAX_DEPTH:
+        raise ConfigError(f"{problem}: more than {MAX_DEPTH} parts within each other; write a simpler one")
     try:
         value = _compile(tree.body, frozenset(columns))
     except ConfigError as error:
@@ -69,6 +74,14 @@ def parse_filter(text: str, columns: Collection[str]) -> Filter:
             raise ConfigError(f"{problem}: compares or computes with what is no number") from None
 
     return keeps
+
+
+def _depth(tree: ast.AST) -> int:
+    """How many parts are within each other at most."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _compile(node: ast.expr, columns: frozenset[str]) -> Callable[[Row], Any]:
@@ -131,12 +144,18 @@ def _number_function(
 
 def _comparison(node: ast.Compare, columns: frozenset[str]) -> Callable[[Row], bool]:
     sides = [_compile(each, columns) for each in (node.left, *node.comparators)]
-    if isinstance(node.ops[0], ast.Is | ast.IsNot) and len(node.ops) == 1:
+    last = node.comparators[-1]
+    is_plain = (isinstance(last, ast.Name) and last.id.lower() in CONSTANTS) or (
+        isinstance(last, ast.Constant) and isinstance(last.value, bool | None)
+    )
+    if isinstance(node.ops[0], ast.Is | ast.IsNot) and len(node.ops) == 1 and is_plain:
         is_same = isinstance(node.ops[0], ast.Is)
         return lambda row: (sides[0](row) is sides[1](row)) == is_same
     unknown = next((op for op in node.ops if type(op) not in _COMPARISONS), None)
     if unknown is not None:
-        raise ConfigError(f"{ast.unparse(node)!r}: `is` stands alone, such as pb_valid is None")
+        raise ConfigError(
+            f"{ast.unparse(node)!r}: `is` asks for None, true or false alone, such as pb_valid is None; use == else"
+        )
     compare = [_COMPARISONS[type(op)] for op in node.ops]
 
     def holds(row: Row) -> bool:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,7 +24,7 @@ from typing import Any, Final, Self
 from filelock import FileLock, Timeout
 
 from discodock.errors import InputError
-from discodock.screening.library import LibraryRecord
+from discodock.screening.library import UNREADABLE, LibraryRecord
 from discodock.text import one_line
 
 LEDGER_FILE: Final = "ledger.sqlite"
@@ -174,6 +175,7 @@ class Ledger:
         out.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self.path, timeout=WAIT_FOR_LOCK, isolation_level=None)
         try:
+            self._refuse_foreign()
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -205,6 +207,28 @@ class Ledger:
             self._lock.release()
             Path(self._lock.lock_file).unlink(missing_ok=True)
             self._lock = None
+
+    def _refuse_foreign(self) -> None:
+        """Leave the database of another program as it is.
+
+        Raises:
+            InputError: it is one.
+        """
+        version, num_tables = self._db.execute(
+            "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
+        ).fetchone()
+        if version == 0 and num_tables:
+            self._db.close()
+            raise InputError(f"{self.path}: is a database of another program; choose another --out")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reading in the block see one state, whatever other processes write meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
 
     # ---- what the screen is -------------------------------------------------------------------------------------
 
@@ -248,39 +272,59 @@ class Ledger:
             shard: index, from 0, of the part that is docked here, and number of parts; names are those of the whole.
 
         Raises:
-            InputError: a record is not the one that was taken in under its number.
+            InputError: a record is not the one that was taken in under its number, or the library is shorter than it
+                was.
         """
-        first = self._db.execute("SELECT COUNT(*) FROM ligand").fetchone()[0]
-        block: list[tuple[int, LibraryRecord]] = []
-        for number, record in enumerate(records):
-            block.append((number, record))
-            if len(block) == RECORDS_AT_ONCE:
-                self._add_block(block, first, shard)
-                block = []
-        self._add_block(block, first, shard)
+        num_known = self._db.execute("SELECT COUNT(*) FROM ligand").fetchone()[0]
+        num_read = 0
+        numbered = enumerate(records)
+        while block := list(islice(numbered, RECORDS_AT_ONCE)):
+            self._add_block(block, shard)
+            num_read += len(block)
+        if num_read < num_known:
+            raise InputError(
+                f"{self.path.parent}: was begun with a library of {num_known} ligands or more, this one has {num_read};"
+                " give the whole library again, or another --out"
+            )
 
-    def _add_block(self, block: Sequence[tuple[int, LibraryRecord]], first: int, shard: tuple[int, int]) -> None:
+    def _add_block(self, block: Sequence[tuple[int, LibraryRecord]], shard: tuple[int, int]) -> None:
+        find = "SELECT digest, format, text IS NULL FROM ligand WHERE number = ?"
         with self._transaction():
             for number, record in block:
-                digest = _digest(record)
-                known = self._db.execute("SELECT digest FROM ligand WHERE number = ?", (number,)).fetchone()
+                digest, is_ours = _digest(record), number % shard[1] == shard[0]
+                known, known_format, is_of_others = self._db.execute(find, (number,)).fetchone() or (None, None, False)
                 if known is None:
-                    self._add_record(number, record, digest, is_ours=number % shard[1] == shard[0])
-                elif known[0] != digest:
+                    self._add_record(number, record, digest, is_ours=is_ours)
+                elif known == digest:
+                    if is_ours and is_of_others:  # a merged screen, of which a shard is missing
+                        self._add_text(number, record)
+                elif known_format == UNREADABLE:
+                    self._forget(number)
+                    self._add_record(number, record, digest, is_ours=is_ours)
+                else:
                     raise InputError(
                         f"{self.path.parent}: {record.source} is not the ligand that was here in its place; the library"
                         " may grow at its end, but give a changed one another --out"
                     )
 
+    def _forget(self, number: int) -> None:
+        """Make room for what could not be read when the screen was begun."""
+        for table in ("ligand", "failure"):
+            self._db.execute(f"DELETE FROM {table} WHERE number = ?", (number,))
+
     def _add_record(self, number: int, record: LibraryRecord, digest: bytes, *, is_ours: bool) -> None:
         title = one_line(record.title) or f"ligand_{number + 1}"
         ligand_id = self._free_id(title)
         note = "" if ligand_id == title else f"called {ligand_id}, because an earlier ligand is called {title} as well"
-        text = zlib.compress(record.text.encode(), 1) if is_ours else None
-        row = (number, ligand_id, record.file_format, record.source, note, digest, text)
+        row = (number, ligand_id, record.file_format, record.source, note, digest, None)
         self._db.execute("INSERT INTO ligand VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        if not is_ours:
-            return
+        if is_ours:
+            self._add_text(number, record)
+
+    def _add_text(self, number: int, record: LibraryRecord) -> None:
+        """Take the text of a ligand in, with work for the first stage."""
+        text = zlib.compress(record.text.encode(), 1)
+        self._db.execute("UPDATE ligand SET text = ? WHERE number = ?", (text, number))
         if record.problem:
             self._db.execute("INSERT INTO failure VALUES (?, 0, ?)", (number, f"{record.source}: {record.problem}"))
         else:
@@ -312,8 +356,7 @@ class Ledger:
                 """INSERT OR IGNORE INTO work (stage, number)
                 SELECT ?1, number FROM (SELECT number FROM result WHERE stage = ?1 - 1
                                         ORDER BY score DESC, number LIMIT ?2)
-                WHERE NOT EXISTS (SELECT 1 FROM result AS r WHERE r.number = number AND r.stage = ?1)
-                  AND number NOT IN (SELECT number FROM result WHERE stage = ?1)
+                WHERE number NOT IN (SELECT number FROM result WHERE stage = ?1)
                   AND number NOT IN (SELECT number FROM failure WHERE stage = ?1)""",
                 (stage, num_ligands),
             )
@@ -367,10 +410,10 @@ class Ledger:
             where = (task.stage, task.number)
             self._db.execute("UPDATE work SET owner = '' WHERE stage = ? AND number = ?", where)
 
-    def free_orphans(self) -> None:
-        """Let anybody dock what processes have claimed that are gone."""
-        owners = self._db.execute("SELECT DISTINCT owner FROM work WHERE owner NOT IN ('', ?)", (self._owner,))
-        for (owner,) in owners.fetchall():
+    def free_orphans(self, stage: int) -> None:
+        """Let anybody dock what processes have claimed in a stage that are gone."""
+        find = "SELECT DISTINCT owner FROM work WHERE stage = ? AND owner > '' AND owner <> ?"
+        for (owner,) in self._db.execute(find, (stage, self._owner)).fetchall():
             lock = FileLock(self._owner_file(owner))
             try:
                 lock.acquire(timeout=0)
@@ -417,6 +460,10 @@ class Ledger:
     def num_ligands(self) -> int:
         """Ligands that are docked here, good or bad."""
         return int(self._db.execute("SELECT COUNT(*) FROM ligand WHERE text IS NOT NULL").fetchone()[0])
+
+    def num_elsewhere(self) -> int:
+        """Ligands of the library that are docked in other shards."""
+        return int(self._db.execute("SELECT COUNT(*) FROM ligand WHERE text IS NULL").fetchone()[0])
 
     def results(self) -> Iterator[StoredResult]:
         """All results, best first: those of later stages before those of earlier ones, each by score."""

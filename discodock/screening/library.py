@@ -32,8 +32,10 @@ PROBED_LINES: Final = 50
 TOO_LONG: Final = "more than two million characters without the end of a record; write the library again"
 DAMAGED_GZIP: Final = "truncated or damaged gzip file, what follows is missing; copy or download it again"
 
-_MOL2_START = "@<TRIPOS>MOLECULE"
+UNREADABLE: Final = ""
+"""Format of what stands for records that could not be read; they may come in its place when the library is mended."""
 
+_MOL2_START = "@<TRIPOS>MOLECULE"
 
 LIBRARY: Final = InputKind("library", "give a file, a folder, or - for standard input")
 
@@ -94,7 +96,7 @@ def _records(source: str | Path, columns: SmilesColumns | None) -> Iterator[Libr
     try:
         if path.is_dir():
             for file in _library_files(path):
-                yield from _read_file(file, columns)
+                yield from _read_file_of_folder(file, columns)
         else:
             yield from _read_file(path, columns)
     except FileNotFoundError:
@@ -111,6 +113,14 @@ def _library_files(folder: Path) -> list[Path]:
     """Files with the ending of a library or a ligand anywhere in a folder, by name."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     return [path for path in files if _is_parquet(path) or suffix_format(path)]
+
+
+def _read_file_of_folder(path: Path, columns: SmilesColumns | None) -> Iterator[LibraryRecord]:
+    """The records of one file of many; that it is no library is a problem of its own, and the next file follows."""
+    try:
+        yield from _read_file(path, columns)
+    except InputError as error:
+        yield LibraryRecord("", "", UNREADABLE, str(path), str(error).removeprefix(f"{path}: "))
 
 
 def _read_file(path: Path, columns: SmilesColumns | None) -> Iterator[LibraryRecord]:
@@ -141,7 +151,7 @@ def _read_stream(stream: BinaryIO, path: Path, columns: SmilesColumns | None) ->
             yield record
             number += 1
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        yield LibraryRecord("", "", "", f"{path}, after {number} ligands", DAMAGED_GZIP)
+        yield LibraryRecord("", "", UNREADABLE, f"{path}, after {number} ligands", DAMAGED_GZIP)
 
 
 class _Unbuffered(io.RawIOBase):

@@ -12,17 +12,21 @@ from discodock.screening.results import RECEPTOR_FILE, check_output
 from discodock.screening.run import Shard
 
 
-def merge_shards(shards: Sequence[Path], out: Path) -> None:
+def merge_shards(shards: Sequence[Path], out: Path) -> int:
     """Put the ledgers of shards together in a new folder, or add some to it.
 
     Args:
         shards: output folders of `discodock screen --shard`.
         out: folder of the whole screen, with which the command without `--shard` goes on.
 
+    Returns:
+        Number of ligands of the library that are of none of these shards.
+
     Raises:
         InputError: a folder is no screen, or of another one than the first.
     """
     check_output(out)
+    num_missing = 0
     for shard in shards:
         with Ledger(shard) as other:
             identity, notes = other.noted("identity"), {key: other.noted(key) for key in ("config", "warnings")}
@@ -33,5 +37,7 @@ def merge_shards(shards: Sequence[Path], out: Path) -> None:
             for key, value in notes.items():
                 ledger.note(key, value)
             ledger.absorb(shard / LEDGER_FILE)
+            num_missing = ledger.num_elsewhere()
         if (shard / RECEPTOR_FILE).is_file():
             write_atomically(out / RECEPTOR_FILE, (shard / RECEPTOR_FILE).read_bytes())
+    return num_missing

@@ -70,9 +70,23 @@ def check_output(out: Path) -> None:
     if (out / LEDGER_FILE).exists():
         return
     own = (TABLE_FILE, CSV_FILE, TOP_FILE, FAILURES_FILE, RUN_FILE, SETTINGS_FILE, RECEPTOR_FILE, REPORT_FILE)
+    own = (*own, POSES_PATTERN.format(1))
     foreign = next((out / name for name in own if (out / name).exists() or (out / name).is_symlink()), None)
     if foreign is not None:
         raise InputError(f"{foreign}: is in the way of a screen, and is not one of its files; {REMEDY}")
+
+
+def check_top_files(sdf: Path, table: Path) -> None:
+    """Refuse to write the best ligands where the table, whose name nobody gave, would replace something else.
+
+    Raises:
+        ConfigError: the file has not the ending of an SDF file.
+        InputError: a table is there that was not written beside such a file.
+    """
+    if sdf.suffix.lower() != ".sdf":
+        raise ConfigError(f"--out {sdf}: give a name that ends in .sdf; a table that ends in .csv is put beside it")
+    if table.exists() and not sdf.exists():
+        raise InputError(f"{table}: is in the way of the table beside {sdf.name}; {REMEDY}")
 
 
 def read_config(ledger: Ledger) -> ScreeningConfig:
@@ -102,7 +116,7 @@ def write_files(ledger: Ledger, out: Path, files: Files, command: Sequence[str] 
     config = read_config(ledger)
     columns = result_columns(config)
     notes = []
-    as_csv = files.csv
+    as_csv = files.csv or (out / CSV_FILE).exists()  # one of an earlier run must not stay as it was
     try:
         _write_parquet(out / TABLE_FILE, columns, rows(ledger, config))
     except ConfigError as error:
@@ -153,13 +167,13 @@ def write_top(ledger: Ledger, num: int, keeps: Filter | None, sort_by: str | Non
         Number of ligands that were written.
 
     Raises:
-        ConfigError: there is no such column.
+        ConfigError: there is no such column, or it has no numbers.
     """
     config = read_config(ledger)
-    columns = [column.name for column in result_columns(config)]
+    columns = result_columns(config)
     found = rows(ledger, config, keeps)
     chosen = list(islice(found, num)) if sort_by is None else heapq.nsmallest(num, found, _sort_key(sort_by, columns))
-    _write_csv(table, columns, iter(chosen))
+    _write_csv(table, [column.name for column in columns], iter(chosen))
     _write_poses(sdf, ledger, (int(str(row["record"])) - 1 for row in chosen), only_first=True)
     return len(chosen)
 
@@ -202,16 +216,17 @@ def run_record(ledger: Ledger, config: ScreeningConfig, command: Sequence[str]) 
     }
 
 
-def _sort_key(sort_by: str, columns: Sequence[str]) -> Callable[[Mapping[str, Value]], tuple[bool, float]]:
+def _sort_key(sort_by: str, columns: Sequence[ResultColumn]) -> Callable[[Mapping[str, Value]], tuple[bool, float]]:
     name = sort_by.removeprefix("-")
-    if name not in columns:
-        raise ConfigError(f"--sort-by {sort_by}: no such column; there are {', '.join(columns)}")
+    numeric = [column.name for column in columns if column.kind != "text"]
+    if name not in numeric:
+        raise ConfigError(f"--sort-by {sort_by}: no such column of numbers; there are {', '.join(numeric)}")
     sign = 1.0 if sort_by.startswith("-") else -1.0
 
     def key(row: Mapping[str, Value]) -> tuple[bool, float]:
         value = row.get(name)
         if not isinstance(value, int | float):
-            return True, 0.0  # empty ones, and texts, come last
+            return True, 0.0  # empty ones come last
         return False, sign * value
 
     return key

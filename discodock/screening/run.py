@@ -14,7 +14,7 @@ from discodock.screening.inputs import ScreenInputs
 from discodock.screening.ledger import Ledger
 from discodock.screening.library import LibraryRecord
 from discodock.screening.pool import MakeDocker, OwnProcess, Pool, Processes
-from discodock.screening.results import RECEPTOR_FILE
+from discodock.screening.results import RECEPTOR_FILE, check_output
 from discodock.screening.stages import Listener, run_stages
 from discodock.screening.worker import Screener
 
@@ -52,6 +52,7 @@ def screen_library(
     Raises:
         DiscodockError: an input cannot be used, or `out` was begun with something else.
     """
+    check_output(out)
     prepared = inputs.read()
     library = chain([next(library)], library)  # one that cannot be read is told before anything is written
     identity = inputs.identity(prepared)

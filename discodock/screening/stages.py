@@ -101,7 +101,7 @@ class _StageRun:
     def _hand_out(self) -> None:
         """Give the workers what they want, as far as there is work that nobody has, or that orphans have left."""
         if time.monotonic() - self.freed > WAIT:
-            self.ledger.free_orphans()
+            self.ledger.free_orphans(self.index)
             self.freed = time.monotonic()
         wanted = self.pool.num_wanted()
         for task in self.ledger.claim(self.index, wanted) if wanted else ():
@@ -116,6 +116,9 @@ class _StageRun:
         if outcome.crash:
             is_given_up = self.ledger.crashed(task, outcome.crash)
             note = f"{task.id}: its worker died ({outcome.crash}); {'given up' if is_given_up else 'tried once more'}"
+            if not is_given_up:
+                self._tell(note)
+                return
         elif outcome.result is not None:
             self.ledger.finish(task, outcome.result)
         else:

@@ -70,6 +70,12 @@ def test_a_screen_leaves_its_files_and_goes_on(cli, arguments, tmp_path):
     assert code == 0 and "1 ligands in" in text
     (row,) = table(out / "top.csv")
     assert row["heavy_atoms"] == "3"
+    code, _, problems = cli("screen", "top", out, "--out", out / "results.sdf")
+    assert code == 2 and "results.csv: is in the way" in problems and table(out / "results.csv") == rows
+    code, _, problems = cli("screen", "top", out, "--out", out / "results.csv")
+    assert code == 2 and "ends in .sdf" in problems
+    code, _, problems = cli("screen", "top", out, "--sort-by", "smiles")
+    assert code == 2 and "no such column of numbers" in problems
     code, _, problems = cli("screen", "top", out, "--where", "__import__('os')")
     assert code == 2 and "is not allowed" in problems
 

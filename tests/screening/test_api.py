@@ -36,6 +36,13 @@ def test_a_folder_keeps_the_screen(call, library, tmp_path):
         assert [result.id for result in ledger.results()] == [hit.id for hit in hits]
 
 
+def test_a_file_of_a_user_is_not_replaced(call, tmp_path):
+    (tmp_path / "receptor.pdb").write_text("mine")
+    with pytest.raises(InputError, match="receptor.pdb: is in the way"):
+        call(["CCO"], out=tmp_path)
+    assert (tmp_path / "receptor.pdb").read_text() == "mine"
+
+
 def test_what_cannot_be_used_is_told_when_called(call):
     with pytest.raises(InputError, match="more than one way"):
         call(["CCO"], pocket_center=(0, 0, 0))

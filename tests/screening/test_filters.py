@@ -25,6 +25,7 @@ ROW = {"pb_valid": True, "heavy_atoms": 20, "logp": 1.5, "smiles": "CCO", "p": N
         ("p + 1 > 0", False),
         ("p is None", True),
         ("p is not None", False),
+        ("pb_valid is true", True),
     ],
 )
 def test_a_filter_means_what_it_says(text, expected):
@@ -51,6 +52,12 @@ def test_a_filter_means_what_it_says(text, expected):
         "",
         "(" * 500 + "1" + ")" * 500,
         "1 +" * 2000 + "1",
+        "1+" * 990 + "1",
+        "-" * 1990 + "1",
+        "not " * 490 + "pb_valid",
+        "stage is 'full'",
+        "heavy_atoms is 20",
+        "smiles is stage",
     ],
 )
 def test_anything_else_is_refused_and_never_run(text):

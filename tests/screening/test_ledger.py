@@ -7,7 +7,7 @@ import pytest
 
 from discodock.errors import InputError
 from discodock.screening.ledger import LEDGER_FILE, Ledger, TaskResult, differences
-from discodock.screening.library import LibraryRecord
+from discodock.screening.library import UNREADABLE, LibraryRecord
 
 
 def records(num, first=0):
@@ -70,6 +70,44 @@ def test_the_same_library_goes_on_and_may_grow_but_not_change(tmp_path):
             ledger.add_library(iter(changed))
 
 
+def test_a_shorter_library_is_not_the_same(tmp_path):
+    with Ledger(tmp_path, create=True) as ledger:
+        ledger.add_library(iter(records(3)))
+        with pytest.raises(InputError, match="a library of 3 ligands or more, this one has 2"):
+            ledger.add_library(iter(records(2)))
+
+
+def test_what_could_not_be_read_may_come_when_the_file_is_mended(tmp_path):
+    with Ledger(tmp_path, create=True) as ledger:
+        damaged = LibraryRecord("", "", UNREADABLE, "lib.smi.gz, after 2 ligands", "damaged")
+        ledger.add_library(iter([*records(2), damaged]))
+        finish_all(ledger)
+        ledger.add_library(iter(records(4)))
+        assert [task.id for task in ledger.claim(0, 10)] == ["L2", "L3"] and not list(ledger.failures())
+
+
+def test_a_library_that_grows_brings_more_to_the_next_stage(tmp_path):
+    with Ledger(tmp_path, create=True) as ledger:
+        ledger.add_library(iter(records(4)))
+        finish_all(ledger)
+        ledger.open_stage(1, 2)
+        finish_all(ledger, 1)
+        ledger.add_library(iter(records(8)))
+        finish_all(ledger)
+        ledger.open_stage(1, 4)
+        assert [task.id for task in ledger.claim(1, 10)] == ["L4", "L5", "L6", "L7"]
+
+
+def test_what_a_snapshot_reads_does_not_change(tmp_path):
+    with Ledger(tmp_path, create=True) as ledger, Ledger(tmp_path) as other:
+        ledger.add_library(iter(records(2)))
+        with other.snapshot():
+            assert list(other.results()) == []
+            finish_all(ledger)
+            assert list(other.results()) == [] and next(iter(other.scores(0)), None) is None
+        assert len(list(other.results())) == 2
+
+
 def test_the_best_come_to_the_next_stage_and_rank_before_the_others(tmp_path):
     with Ledger(tmp_path, create=True) as ledger:
         ledger.add_library(iter(records(5)))
@@ -123,11 +161,11 @@ def test_what_a_killed_process_had_claimed_is_free_again_and_what_a_live_one_has
         command = [sys.executable, "-c", CLAIM_AND_DIE, str(tmp_path)]
         other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert other.stdout.readline() == "2\n"
-        ledger.free_orphans()
+        ledger.free_orphans(0)
         assert [task.id for task in ledger.claim(0, 10)] == ["L2"]
         other.communicate("\n")
         assert other.returncode == -9
-        ledger.free_orphans()
+        ledger.free_orphans(0)
         assert [task.id for task in ledger.claim(0, 10)] == ["L0", "L1"]
 
 
@@ -177,6 +215,16 @@ def test_what_is_no_ledger_is_refused(tmp_path):
         Ledger(tmp_path)
 
 
+def test_a_database_of_another_program_stays_as_it_is(tmp_path):
+    database = sqlite3.connect(tmp_path / LEDGER_FILE)
+    database.execute("CREATE TABLE account (balance REAL)")
+    database.close()
+    before = (tmp_path / LEDGER_FILE).read_bytes()
+    with pytest.raises(InputError, match="of another program"):
+        Ledger(tmp_path, create=True)
+    assert (tmp_path / LEDGER_FILE).read_bytes() == before and os.listdir(tmp_path) == [LEDGER_FILE]
+
+
 def test_a_ledger_of_another_version_is_refused(tmp_path):
     Ledger(tmp_path, create=True).close()
     database = sqlite3.connect(tmp_path / LEDGER_FILE)
@@ -208,3 +256,15 @@ def test_shards_join(tmp_path):
         other.close()
         with pytest.raises(InputError, match="is another ligand there"):
             ledger.absorb(tmp_path / "strange" / LEDGER_FILE)
+
+
+def test_a_shard_that_is_missing_is_docked_after_the_merge(tmp_path):
+    with Ledger(tmp_path / "part", create=True) as part:
+        part.add_library(iter(records(5)), (0, 2))
+        finish_all(part)
+    with Ledger(tmp_path / "all", create=True) as ledger:
+        ledger.absorb(tmp_path / "part" / LEDGER_FILE)
+        assert (ledger.num_ligands(), ledger.num_elsewhere()) == (3, 2)
+        ledger.add_library(iter(records(5)))
+        assert [task.id for task in ledger.claim(0, 10)] == ["L1", "L3"]
+        assert (ledger.num_ligands(), ledger.num_elsewhere()) == (5, 0)

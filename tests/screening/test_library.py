@@ -86,6 +86,19 @@ def test_a_folder_is_all_its_ligand_files_by_name(tmp_path):
     assert [record.file_format for record in iter_library(tmp_path)] == ["sdf", "smi"]
 
 
+def test_a_file_of_a_folder_that_is_no_library_is_one_failure(tmp_path):
+    (tmp_path / "a.smi").write_text("nothing that is SMILES\n")
+    (tmp_path / "b.smi").write_text("CCO ethanol\n")
+    failed, read = iter_library(tmp_path)
+    assert "no SMILES in the first lines" in failed.problem and failed.source == str(tmp_path / "a.smi")
+    assert (read.title, read.problem) == ("ethanol", "")
+
+
+def test_a_record_that_looks_like_a_header_is_told_as_no_smiles():
+    with pytest.raises(InputError, match="x.smi, record 3: not a valid SMILES"):
+        read_record("not_a_smiles", "smi", name="bad", where="x.smi, record 3")
+
+
 def test_columns_that_are_told_win(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("smiles,salt free,code\nCCO.Cl,CCO,X1\n")

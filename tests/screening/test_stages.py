@@ -41,13 +41,14 @@ def test_a_worker_that_dies_is_replaced_and_loses_nothing(tmp_path):
     """Ligand 2 kills its worker once, ligand 5 whenever it is tried."""
     (tmp_path / "marks").mkdir()
     make = partial(make_stub, {2: "die once", 5: "die"}, marks=tmp_path / "marks")
-    notes = []
+    heard = []
     with stub_ledger(tmp_path / "out", 10) as ledger:
-        run_stages(ledger, TWO_STAGES, lambda: Processes(make, 2), lambda progress: notes.append(progress.note))
+        run_stages(ledger, TWO_STAGES, lambda: Processes(make, 2), heard.append)
         assert {result.id for result in ledger.results()} == {f"L{i}" for i in range(10) if i != 5}
         (failure,) = ledger.failures()
         assert failure.id == "L5" and "its worker died 2 times (SIGKILL" in failure.reason
-    assert any("L2: its worker died" in note and "tried once more" in note for note in notes)
+    assert any("L2: its worker died" in p.note and "tried once more" in p.note for p in heard)
+    assert all(p.done <= p.total for p in heard)
 
 
 def test_workers_that_cannot_begin_end_the_screen(tmp_path):
