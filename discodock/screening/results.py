@@ -69,8 +69,8 @@ def check_output(out: Path) -> None:
     """
     if (out / LEDGER_FILE).exists():
         return
-    own = (TABLE_FILE, CSV_FILE, TOP_FILE, FAILURES_FILE, RUN_FILE, SETTINGS_FILE, RECEPTOR_FILE, REPORT_FILE)
-    own = (*own, POSES_PATTERN.format(1))
+    tables = (TABLE_FILE, CSV_FILE, FAILURES_FILE)
+    own = (*tables, TOP_FILE, RUN_FILE, SETTINGS_FILE, RECEPTOR_FILE, REPORT_FILE, POSES_PATTERN.format(1))
     foreign = next((out / name for name in own if (out / name).exists() or (out / name).is_symlink()), None)
     if foreign is not None:
         raise InputError(f"{foreign}: is in the way of a screen, and is not one of its files; {REMEDY}")

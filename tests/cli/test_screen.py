@@ -142,9 +142,10 @@ def test_what_cannot_be_used_is_refused_and_leaves_nothing(cli, arguments, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_of_a_user_is_not_replaced(cli, arguments, tmp_path):
+@pytest.mark.parametrize("name", ["results.csv", "poses-00001.sdf.gz"])
+def test_a_file_of_a_user_is_not_replaced(cli, arguments, tmp_path, name):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "results.csv").write_text("mine")
+    (tmp_path / "out" / name).write_text("mine")
     code, _, problems = cli(*arguments)
-    assert code == 2 and "results.csv: is in the way" in problems
-    assert os.listdir(tmp_path / "out") == ["results.csv"]
+    assert code == 2 and f"{name}: is in the way" in problems
+    assert os.listdir(tmp_path / "out") == [name]
