@@ -60,6 +60,11 @@ class _Residue:
         """Whether it is a salt, an ion, a buffer or the like, which seldom is what a pocket is meant by."""
         return len(self.pos) == 1 or is_additive(self.name)
 
+    @property
+    def is_polymer(self) -> bool:
+        """Whether it is an amino acid or a nucleotide."""
+        return parent_amino_acid(self.name) is not None or is_nucleotide(self.name)
+
 
 def read_reference(path: Path) -> PocketReference:
     """The reference ligand of a file: its first record, or the largest molecule of a structure but water and salts.
@@ -125,19 +130,19 @@ def _pdbqt_residues(text: str, path: Path) -> Iterator[_Residue]:
 
 
 def _largest(residues: Sequence[_Residue], path: Path, warnings: tuple[str, ...]) -> PocketReference:
-    """The largest molecule of a structure, others named in a warning.
+    """The largest molecule of a structure, hetero groups before peptides, others named in a warning.
 
     Raises:
         InputError: it is a protein or a nucleic acid, or holds nothing but water.
     """
     candidates = [residue for residue in residues if not is_water(residue.name)]
-    polymer = [each for each in candidates if parent_amino_acid(each.name) is not None or is_nucleotide(each.name)]
+    polymer = [each for each in candidates if each.is_polymer]
     if len(polymer) > MAX_POLYMER_RESIDUES:
         raise InputError(_receptor_as_reference(path, candidates, polymer))
     if not candidates:
         raise InputError(f"{path}: holds no ligand, so it cannot mark the pocket; give a file of the ligand alone")
     molecules = _molecules([each for each in candidates if not each.is_minor] or candidates)
-    best = max(molecules, key=lambda molecule: sum(len(residue.pos) for residue in molecule))  # of equal ones the first
+    best = max(molecules, key=_rank)  # of equal ones the first
     if len(molecules) > 1:
         labels = [_labels(molecule) for molecule in molecules]
         what = f"holds {len(molecules)} molecules ({_listed(labels)}); {_labels(best)} marks the pocket"
@@ -145,6 +150,11 @@ def _largest(residues: Sequence[_Residue], path: Path, warnings: tuple[str, ...]
     if best[0].is_minor:
         warnings += (f"{path}: only {_labels(best)}, a salt or an additive, marks the pocket",)
     return PocketReference(np.concatenate([residue.pos for residue in best]), warnings)
+
+
+def _rank(molecule: Sequence[_Residue]) -> tuple[bool, int]:
+    """What makes a molecule the ligand: pieces of a chain beside a hetero group are its pocket's wall; then size."""
+    return not all(residue.is_polymer for residue in molecule), sum(len(residue.pos) for residue in molecule)
 
 
 def _receptor_as_reference(path: Path, candidates: Sequence[_Residue], polymer: Sequence[_Residue]) -> str:

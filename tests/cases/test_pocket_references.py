@@ -76,6 +76,16 @@ def test_of_several_molecules_the_largest_marks_the_pocket_and_all_are_named(tmp
     assert "ABC302" in warning and "A:INH301 marks the pocket" in warning
 
 
+@pytest.mark.parametrize("num_atoms", [20, 90])
+def test_the_wall_of_a_pocket_beside_its_ligand_does_not_mark_it(tmp_path, num_atoms):
+    """As a viewer saves a ligand with the residues around it: pieces of the chain are larger than the ligand."""
+    wall = (CASE / "protein.pdb").read_text().splitlines()[:num_atoms]
+    reference = read_reference(lay(tmp_path / "pocket.pdb", [*wall, *LIGAND]))
+    assert reference.pos.mean(axis=0) == pytest.approx(CENTROID, abs=2e-3)
+    assert "A:INH301 marks the pocket" in reference.warnings[0]
+    assert len(read_reference(lay(tmp_path / "peptide.pdb", wall[:20])).pos) > 10
+
+
 def test_copies_in_other_chains_do_not_draw_the_centre_between_them(tmp_path):
     reference = read_reference(lay(tmp_path / "x.pdb", [*LIGAND, *moved(LIGAND, 302, 40.0), "END"]))
     assert reference.pos.mean(axis=0) == pytest.approx(CENTROID, abs=2e-3) and reference.warnings
