@@ -157,9 +157,9 @@ def is_pseudo_atom(residue: str, name: str, element: str) -> bool:
     """Whether an atom is a point in space, such as a lone pair or a program's marker.
 
     Args:
-        residue: name of its residue.
+        residue: name of the residue that the atom belongs to.
         name: name of the atom.
-        element: its element, `X` if unknown.
+        element: symbol of the atom's element, `X` if unknown.
     """
     marker = MARKERS.get(residue.upper())
     if marker is not None and marker.fullmatch(name.upper()) is not None:
