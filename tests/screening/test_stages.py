@@ -87,12 +87,12 @@ def test_two_processes_on_one_folder_do_every_ligand_once(tmp_path):
 
 def test_a_killed_screen_goes_on_where_it_was(tmp_path):
     out = tmp_path / "killed"
-    for _ in range(3):
+    for _ in range(2):
         process = start_stub_screen(out, 40, 0.05)
         deadline = time.monotonic() + 60
         before = num_done(out)
         while num_done(out) < before + 5 and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert 10 <= num_done(out) < 40
