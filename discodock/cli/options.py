@@ -110,11 +110,15 @@ def modern_spelling(arguments: Sequence[str]) -> list[str]:
     A shell expands `~/file` by itself, but not `--out=~/folder` or a quoted one.
 
     Raises:
-        ConfigError: an option of another docking tool has no counterpart; the message says what to do.
+        ConfigError: an option of another docking tool has no counterpart, or a value is empty, as an unset variable of
+            the shell is: as a path that would be the working folder. The message says what to do.
     """
-    modern = []
+    modern: list[str] = []
     for argument in arguments:
         name, separator, value = argument.partition("=")
+        if not argument.strip() or (name.startswith("--") and separator and not value.strip()):
+            place = name.strip() or (modern[-1] if modern else "discodock")
+            raise ConfigError(f"{place}: an empty value; give one, or leave the option out (an unset variable?)")
         if name.startswith("--"):
             name = name.replace("_", "-")
         if name in NOT_HERE:

@@ -178,6 +178,12 @@ def test_an_option_of_a_box_is_answered(option):
         modern_spelling(["predict", option, "20"])
 
 
+@pytest.mark.parametrize("given", [["--out", ""], ["--out="], ["--out", " "], ["-p", "", "-l", "C"]])
+def test_an_empty_value_is_refused_instead_of_taken_for_the_working_folder(given):
+    with pytest.raises(ConfigError, match=f"^{given[0].removesuffix('=')}: an empty value"):
+        modern_spelling(["predict", *given])
+
+
 def test_spellings_of_other_tools_and_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     given = ["--cpu", "4", "--num_modes=9", "--out=~/x", "~", "data.root=~/y", "C~C", "~user/x"]
