@@ -232,7 +232,7 @@ def test_every_file_of_a_result_is_listed_with_its_digest(predict, tmp_path):
 
 
 def test_drafts_of_killed_runs_are_swept_and_those_of_running_ones_are_not(predict, tmp_path):
-    old, new = tmp_path / "out" / ".b.0123abcd.tmp", tmp_path / "out" / ".c.0123abcd.tmp"
+    old, new = tmp_path / "out" / ".b.0123abcd-1-00000000.tmp", tmp_path / "out" / ".c.0123abcd.tmp"
     for draft in (old, new):
         lay(draft / "poses.sdf")
     os.utime(old, (0, 0))

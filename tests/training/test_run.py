@@ -152,7 +152,7 @@ def write_half_of(path, data):
 
 
 def test_drafts_of_a_killed_run_are_swept_away(tmp_path):
-    draft = tmp_path / LAST_CHECKPOINT.parent / ".last.ckpt.0123abcd.tmp"
+    draft = tmp_path / LAST_CHECKPOINT.parent / ".last.ckpt.0123abcd-1-00000000.tmp"
     draft.parent.mkdir()
     draft.touch()
     run(Counter(), tmp_path, max_steps=1)
