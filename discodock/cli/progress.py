@@ -21,7 +21,22 @@ MAX_NOTES: Final = 20
 """Failures of a screen that are printed; all are in its table."""
 
 
-class WorkBar:
+class _Bar:
+    """A bar that is on the terminal while its `with` lasts."""
+
+    _bar: Progress
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class WorkBar(_Bar):
     """A bar over units of work whose total may still be unknown; made for `with`.
 
     Args:
@@ -43,15 +58,6 @@ class WorkBar:
         self._task = self._bar.add_task(what, total=num_items, note="")
         self._num_done = 0
 
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
     def set_total(self, num_items: int) -> None:
         """Say how many items there are, once it is known."""
         self._bar.update(self._task, total=num_items)
@@ -70,7 +76,7 @@ class WorkBar:
             self.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
-class ScreenProgress:
+class ScreenProgress(_Bar):
     """Progress of a screen: a bar for each stage, lines where there is no terminal; made for `with`."""
 
     def __init__(self) -> None:
@@ -85,15 +91,6 @@ class ScreenProgress:
         self._tasks: dict[str, TaskID] = {}
         self._num_notes = 0
         self._last_line = -LINE_INTERVAL
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def show(self, progress: StageProgress) -> None:
         """Show how far a stage is."""

@@ -4,11 +4,13 @@ import hashlib
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from discodock.data.datasets.source import SkippedComplex, SourceComplex
 from discodock.data.store import (
     COMPLEX_DIR,
     FAILURES_FILE,
@@ -68,10 +70,6 @@ class Ledger:
             logger.warning("%s: unreadable index, everything is prepared again", self.out)
             return {}
 
-    def has(self, complex_id: str) -> bool:
-        """Whether this run has met a complex of that name."""
-        return complex_id in self.rows or complex_id in self.failures
-
     def earlier(self, complex_id: str, key: str, *, split: str, cluster: str) -> IndexRow | None:
         """Row of a file made earlier under the same content key, with a split and cluster that may be new."""
         row = self._earlier.get(complex_id)
@@ -79,6 +77,35 @@ class Ledger:
             return None
         self.num_reused += 1
         return replace(row, split=split, cluster=cluster)
+
+    def unfinished(
+        self,
+        entries: Iterable[SourceComplex | SkippedComplex],
+        key_of: Callable[[SourceComplex], str],
+        note: Callable[[IndexRow | FailureRow], None],
+    ) -> Iterator[tuple[SourceComplex, str]]:
+        """Complexes still to do, with their content keys; those done earlier, or not readable, are noted on the way.
+
+        Args:
+            entries: complexes of a source.
+            key_of: content key of a complex, of its files and of all settings.
+            note: receiver of the rows of those that need no work.
+
+        Raises:
+            InputError: two complexes have one name.
+        """
+        for entry in entries:
+            if entry.id in self.rows or entry.id in self.failures:
+                raise InputError(f"{entry.id}: two complexes of this name in the source; give each its own name")
+            if isinstance(entry, SkippedComplex):
+                note(FailureRow(entry.id, entry.stage, entry.reason))
+                continue
+            key = key_of(entry)
+            row = self.earlier(entry.id, key, split=entry.split, cluster=entry.cluster or entry.id)
+            if row is None:
+                yield entry, key
+            else:
+                note(row)
 
     def has_lost(self, complex_id: str, key: str) -> bool:
         """Whether a file made earlier under this key is missing or damaged."""

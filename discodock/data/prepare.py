@@ -4,7 +4,7 @@ import hashlib
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from rdkit import rdBase
 
 from discodock.data.crystal import StageError, read_crystal
 from discodock.data.datasets.registry import DEFAULT_LAYOUT, open_dataset
-from discodock.data.datasets.source import DEFAULT_SPLIT, Dataset, SkippedComplex, SourceComplex
+from discodock.data.datasets.source import DEFAULT_SPLIT, Dataset, SourceComplex
 from discodock.data.featurize import PREPARE_VERSION, PrepareConfig, complex_seed, featurize
 from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, crossing_clusters, write_arrays
@@ -141,7 +141,8 @@ def _fill(
             done = len(ledger.rows) + len(ledger.failures)
             on_progress(Progress(done, len(dataset), len(ledger.failures)))
 
-    tasks = _open_tasks(dataset, ledger, config, note)
+    unfinished = ledger.unfinished(dataset, lambda entry: content_key(entry, config), note)
+    tasks = (_Task(entry, ledger.out, config, key) for entry, key in unfinished)
     try:
         for row in run_all(prepare_task, tasks, workers=workers, on_crash=_crashed):
             note(row)
@@ -149,24 +150,6 @@ def _fill(
         raise InputError(
             f"{ledger.out}: cannot be written ({error.strerror}); free some space or choose another"
         ) from None
-
-
-def _open_tasks(
-    dataset: Dataset, ledger: Ledger, config: PrepareConfig, note: Callable[[IndexRow | FailureRow], None]
-) -> Iterator[_Task]:
-    """Complexes that are not done yet; those that are, or that cannot be handed over, are noted on the way."""
-    for entry in dataset:
-        if ledger.has(entry.id):
-            raise InputError(f"{entry.id}: two complexes of this name in the source; give each its own name")
-        if isinstance(entry, SkippedComplex):
-            note(FailureRow(entry.id, entry.stage, entry.reason))
-            continue
-        key = content_key(entry, config)
-        row = ledger.earlier(entry.id, key, split=entry.split, cluster=entry.cluster or entry.id)
-        if row is None:
-            yield _Task(entry, ledger.out, config, key)
-        else:
-            note(row)
 
 
 def _manifest(config: PrepareConfig, source: str, layout: str, seconds: float) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from discodock.data.crop import crop_site
 from discodock.data.crystal import list_complexes, read_complex
-from discodock.data.datasets.source import SkippedComplex, SourceComplex
+from discodock.data.datasets.source import SourceComplex
 from discodock.data.ledger import Ledger
 from discodock.data.store import COMPLEX_DIR, FailureRow, IndexRow, write_arrays
 from discodock.data.workers import run_all
@@ -107,31 +107,12 @@ def collect_poses(
             if on_progress is not None:
                 on_progress(len(ledger.rows) + len(ledger.failures), len(chosen), row)
 
-        open_entries = _open_entries(chosen, settings, ledger, note)
-        tasks = (_Task(entry, out, config, checkpoint, device, key) for entry, key in open_entries)
+        unfinished = ledger.unfinished(chosen, lambda entry: complex_fingerprint(entry, settings), note)
+        tasks = (_Task(entry, out, config, checkpoint, device, key) for entry, key in unfinished)
         for row in run_all(_collect, tasks, workers=workers, on_crash=_crashed):
             note(row)
         ledger.finish(_manifest(source, config, network))
     return Collection(out, len(ledger.rows), ledger.num_reused, ledger.sorted_failures())
-
-
-def _open_entries(
-    chosen: Sequence[SourceComplex | SkippedComplex],
-    settings: dict[str, Any],
-    ledger: Ledger,
-    note: Callable[[IndexRow | FailureRow], None],
-) -> Iterator[tuple[SourceComplex, str]]:
-    """Complexes that are not docked yet, with their keys; those that are, or cannot be read, are noted on the way."""
-    for entry in chosen:
-        if isinstance(entry, SkippedComplex):
-            note(FailureRow(entry.id, entry.stage, entry.reason))
-            continue
-        key = complex_fingerprint(entry, settings)
-        row = ledger.earlier(entry.id, key, split=entry.split, cluster=entry.cluster or entry.id)
-        if row is None:
-            yield entry, key
-        else:
-            note(row)
 
 
 def _manifest(source: Path, config: CollectConfig, network: DockingNetwork) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from discodock.chem.descriptors import Descriptors
 from discodock.inference.columns import find_column
 from discodock.inference.result import DockingResult
 from discodock.screening.config import ScreeningConfig
-from discodock.screening.ledger import StoredResult
 from discodock.screening.ranking import per_atom, size_corrected
+from discodock.screening.records import StoredResult
 
 Kind = Literal["text", "integer", "number", "check"]
 

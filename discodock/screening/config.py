@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -131,3 +132,20 @@ def preset_config(name: str) -> ScreeningConfig:
     if name not in PRESETS:
         raise ConfigError(f"--preset {name}: choose {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def differences(known: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested mappings, such as "stages.quick.docking.samples is 8, was 4"."""
+    found = []
+    for key in [*known, *(key for key in given if key not in known)]:
+        one, other = known.get(key), given.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(f"{prefix}{key} is {_brief(other)}, was {_brief(one)}")
+    return found
+
+
+def _brief(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:60]}…"

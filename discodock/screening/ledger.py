@@ -15,7 +15,6 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +23,9 @@ from typing import Any, Final, Self
 from filelock import FileLock, Timeout
 
 from discodock.errors import InputError
+from discodock.screening.config import differences
 from discodock.screening.library import UNREADABLE, LibraryRecord
+from discodock.screening.records import Failure, StageCount, StoredResult, Task, TaskResult
 from discodock.text import one_line
 
 LEDGER_FILE: Final = "ledger.sqlite"
@@ -60,99 +61,6 @@ CREATE TABLE IF NOT EXISTS pose (
 CREATE TABLE IF NOT EXISTS failure (
     number INTEGER, stage INTEGER, reason TEXT NOT NULL, PRIMARY KEY (number, stage)) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True)
-class Task:
-    """One ligand to dock in one stage.
-
-    Attributes:
-        stage: number of the stage, from 0.
-        number: number of the ligand in its library, from 0.
-        id: name of the ligand, unique in the screen.
-        text: text of its record.
-        file_format: name of the record's format.
-        source: origin of the record.
-        note: remark on its name that a user should see; empty if there is none.
-    """
-
-    stage: int
-    number: int
-    id: str
-    text: str
-    file_format: str
-    source: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class TaskResult:
-    """What docking a ligand in one stage gave.
-
-    Attributes:
-        score: score that ligands are ranked by, higher is better.
-        seconds: wall-clock time, s.
-        row: values of the columns of the results, by name.
-        poses: SDF text of the best poses, best first.
-    """
-
-    score: float
-    seconds: float
-    row: Mapping[str, Any]
-    poses: str
-
-
-@dataclass(frozen=True)
-class StoredResult:
-    """The result of a ligand in the last stage that it came to.
-
-    Attributes:
-        number: number of the ligand in its library.
-        id: name of the ligand.
-        source: origin of the record.
-        note: remark on its name.
-        stage: number of the stage.
-        score: score in that stage, higher is better.
-        scores: score in every stage that it came to.
-        seconds: time that all its stages took, s.
-        row: values of the columns, by name.
-    """
-
-    number: int
-    id: str
-    source: str
-    note: str
-    stage: int
-    score: float
-    scores: Mapping[int, float]
-    seconds: float
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A ligand that could not be docked in a stage, and why."""
-
-    number: int
-    id: str
-    source: str
-    stage: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class StageCount:
-    """How far a stage is: ligands docked, failed and waiting, and the seconds spent on those docked."""
-
-    done: int
-    failed: int
-    waiting: int
-    seconds: float
-
-    @property
-    def total(self) -> int:
-        """Ligands of the stage in all."""
-        return self.done + self.failed + self.waiting
 
 
 class Ledger:
@@ -557,23 +465,6 @@ class Ledger:
                 raise
         except sqlite3.DatabaseError as error:
             raise _unusable(self.path, error) from error
-
-
-def differences(known: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two nested mappings, such as "stages.quick.docking.samples is 8, was 4"."""
-    found = []
-    for key in [*known, *(key for key in given if key not in known)]:
-        one, other = known.get(key), given.get(key)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            found.append(f"{prefix}{key} is {_brief(other)}, was {_brief(one)}")
-    return found
-
-
-def _brief(value: Any) -> str:
-    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _digest(record: LibraryRecord) -> bytes:

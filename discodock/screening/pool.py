@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from discodock.data.workers import start_worker
 from discodock.errors import DiscodockError, InputError
-from discodock.screening.ledger import Task, TaskResult
+from discodock.screening.records import Task, TaskResult
 
 TASKS_AHEAD: Final = 2
 """Ligands that a worker has in hand: while a result is written down, it docks the next one already."""

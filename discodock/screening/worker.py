@@ -16,8 +16,8 @@ from discodock.inference.dock import DockingPipeline
 from discodock.inference.result import DockingResult
 from discodock.screening.columns import result_row
 from discodock.screening.inputs import ScreenInputs
-from discodock.screening.ledger import Task, TaskResult
 from discodock.screening.ranking import RANKINGS, LigandFacts
+from discodock.screening.records import Task, TaskResult
 
 
 class Screener:

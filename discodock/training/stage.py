@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,28 +57,23 @@ def run_stage(
         ConfigError: the folder holds a run with another configuration.
         InputError: another process trains there.
     """
-    is_first = getattr(rank_zero_only, "rank", 0) == 0  # of the processes of one run, it holds the folder for all
-    with exclusive(folder) if is_first else nullcontext():
-        return _run_stage(config, folder, make_task, make_data, pack)
+    with _held(folder):
+        write_config(folder, config)
+        pl.seed_everything(config.task.seed, verbose=False)
+        task = make_task()
+        num_trained = sum(parameter.numel() for parameter in task.parameters() if parameter.requires_grad)
+        logger.info("%.3f M trained parameters, run folder %s", num_trained / 1e6, folder)
+
+        def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
+            pack(task, state, {**summary, "discodock": version("discodock"), "torch": torch.__version__})
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found .* in eval mode")  # what is frozen is, on purpose
+            fit(task, make_data(task), folder, config.run, config.task.optimizer, write)
+        return task
 
 
-def _run_stage(
-    config: StageConfig,
-    folder: Path,
-    make_task: Callable[[], TaskT],
-    make_data: Callable[[TaskT], pl.LightningDataModule],
-    pack: Callable[[TaskT, dict[str, Tensor], dict[str, Any]], None],
-) -> TaskT:
-    write_config(folder, config)
-    pl.seed_everything(config.task.seed, verbose=False)
-    task = make_task()
-    num_trained = sum(parameter.numel() for parameter in task.parameters() if parameter.requires_grad)
-    logger.info("%.3f M trained parameters, run folder %s", num_trained / 1e6, folder)
-
-    def write(state: dict[str, Tensor], summary: dict[str, Any]) -> None:
-        pack(task, state, {**summary, "discodock": version("discodock"), "torch": torch.__version__})
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Found .* in eval mode")  # what is frozen is, on purpose
-        fit(task, make_data(task), folder, config.run, config.task.optimizer, write)
-    return task
+def _held(folder: Path) -> AbstractContextManager[None]:
+    """The folder, held by the first of the processes of one run for all of them."""
+    is_first = getattr(rank_zero_only, "rank", 0) == 0
+    return exclusive(folder) if is_first else nullcontext()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from discodock.errors import InputError
 from discodock.screening.config import ScreeningConfig, StageConfig
-from discodock.screening.ledger import Ledger, TaskResult
+from discodock.screening.ledger import Ledger
 from discodock.screening.library import LibraryRecord
 from discodock.screening.pool import OwnProcess
+from discodock.screening.records import TaskResult
 from discodock.screening.stages import run_stages
 
 

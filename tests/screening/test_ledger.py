@@ -6,8 +6,10 @@ import sys
 import pytest
 
 from discodock.errors import InputError
-from discodock.screening.ledger import LEDGER_FILE, Ledger, TaskResult, differences
+from discodock.screening.config import differences
+from discodock.screening.ledger import LEDGER_FILE, Ledger
 from discodock.screening.library import UNREADABLE, LibraryRecord
+from discodock.screening.records import TaskResult
 
 
 def records(num, first=0):
