@@ -2,5 +2,8 @@
 
 Start with `ligand.py` (`read_ligand`) and `read_receptor.py` (`read_receptor`).
 
+Two rooms have what comes before that: `structures` reads structure files as other programs write them, `records` the
+records of ligand files.
+
 May import: geometry.
 """

@@ -21,11 +21,11 @@ from discodock.chem.ligand_formats import (
 )
 from discodock.chem.open_stereo import atom_label, form_groups, undefined_stereo
 from discodock.chem.pdb_template import apply_template
-from discodock.chem.raw_ligand import RawLigand
-from discodock.chem.record_bounds import too_many_records
+from discodock.chem.records.bounds import too_many_records
+from discodock.chem.records.raw_ligand import RawLigand
+from discodock.chem.records.sd_tags import Tags
+from discodock.chem.records.smiles_file import parse_smiles
 from discodock.chem.sanitise import largest_fragment, sanitise
-from discodock.chem.sd_tags import Tags
-from discodock.chem.smiles_file import parse_smiles
 from discodock.errors import InputError
 from discodock.failures import reason_of
 from discodock.text import printable

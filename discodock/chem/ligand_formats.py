@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from discodock.chem.mol2 import MOL2_START, parse_mol2_file
-from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, parse_each, rdkit_reason
-from discodock.chem.record_bounds import pdb_problem, sdf_problem
-from discodock.chem.sd_tags import set_properties, split_record, split_records
-from discodock.chem.smiles_file import is_smiles_file, parse_smiles_file
+from discodock.chem.records.bounds import pdb_problem, sdf_problem
+from discodock.chem.records.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, parse_each, rdkit_reason
+from discodock.chem.records.sd_tags import set_properties, split_record, split_records
+from discodock.chem.records.smiles_file import is_smiles_file, parse_smiles_file
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from discodock.chem.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, parse_each, rdkit_reason
-from discodock.chem.record_bounds import mol2_problem
+from discodock.chem.records.bounds import mol2_problem
+from discodock.chem.records.raw_ligand import ATOM_NAME, NOT_A_NUMBER, RawLigand, parse_each, rdkit_reason
 
 if TYPE_CHECKING:
     from rdkit import Chem

@@ -7,7 +7,7 @@ from typing import Final
 
 from rdkit import Chem, rdBase
 
-from discodock.chem.sd_tags import set_properties, split_record, split_records
+from discodock.chem.records.sd_tags import set_properties, split_record, split_records
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
 

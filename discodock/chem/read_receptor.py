@@ -9,13 +9,8 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from discodock.chem.change_log import ChangeLog
-from discodock.chem.elements import ION_NAMES, ion_element
-from discodock.chem.molecules import mark_molecules
 from discodock.chem.receptor import Receptor, Residue, ResidueAtoms, ResidueKind
-from discodock.chem.receptor_checks import check_receptor
 from discodock.chem.receptor_selection import ReceptorSelection, ReferenceLigand
-from discodock.chem.repeated_chains import SAME_ATOM
 from discodock.chem.residues import (
     is_nucleotide,
     is_pseudo_atom,
@@ -26,6 +21,11 @@ from discodock.chem.residues import (
     parent_atom,
 )
 from discodock.chem.structure_file import read_structure
+from discodock.chem.structures.change_log import ChangeLog
+from discodock.chem.structures.elements import ION_NAMES, ion_element
+from discodock.chem.structures.molecules import mark_molecules
+from discodock.chem.structures.receptor_checks import check_receptor
+from discodock.chem.structures.repeated_chains import SAME_ATOM
 from discodock.errors import InputError
 from discodock.schema import AMINO_ACIDS
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from rdkit import Chem
 
-from discodock.chem.change_log import UNNAMED
 from discodock.chem.receptor import Residue, ResidueAtoms
 from discodock.chem.residues import is_additive, is_pseudo_residue, is_water
+from discodock.chem.structures.change_log import UNNAMED
 
 ReferenceLigand = Chem.Mol | np.ndarray
 """A ligand whose copy leaves the receptor: a molecule, or heavy-atom positions in Å of shape (L, 3)."""

@@ -8,10 +8,10 @@ from typing import Final
 
 import gemmi
 
-from discodock.chem.change_log import ChangeLog
-from discodock.chem.mmcif_table import PREFIX, complete_atom_site, first_model_size, missing_columns
-from discodock.chem.pdb_records import ATOM_RECORDS, standard_records
-from discodock.chem.structure_doubts import doubt_end, doubt_models, doubt_sequences, doubt_table_end, without_ends
+from discodock.chem.structures.change_log import ChangeLog
+from discodock.chem.structures.doubts import doubt_end, doubt_models, doubt_sequences, doubt_table_end, without_ends
+from discodock.chem.structures.mmcif_table import PREFIX, complete_atom_site, first_model_size, missing_columns
+from discodock.chem.structures.pdb_records import ATOM_RECORDS, standard_records
 from discodock.errors import InputError
 from discodock.input_files import InputKind, read_text
 

@@ -12,8 +12,8 @@ from rdkit import Chem, rdBase
 from discodock.chem.axes import turned_axis
 from discodock.chem.hydrogens import place_hydrogens
 from discodock.chem.ligand import LigandRecord, heavy_indices
-from discodock.chem.raw_ligand import ATOM_NAME
-from discodock.chem.sd_tags import (
+from discodock.chem.records.raw_ligand import ATOM_NAME
+from discodock.chem.records.sd_tags import (
     ATOM_NAMES_TAG,
     END_OF_RECORD,
     Tags,

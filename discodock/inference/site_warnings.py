@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from discodock.chem.change_log import named
 from discodock.chem.receptor import Receptor
 from discodock.chem.residues import missing_side_chain_atoms
+from discodock.chem.structures.change_log import named
 
 NEAR: Final = 12.0
 """Å around a centre within which a ligand may meet a residue."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from discodock.chem.smiles_file import split_smiles_lines
+from discodock.chem.records.smiles_file import split_smiles_lines
 from discodock.errors import ConfigError
 from discodock.inference.network import default_checkpoint
 from discodock.inference.pocket import pocket_spec

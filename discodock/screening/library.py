@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
 from discodock.chem.ligand_formats import detect_format, known_formats, suffix_format
-from discodock.chem.smiles_file import SmilesColumns, find_columns, parse_smiles, split_smiles_lines
+from discodock.chem.records.smiles_file import SmilesColumns, find_columns, parse_smiles, split_smiles_lines
 from discodock.errors import ConfigError, InputError
 from discodock.input_files import InputKind, open_regular
 

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from discodock import input_files
-from discodock.chem import record_bounds, structure_file
+from discodock.chem import structure_file
 from discodock.chem.ligand import iter_ligands
+from discodock.chem.records import bounds
 from discodock.chem.structure_file import read_structure
 from discodock.cli.main import run
 from discodock.config import read_yaml
@@ -249,7 +250,7 @@ def test_records_beyond_the_bounds_are_refused_before_rdkit_reads_them(kind, tmp
 
 @pytest.mark.parametrize("word", ["+3", "3.5", "x", ""])
 def test_counts_that_are_no_numbers_are_left_to_rdkit(word):
-    assert record_bounds.mol2_problem(MOL2.format(word)) is None
+    assert bounds.mol2_problem(MOL2.format(word)) is None
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from discodock.chem import sd_tags, write
+from discodock.chem import write
 from discodock.chem.conformers import generate_conformers
 from discodock.chem.ligand import iter_ligands, read_ligand
 from discodock.chem.pose_file import read_poses
+from discodock.chem.records import sd_tags
 from discodock.chem.write import write_poses
 from discodock.errors import InputError
 from tests.chem.ligand_samples import embedded, mol2, read_ligands, sdf

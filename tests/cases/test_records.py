@@ -11,8 +11,8 @@ import tarfile
 
 import pytest
 
-from discodock.chem import smiles_file
 from discodock.chem.ligand import iter_ligands
+from discodock.chem.records import smiles_file
 from discodock.cli.runtime import show_what_can_be_shown
 from discodock.errors import InputError
 from discodock.failures import LOG_FILE, LOG_HEAD

@@ -16,7 +16,7 @@ from discodock.chem.ligand import (
     read_ligand,
 )
 from discodock.chem.ligand_formats import FORMATS, LigandFormat, suffix_format
-from discodock.chem.smiles_file import parse_smiles
+from discodock.chem.records.smiles_file import parse_smiles
 from discodock.errors import InputError
 from tests.chem.ligand_samples import CRYSTAL_LIGANDS, DATA, embedded, mol2, pdb, read_ligands, sdf
 

@@ -6,10 +6,10 @@ from typing import Final
 import gemmi
 import numpy as np
 
-from discodock.chem.change_log import ChangeLog
-from discodock.chem.pdb_records import ATOM_RECORDS
-from discodock.chem.repeated_chains import stand_apart
 from discodock.chem.residues import is_nucleotide, parent_amino_acid
+from discodock.chem.structures.change_log import ChangeLog
+from discodock.chem.structures.pdb_records import ATOM_RECORDS
+from discodock.chem.structures.repeated_chains import stand_apart
 
 MIN_SEEN: Final = 0.5
 """Share of a chain's announced residues below which more seems missing than flexible ends."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, Final
 
-from discodock.chem.raw_ligand import RawLigand, parse_each, rdkit_reason
-from discodock.chem.record_bounds import smiles_problem
+from discodock.chem.records.bounds import smiles_problem
+from discodock.chem.records.raw_ligand import RawLigand, parse_each, rdkit_reason
 from discodock.errors import InputError
 
 _LINE: Final = re.compile(r"(?P<smiles>[^\s,;]+)(?P<extension>\s+\|[^|]*\|)?(?P<rest>.*)", re.DOTALL)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from discodock.chem.sd_tags import Tags
+from discodock.chem.records.sd_tags import Tags
 from discodock.failures import reason_of
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Final
 
 import gemmi
 
-from discodock.chem.change_log import ChangeLog
-from discodock.chem.elements import ion_element, is_element, named_element
-from discodock.chem.repeated_chains import AtomRecord, distinct_chains
 from discodock.chem.residues import parent_amino_acid
+from discodock.chem.structures.change_log import ChangeLog
+from discodock.chem.structures.elements import ion_element, is_element, named_element
+from discodock.chem.structures.repeated_chains import AtomRecord, distinct_chains
 
 PREFIX: Final = "_atom_site."
 

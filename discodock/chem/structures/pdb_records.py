@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from discodock.chem.change_log import ChangeLog, named
-from discodock.chem.elements import autodock_element, ion_element, is_element, named_element
-from discodock.chem.repeated_chains import AtomRecord, distinct_chains
 from discodock.chem.residues import is_common_residue, is_known_residue, is_long_name, parent_amino_acid
+from discodock.chem.structures.change_log import ChangeLog, named
+from discodock.chem.structures.elements import autodock_element, ion_element, is_element, named_element
+from discodock.chem.structures.repeated_chains import AtomRecord, distinct_chains
 
 ATOM_RECORDS: Final = ("ATOM  ", "HETATM")
 

@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from discodock.chem.change_log import ChangeLog, named
 from discodock.chem.receptor import Receptor
 from discodock.chem.residues import parent_amino_acid
+from discodock.chem.structures.change_log import ChangeLog, named
 from discodock.errors import InputError
 
 N_CA_BOND: Final = 1.46
